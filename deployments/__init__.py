@@ -1,0 +1,1 @@
+"""Everything that registers pagemill on a Prefect server."""

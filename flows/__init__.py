@@ -1,0 +1,1 @@
+"""Flows: one a file, no logic. They say which tasks run, in which order."""

@@ -1,0 +1,1 @@
+"""Pure: values in, values out. Imports nothing but pagemill.errors."""

@@ -1,0 +1,70 @@
+"""The error tree. What a class says is how long it lasts and whose fault it is; the message says the rest.
+
+    PagemillError
+    ├── UsageError                  wrong options or configuration                      exit 2
+    ├── EndpointNeverAnswered       nothing to send pages to                            exit 4
+    ├── StoreUnusable               source or destination cannot be read or written     exit 5
+    ├── Permanent                   asking again gives the same answer
+    │   ├── DocumentUnreadable      this file is no readable PDF
+    │   ├── PageUnreadable          this page cannot be rendered
+    │   └── RequestRejected         the endpoint refuses this page (4xx)
+    └── Transient                   asking again may help
+        ├── EndpointUnavailable     connection error, timeout, 429 or 5xx
+        ├── MalformedAnswer         the endpoint answered, but not in its own protocol
+        ├── PreconditionFailed      somebody else wrote the object first
+        └── WorkerLost              a worker process crashed, hung or ran out of memory
+"""
+
+from __future__ import annotations
+
+
+class PagemillError(Exception):
+    """Anything pagemill reports in its own words: what happened, to which object, what to do next."""
+
+
+class UsageError(PagemillError):
+    """An option or a setting is wrong; nothing was done."""
+
+
+class EndpointNeverAnswered(PagemillError):
+    """The endpoint gave no sign of life within the deadline; everything finished is kept."""
+
+
+class StoreUnusable(PagemillError):
+    """The source cannot be read or the destination cannot be written."""
+
+
+class Permanent(PagemillError):
+    """Asking again would give the same answer."""
+
+
+class DocumentUnreadable(Permanent):
+    """The file is not a PDF that can be opened."""
+
+
+class PageUnreadable(Permanent):
+    """The page cannot be rendered."""
+
+
+class RequestRejected(Permanent):
+    """The endpoint refuses this request, whoever sends it and whenever."""
+
+
+class Transient(PagemillError):
+    """Asking again may help."""
+
+
+class EndpointUnavailable(Transient):
+    """No answer for now: connection error, timeout, 429 or 5xx."""
+
+
+class MalformedAnswer(Transient):
+    """The endpoint answered with something that is not a chat completion."""
+
+
+class PreconditionFailed(Transient):
+    """The object is not at the version the writer expected."""
+
+
+class WorkerLost(Transient):
+    """A worker process crashed, exceeded its time limit or ran out of memory."""

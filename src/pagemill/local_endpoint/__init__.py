@@ -1,0 +1,1 @@
+"""The embedded CPU OCR service: OpenAI-compatible, for machines without a GPU."""

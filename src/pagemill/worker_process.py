@@ -1,0 +1,115 @@
+"""A Python process of our own that answers one request at a time and may die at any moment.
+
+Native code (PDFium, OCR engines) crashes, hangs and eats memory; here it does so in a process of its own. The parent keeps
+the clock: a call that takes too long ends with SIGKILL. A worker never outlives its parent: it watches a lifeline (its standard
+input) and exits when the parent's end closes, whatever the parent died of.
+
+Workers are started with `python -m MODULE`, not with multiprocessing, whose spawn re-imports the parent's main module, and with
+it Prefect whenever a Prefect worker is the parent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection, Pipe
+from typing import Any
+
+from pagemill.errors import WorkerLost
+
+# A worker is one thread of work: pools of BLAS threads would only fight for its core and reserve address space.
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OMP_THREAD_LIMIT": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+class WorkerProcess:
+    """The parent's end of a worker. Not thread-safe: one call at a time."""
+
+    def __init__(self, module: str, arguments: Sequence[str] = ()) -> None:
+        """Start `python -m module FD *arguments`; the module's main calls `answer_requests`."""
+        self._module = module
+        self._connection, childs_end = Pipe(duplex=True)
+        with childs_end:
+            self._process = subprocess.Popen(  # noqa: S603 -- our own interpreter and module
+                [sys.executable, "-m", module, str(childs_end.fileno()), *arguments],
+                stdin=subprocess.PIPE,  # the lifeline
+                stdout=subprocess.DEVNULL,
+                pass_fds=[childs_end.fileno()],
+                env={**os.environ, **_ONE_THREAD},
+            )
+
+    @property
+    def pid(self) -> int:
+        """The worker's process id."""
+        return self._process.pid
+
+    def call(self, request: object, *, timeout_seconds: float) -> Any:
+        """Return the worker's answer to `request` (both pickled); blocks.
+
+        Raises:
+            WorkerLost: The worker died, or was killed because it took longer than `timeout_seconds`. It is gone for good.
+            Exception: Whatever the worker's handler raised.
+        """
+        try:
+            self._connection.send(request)
+            if not self._connection.poll(timeout_seconds):
+                self.kill()
+                raise WorkerLost(f"took longer than {timeout_seconds:g} s and was stopped")
+            succeeded, answer = self._connection.recv()
+        except (EOFError, OSError) as error:
+            self.kill()
+            raise WorkerLost(self._cause_of_death()) from error
+        if succeeded:
+            return answer
+        raise answer
+
+    def kill(self) -> None:
+        """Stop the worker at once, whatever it is doing, and reap it. Idempotent."""
+        self._process.kill()
+        self._process.wait()
+        if self._process.stdin:
+            self._process.stdin.close()
+        self._connection.close()
+
+    def _cause_of_death(self) -> str:
+        status = self._process.wait()
+        if status >= 0:
+            return f"the process ended with status {status}"
+        with contextlib.suppress(ValueError):
+            return f"the process was ended by {signal.Signals(-status).name}"
+        return f"the process was ended by signal {-status}"
+
+
+def answer_requests(handle: Callable[[Any], Any]) -> None:
+    """Run the worker's side: answer each request with what `handle` returns or raises, until the parent is gone."""
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    with Connection(int(sys.argv[1])) as connection:
+        while True:
+            try:
+                request = connection.recv()
+            except EOFError:
+                return
+            try:
+                answer = (True, handle(request))
+            except Exception as error:  # noqa: BLE001 -- it is raised again on the parent's side
+                answer = (False, error)
+            connection.send(answer)
+
+
+def confine(*, address_space_bytes: int, niceness: int = 0) -> None:
+    """Limit this process: no core dumps, at most `address_space_bytes` of address space, less priority by `niceness`."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (address_space_bytes, address_space_bytes))
+    os.nice(niceness)
+
+
+def _exit_with_parent() -> None:
+    with contextlib.suppress(OSError):
+        while os.read(0, 1):
+            pass
+    os._exit(1)

@@ -1,0 +1,1 @@
+"""Tasks: names, retries, time limits and log lines around calls into the engine; no logic."""
