@@ -1,18 +1,18 @@
 """The error tree. What a class says is how long it lasts and whose fault it is; the message says the rest.
 
-    PagemillError
-    ├── UsageError                  wrong options or configuration                      exit 2
-    ├── EndpointNeverAnswered       nothing to send pages to                            exit 4
-    ├── StoreUnusable               source or destination cannot be read or written     exit 5
-    ├── Permanent                   asking again gives the same answer
-    │   ├── DocumentUnreadable      this file is no readable PDF
-    │   ├── PageUnreadable          this page cannot be rendered
-    │   └── RequestRejected         the endpoint refuses this page (4xx)
-    └── Transient                   asking again may help
-        ├── EndpointUnavailable     connection error, timeout, 429 or 5xx
-        ├── MalformedAnswer         the endpoint answered, but not in its own protocol
-        ├── PreconditionFailed      somebody else wrote the object first
-        └── WorkerLost              a worker process crashed, hung or ran out of memory
+PagemillError
+├── UsageError                  wrong options or configuration                      exit 2
+├── EndpointNeverAnswered       nothing to send pages to                            exit 4
+├── StoreUnusable               source or destination cannot be read or written     exit 5
+├── Permanent                   asking again gives the same answer
+│   ├── DocumentUnreadable      this file is no readable PDF
+│   ├── PageUnreadable          this page cannot be rendered
+│   └── RequestRejected         the endpoint refuses this page (4xx)
+└── Transient                   asking again may help
+├── EndpointUnavailable     connection error, timeout, 429 or 5xx
+├── MalformedAnswer         the endpoint answered, but not in its own protocol
+├── PreconditionFailed      somebody else wrote the object first
+└── WorkerLost              a worker process crashed, hung or ran out of memory
 """
 
 from __future__ import annotations

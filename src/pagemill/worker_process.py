@@ -1,11 +1,11 @@
 """A Python process of our own that answers one request at a time and may die at any moment.
 
-Native code (PDFium, OCR engines) crashes, hangs and eats memory; here it does so in a process of its own. The parent keeps
-the clock: a call that takes too long ends with SIGKILL. A worker never outlives its parent: it watches a lifeline (its standard
-input) and exits when the parent's end closes, whatever the parent died of.
+Native code (PDFium, OCR engines) crashes, hangs and eats memory; here it does so in a process of its own. The parent
+keeps the clock: a call that takes too long ends with SIGKILL. A worker never outlives its parent: it watches a lifeline
+(its standard input) and exits when the parent's end closes, whatever the parent died of.
 
-Workers are started with `python -m MODULE`, not with multiprocessing, whose spawn re-imports the parent's main module, and with
-it Prefect whenever a Prefect worker is the parent.
+Workers are started with `python -m MODULE`, not with multiprocessing, whose spawn re-imports the parent's main module,
+and with it Prefect whenever a Prefect worker is the parent.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class WorkerProcess:
         """Return the worker's answer to `request` (both pickled); blocks.
 
         Raises:
-            WorkerLost: The worker died, or was killed because it took longer than `timeout_seconds`. It is gone for good.
+            WorkerLost: The worker died, or was killed for taking longer than `timeout_seconds`; it is gone for good.
             Exception: Whatever the worker's handler raised.
         """
         try:
@@ -102,7 +102,7 @@ def answer_requests(handle: Callable[[Any], Any]) -> None:
 
 
 def confine(*, address_space_bytes: int, niceness: int = 0) -> None:
-    """Limit this process: no core dumps, at most `address_space_bytes` of address space, less priority by `niceness`."""
+    """Limit this process: no core dumps, `address_space_bytes` at most, priority lower by `niceness`."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (address_space_bytes, address_space_bytes))
     os.nice(niceness)
