@@ -23,6 +23,8 @@ from typing import Any
 
 from pagemill.errors import WorkerLost
 
+_LAST_BREATH_SECONDS = 2.0
+
 # A worker is one thread of work: pools of BLAS threads would only fight for its core and reserve address space.
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OMP_THREAD_LIMIT": "1", "OPENBLAS_NUM_THREADS": "1"}
 
@@ -62,7 +64,6 @@ class WorkerProcess:
                 raise WorkerLost(f"took longer than {timeout_seconds:g} s and was stopped")
             succeeded, answer = self._connection.recv()
         except (EOFError, OSError) as error:
-            self.kill()
             raise WorkerLost(self._cause_of_death()) from error
         if succeeded:
             return answer
@@ -77,6 +78,9 @@ class WorkerProcess:
         self._connection.close()
 
     def _cause_of_death(self) -> str:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_LAST_BREATH_SECONDS)  # it closed its end: let it finish dying of its own cause
+        self.kill()
         status = self._process.wait()
         if status >= 0:
             return f"the process ended with status {status}"

@@ -1,0 +1,157 @@
+"""PDFs on the local file system: one file, a folder, or a list of either."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from pagemill.domain.model import Document, Refusal
+from pagemill.errors import DocumentUnreadable, StoreUnusable
+
+
+class LocalSource:
+    """Documents below a folder, or the one document that a file is.
+
+    A document's key is its path below the folder; its version is the SHA-256 of its bytes, so that a copied or touched
+    file is still the same document.
+    """
+
+    def __init__(self, path: Path, *, include: str = "") -> None:
+        """Configure; nothing is read yet.
+
+        Args:
+            path: A PDF, or a folder that is searched for `*.pdf` (any case), hidden files and folders left out.
+            include: Keep only documents whose key matches this glob; one without `/` is matched with the file name.
+        """
+        self.name = str(path)
+        self._path = path
+        self._include = include
+
+    def documents(self) -> Iterator[Document | Refusal]:
+        """Yield the documents in key order; a file that cannot be read becomes a refusal.
+
+        Raises:
+            StoreUnusable: There is no such file or folder, or no PDF in it.
+        """
+        if not self._path.exists():
+            raise StoreUnusable(f"{self.name}: no such file or folder")
+        found = False
+        for key, path in self._candidates():
+            if self._include and not matches(key, self._include):
+                continue
+            found = True
+            yield describe(key, path)
+        if not found:
+            wanted = f"matching '{self._include}' " if self._include else ""
+            raise StoreUnusable(f"{self.name}: no PDFs {wanted}in it (files ending in .pdf, in subfolders too)")
+
+    @contextlib.contextmanager
+    def local_copy(self, document: Document) -> Iterator[Path]:
+        """Provide the file itself.
+
+        Raises:
+            DocumentUnreadable: It is gone since it was listed.
+        """
+        path = self._path if self._path.is_file() else self._path / document.key
+        if not path.is_file():
+            raise DocumentUnreadable("the file is gone since the run began")
+        yield path
+
+    def _candidates(self) -> Iterator[tuple[str, Path]]:
+        if self._path.is_file():
+            yield self._path.name, self._path
+            return
+        for path in _pdfs_below(self._path):
+            yield path.relative_to(self._path).as_posix(), path
+
+
+class ListedSource:
+    """Documents named one a line in a text file; blank lines and lines that begin with `#` are skipped.
+
+    Relative names count from the list's own folder. A name is also the document's key: as written where it stays inside
+    that folder, otherwise its absolute path without the leading slash.
+    """
+
+    def __init__(self, path: Path, *, include: str = "") -> None:
+        """Configure; nothing is read yet."""
+        self.name = str(path)
+        self._path = path
+        self._include = include
+        self._paths: dict[str, Path] = {}
+
+    def documents(self) -> Iterator[Document | Refusal]:
+        """Yield the listed documents in the list's order, each once; a wrong line becomes a refusal that names it.
+
+        Raises:
+            StoreUnusable: The list cannot be read, or names nothing.
+        """
+        try:
+            lines = self._path.read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise StoreUnusable(f"{self.name}: the list cannot be read: {error}") from error
+        for line_number, line in enumerate(lines, start=1):
+            entry = line.strip()
+            if entry and not entry.startswith("#"):
+                yield from self._entry(entry, line_number)
+        if not self._paths:
+            raise StoreUnusable(f"{self.name}: the list names no PDF that could be read; write one path a line")
+
+    @contextlib.contextmanager
+    def local_copy(self, document: Document) -> Iterator[Path]:
+        """Provide the file itself.
+
+        Raises:
+            DocumentUnreadable: It is gone since it was listed.
+        """
+        path = self._paths[document.key]
+        if not path.is_file():
+            raise DocumentUnreadable("the file is gone since the run began")
+        yield path
+
+    def _entry(self, entry: str, line_number: int) -> Iterator[Document | Refusal]:
+        path = self._path.parent / entry
+        where = f"line {line_number} of {self.name}"
+        if not path.exists():
+            yield Refusal(self._key(path), f"{where}: no such file or folder: {entry}")
+            return
+        files = list(_pdfs_below(path)) if path.is_dir() else [path]
+        if not files:
+            yield Refusal(self._key(path), f"{where}: no PDFs in the folder {entry}")
+        for file in files:
+            key = self._key(file)
+            if key not in self._paths and (not self._include or matches(key, self._include)):
+                self._paths[key] = file
+                yield describe(key, file)
+
+    def _key(self, path: Path) -> str:
+        absolute, folder = os.path.abspath(path), os.path.abspath(self._path.parent)  # noqa: PTH100 -- keeps symlinks
+        with contextlib.suppress(ValueError):
+            return Path(absolute).relative_to(folder).as_posix()
+        return absolute.lstrip("/")
+
+
+def matches(key: str, glob: str) -> bool:
+    """Tell whether a key matches a glob; a glob without `/` looks at the file name alone."""
+    return fnmatchcase(key if "/" in glob else key.rpartition("/")[2], glob)
+
+
+def describe(key: str, path: Path) -> Document | Refusal:
+    """Make a document of a file, or say why not."""
+    try:
+        with path.open("rb") as file:
+            version = hashlib.file_digest(file, "sha256").hexdigest()
+            return Document(key, version, os.fstat(file.fileno()).st_size)
+    except OSError as error:
+        return Refusal(key, f"the file cannot be read: {error.strerror or error}")
+
+
+def _pdfs_below(folder: Path) -> Iterator[Path]:
+    for parent, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if name.lower().endswith(".pdf") and not name.startswith("."):
+                yield Path(parent) / name

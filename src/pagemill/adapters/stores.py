@@ -1,0 +1,164 @@
+"""Object stores: a local folder, and memory."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import secrets
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from pagemill.errors import PreconditionFailed, StoreUnusable
+from pagemill.ports import ABSENT, StoredObject
+
+
+class LocalStore:
+    """Objects as files below a folder. An object's version is the SHA-256 of its bytes."""
+
+    def __init__(self, root: Path) -> None:
+        """Configure; the folder is made with the first object."""
+        self.name = str(root)
+        self._root = root
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Yield the keys that begin with `prefix`."""
+        folder, _, start = prefix.rpartition("/")
+        for parent, _folders, files in os.walk(self._root / folder):
+            below = Path(parent).relative_to(self._root).as_posix()
+            for name in files:
+                key = name if below == "." else f"{below}/{name}"
+                if key.startswith(f"{folder}/{start}" if folder else start) and not name.startswith("."):
+                    yield key
+
+    def read(self, key: str) -> StoredObject | None:
+        """Return the object, or None where there is none.
+
+        Raises:
+            StoreUnusable: The file cannot be read.
+        """
+        try:
+            data = self._path(key).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StoreUnusable(f"{self._path(key)} cannot be read: {error.strerror}") from error
+        return StoredObject(data, _version(data))
+
+    def write(self, key: str, body: bytes | BinaryIO, *, content_type: str, if_version: str | None = None) -> None:
+        """Write an object whole: to a temporary file, to the disk, then under its name.
+
+        Raises:
+            PreconditionFailed: The object is at another version.
+            StoreUnusable: The folder cannot be written, or the disk is full.
+        """
+        del content_type  # files have none
+        path = self._path(key)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = _write_temporary(path.parent, body)
+            try:
+                self._publish(temporary, path, if_version)
+            finally:
+                temporary.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreUnusable(
+                f"{path} cannot be written: {error.strerror}; free some space or choose another destination"
+            ) from error
+
+    def check_writable(self) -> None:
+        """Write and remove a probe.
+
+        Raises:
+            StoreUnusable: The folder cannot be made or written.
+        """
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+            _write_temporary(self._root, b"probe").unlink()
+        except OSError as error:
+            raise StoreUnusable(
+                f"the destination {self.name} cannot be written: {error.strerror}; choose another folder or its owner"
+            ) from error
+
+    def _path(self, key: str) -> Path:
+        path = self._root / key
+        if key.startswith("/") or ".." in path.relative_to(self._root).parts:
+            raise ValueError(f"key {key!r} leaves the store")  # keys.py makes none of these
+        return path
+
+    def _publish(self, temporary: Path, path: Path, if_version: str | None) -> None:
+        if if_version is None:
+            temporary.replace(path)
+            return
+        with _locked(path.parent):  # so that nobody writes between the look and the rename
+            current = self.read(path.relative_to(self._root).as_posix())
+            if if_version != (ABSENT if current is None else current.version):
+                raise PreconditionFailed(f"{path} is not at the version the writer expected")
+            temporary.replace(path)
+
+
+class MemoryStore:
+    """Objects in a dictionary; for tests and for runs whose results somebody else keeps."""
+
+    def __init__(self, name: str = "memory") -> None:
+        self.name = name
+        self._objects: dict[str, bytes] = {}
+        self._guard = threading.Lock()
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Yield the keys that begin with `prefix`."""
+        with self._guard:
+            found = [key for key in self._objects if key.startswith(prefix)]
+        yield from found
+
+    def read(self, key: str) -> StoredObject | None:
+        """Return the object, or None where there is none."""
+        data = self._objects.get(key)
+        return None if data is None else StoredObject(data, _version(data))
+
+    def write(self, key: str, body: bytes | BinaryIO, *, content_type: str, if_version: str | None = None) -> None:
+        """Write an object whole.
+
+        Raises:
+            PreconditionFailed: The object is at another version.
+        """
+        del content_type
+        data = body if isinstance(body, bytes) else body.read()
+        with self._guard:
+            current = self._objects.get(key)
+            if if_version is not None and if_version != (ABSENT if current is None else _version(current)):
+                raise PreconditionFailed(f"{key} is not at the version the writer expected")
+            self._objects[key] = data
+
+    def check_writable(self) -> None:
+        """Memory can always be written."""
+
+
+def _version(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _write_temporary(folder: Path, body: bytes | BinaryIO) -> Path:
+    path = folder / f".{secrets.token_hex(8)}.tmp"  # not tempfile's, whose mode 0600 would hide results from others
+    with path.open("xb") as file:
+        if isinstance(body, bytes):
+            file.write(body)
+        else:
+            shutil.copyfileobj(body, file)
+        file.flush()
+        os.fsync(file.fileno())
+    return path
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

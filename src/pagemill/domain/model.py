@@ -1,0 +1,109 @@
+"""The values everything else passes around. Frozen: what crosses a process or a task never changes under anyone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """What became of a page; exactly one each, so that pages in = sum over statuses."""
+
+    OK = "ok"
+    BLANK = "blank"  # no ink; never sent
+    TEXT_LAYER = "text_layer"  # the embedded text, because the mode says so
+    FALLBACK = "fallback"  # the model failed; the embedded text instead
+    FAILED = "failed"
+
+
+class Mode(StrEnum):
+    """Which pages are sent to the model."""
+
+    AUTO = "auto"  # every page with ink on it
+    FORCE = "force"  # every page, even one that looks blank
+    TEXT = "text"  # only pages without a usable text layer
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What the source says about a PDF before anybody opens it."""
+
+    key: str  # its path below the source, with forward slashes
+    version: str  # changes when the bytes change: a GCS generation, or the SHA-256 of a local file
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An entry of the source that cannot become a document, and why."""
+
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """What the rasterizer made of one page: an image, the embedded text, or the fact that nothing is on it."""
+
+    number: int  # 1-based
+    width_px: int
+    height_px: int
+    png: bytes | None  # None: not needed, see `text` and `blank`
+    blank: bool = False  # no ink on the page
+    text: str | None = None  # the text layer, where the mode asks for it and it is usable
+    render_seconds: float = 0.0
+    encode_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """A model's answer, verbatim."""
+
+    markdown: str
+    finish_reason: str
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class PageResult:
+    """What became of one planned page; there is exactly one for each."""
+
+    number: int  # 1-based
+    status: Status
+    markdown: str = ""
+    objections: tuple[str, ...] = ()  # why the page is not `ok`, or what an earlier attempt was refused for
+    attempts: int = 0  # times the page was sent
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0  # from the first send to the last answer
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that can change the text of a page."""
+
+    model: str
+    model_revision: str = ""
+    prompt: str = ""
+    mode: Mode = Mode.AUTO
+    longest_edge_px: int = 1540
+    max_dpi: int = 300
+    image_format: str = "png"
+    sampling: Mapping[str, float] = field(default_factory=lambda: {"temperature": 0.2, "top_p": 0.9})
+    max_tokens: int = 4096
+    guard_version: int = 1
+
+    @property
+    def id(self) -> str:
+        """12 hex digits of the SHA-256 over the recipe's canonical JSON."""
+        canonical = json.dumps(self.as_dict(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+    def as_dict(self) -> dict[str, object]:
+        """The recipe as JSON-ready values."""
+        return asdict(self) | {"sampling": dict(self.sampling)}

@@ -1,0 +1,124 @@
+"""What the use cases ask of the outside world. Adapters implement these; tests bring their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from pagemill.domain.model import Document, Refusal, Rendering, Transcript
+
+ABSENT = "0"  # the version of an object that does not exist, as in GCS's `if_generation_match=0`
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object's bytes and the version they had."""
+
+    data: bytes
+    version: str
+
+
+class DocumentSource(Protocol):
+    """Where PDFs come from. Every method blocks: call them from a thread."""
+
+    name: str  # as the user wrote it
+
+    def documents(self) -> Iterator[Document | Refusal]:
+        """Yield the documents in key order, and what cannot become one; streams, holds no contents.
+
+        Raises:
+            StoreUnusable: The source as a whole cannot be read.
+        """
+
+    def local_copy(self, document: Document) -> AbstractContextManager[Path]:
+        """Provide the document as a file for as long as the context lasts.
+
+        Raises:
+            DocumentUnreadable: The document is gone or cannot be read.
+        """
+
+
+class ObjectStore(Protocol):
+    """A flat, strongly consistent key-value store. Every method blocks: call them from a thread."""
+
+    name: str  # as the user wrote it
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Yield the keys that begin with `prefix`, in no promised order."""
+
+    def read(self, key: str) -> StoredObject | None:
+        """Return the object, or None where there is none.
+
+        Raises:
+            StoreUnusable: The store does not let us.
+        """
+
+    def write(self, key: str, body: bytes | BinaryIO, *, content_type: str, if_version: str | None = None) -> None:
+        """Write an object whole: readers see the old bytes or the new, never a mix.
+
+        Args:
+            key: Where to.
+            body: What; a file is read from its position to its end.
+            content_type: Its media type.
+            if_version: Write only over this version (`ABSENT`: only if there is none); None: whatever is there.
+
+        Raises:
+            PreconditionFailed: The object is at another version.
+            StoreUnusable: The store does not let us.
+        """
+
+    def check_writable(self) -> None:
+        """Prove that objects can be written, leaving nothing behind.
+
+        Raises:
+            StoreUnusable: They cannot.
+        """
+
+
+class Rasterizer(Protocol):
+    """Draws pages."""
+
+    async def page_count(self, path: Path) -> int:
+        """Count a PDF's pages.
+
+        Raises:
+            DocumentUnreadable: The file cannot be opened as a PDF, or has no pages.
+        """
+
+    async def render(self, path: Path, number: int) -> Rendering:
+        """Draw one page, 1-based.
+
+        Raises:
+            PageUnreadable: The page cannot be drawn, and a second try did not help.
+        """
+
+
+class Recognizer(Protocol):
+    """Reads page images."""
+
+    async def wake(self) -> None:
+        """Return once the endpoint can read pages.
+
+        Raises:
+            EndpointNeverAnswered: It did not get ready within the deadline.
+            UsageError: It is there, but does not serve the model of the recipe.
+        """
+
+    async def read(self, png: bytes, *, max_tokens: int) -> Transcript:
+        """Return the transcript of one page image; one request, no retries.
+
+        Raises:
+            EndpointUnavailable: Connection error, timeout, 429 or 5xx.
+            MalformedAnswer: The answer is no chat completion.
+            RequestRejected: The endpoint refuses this request (any other 4xx).
+        """
+
+
+class SlotPool(Protocol):
+    """Admission to the endpoint."""
+
+    def slot(self) -> AbstractAsyncContextManager[object]:
+        """Hold one slot: a page is in flight from its first send until its result is saved."""
