@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import IO, Protocol
 
 from pagemill.domain.model import Document, Refusal, Rendering, Transcript
 
@@ -56,7 +56,7 @@ class ObjectStore(Protocol):
             StoreUnusable: The store does not let us.
         """
 
-    def write(self, key: str, body: bytes | BinaryIO, *, content_type: str, if_version: str | None = None) -> None:
+    def write(self, key: str, body: bytes | IO[bytes], *, content_type: str, if_version: str | None = None) -> None:
         """Write an object whole: readers see the old bytes or the new, never a mix.
 
         Args:

@@ -11,7 +11,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from pagemill.errors import PreconditionFailed, StoreUnusable
 from pagemill.ports import ABSENT, StoredObject
@@ -49,7 +49,7 @@ class LocalStore:
             raise StoreUnusable(f"{self._path(key)} cannot be read: {error.strerror}") from error
         return StoredObject(data, _version(data))
 
-    def write(self, key: str, body: bytes | BinaryIO, *, content_type: str, if_version: str | None = None) -> None:
+    def write(self, key: str, body: bytes | IO[bytes], *, content_type: str, if_version: str | None = None) -> None:
         """Write an object whole: to a temporary file, to the disk, then under its name.
 
         Raises:
@@ -120,7 +120,7 @@ class MemoryStore:
         data = self._objects.get(key)
         return None if data is None else StoredObject(data, _version(data))
 
-    def write(self, key: str, body: bytes | BinaryIO, *, content_type: str, if_version: str | None = None) -> None:
+    def write(self, key: str, body: bytes | IO[bytes], *, content_type: str, if_version: str | None = None) -> None:
         """Write an object whole.
 
         Raises:
@@ -142,7 +142,7 @@ def _version(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _write_temporary(folder: Path, body: bytes | BinaryIO) -> Path:
+def _write_temporary(folder: Path, body: bytes | IO[bytes]) -> Path:
     path = folder / f".{secrets.token_hex(8)}.tmp"  # not tempfile's, whose mode 0600 would hide results from others
     with path.open("xb") as file:
         if isinstance(body, bytes):

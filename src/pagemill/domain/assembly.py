@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
 from pagemill.domain.model import PageResult, Status
@@ -29,13 +28,12 @@ def from_json(text: str | bytes) -> PageResult:
         raise ValueError(f"no page result: {error}") from error
 
 
-def markdown(results: Iterable[PageResult]) -> Iterator[str]:
-    """A document's Markdown, a page at a time, each behind `<!-- page N -->`.
+def markdown(result: PageResult) -> str:
+    """A page's part of its document's Markdown, behind `<!-- page N -->`.
 
     A page without text says why in a comment: a reader never takes a gap for a blank page.
     """
-    for result in results:
-        yield f"<!-- page {result.number} -->\n\n{_body(result)}\n"
+    return f"<!-- page {result.number} -->\n\n{_body(result)}\n"
 
 
 def _body(result: PageResult) -> str:

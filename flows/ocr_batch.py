@@ -1,0 +1,25 @@
+"""The main job: PDFs in, Markdown out."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+
+from pagemill.domain.summary import RunSummary
+from pagemill.settings import Settings
+from tasks.parameters import OcrBatchParameters
+from tasks.reading import read_pages
+from tasks.reporting import final_state, report, reporting
+from tasks.wiring import new_run_id, open_batch
+
+
+@flow(name="ocr-batch", flow_run_name="ocr {parameters.source}", persist_result=False)
+async def ocr_batch(parameters: OcrBatchParameters) -> State[RunSummary]:
+    """Read every PDF of a source, with few pages in flight at once, and write Markdown, JSONL and a manifest each."""
+    async with open_batch(parameters, Settings()) as batch:
+        async with reporting(batch.progress):
+            summary = await batch.run(new_run_id(), partial(read_pages, batch))
+        await report(summary)
+    return final_state(summary)

@@ -1,0 +1,65 @@
+"""Starts the embedded OCR service for one run, and stops it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from asyncio.subprocess import Process
+from types import TracebackType
+from typing import Self
+
+from pagemill.errors import EndpointNeverAnswered
+
+_STOP_SECONDS = 10.0
+
+
+class EmbeddedEndpoint:
+    """A service process of our own on a free loopback port; it starts with the first page that needs it."""
+
+    def __init__(self, *, engine: str, start_seconds: float) -> None:
+        """Configure; nothing is started yet.
+
+        Args:
+            engine: `rapidocr` or `tesseract`.
+            start_seconds: How long the process may take until it listens.
+        """
+        self._engine = engine
+        self._start_seconds = start_seconds
+        self._process: Process | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process is None:
+            return
+        if self._process.stdin:
+            self._process.stdin.close()  # the lifeline: the service stops its workers and leaves
+        try:
+            await asyncio.wait_for(self._process.wait(), _STOP_SECONDS)
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()
+
+    async def locate(self) -> str:
+        """Start the service and return its URL.
+
+        Raises:
+            EndpointNeverAnswered: It ends, or says nothing, instead of listening.
+        """
+        command = [sys.executable, "-m", "pagemill.local_endpoint", "--port", "0", "--engine", self._engine]
+        self._process = await asyncio.create_subprocess_exec(
+            *command, "--lifeline", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
+        assert self._process.stdout  # noqa: S101 -- for mypy: it is a pipe
+        try:
+            line = await asyncio.wait_for(self._process.stdout.readline(), self._start_seconds)
+        except TimeoutError:
+            line = b""
+        if not line:
+            raise EndpointNeverAnswered(
+                "the embedded OCR service did not start; see what it says with: pagemill endpoint"
+            )
+        return line.decode().strip()

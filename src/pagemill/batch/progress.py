@@ -1,0 +1,77 @@
+"""The figures of a run, for whoever is looking: a progress bar, an artifact, the summary."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+from pagemill.domain.model import Status
+from pagemill.domain.summary import DocumentOutcome
+
+
+@dataclass(slots=True)
+class Progress:
+    """Changes on the event loop only; read it from there, whenever and as often as you like."""
+
+    started: float = field(default_factory=time.monotonic)
+    activity: str = "listing documents"
+    listed: bool = False  # whether `documents` is final
+    documents: int = 0
+    pages_planned: int = 0  # of the documents opened so far
+    statuses: Counter[Status] = field(default_factory=Counter)
+    reused: int = 0
+    requests: int = 0
+    in_flight: int = 0
+    first_sent: float | None = None
+    last_answer: float | None = None
+    outcomes: list[DocumentOutcome] = field(default_factory=list)
+
+    @property
+    def pages_done(self) -> int:
+        """Pages with a result, earlier runs' included."""
+        return sum(self.statuses.values())
+
+    @property
+    def failures(self) -> int:
+        """Failed pages, and documents that could not be read at all."""
+        return self.statuses[Status.FAILED] + sum(bool(outcome.error) for outcome in self.outcomes)
+
+    @property
+    def seconds(self) -> float:
+        """Since the run began."""
+        return time.monotonic() - self.started
+
+    @property
+    def pages_per_second(self) -> float:
+        """Pages this run read itself, over its whole time."""
+        return (self.pages_done - self.reused) / max(self.seconds, 1e-9)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until the planned pages are done at this run's speed; None while that says nothing."""
+        pages_left = self.pages_planned - self.pages_done
+        if not self.listed or self.pages_done == self.reused:
+            return None
+        return pages_left / self.pages_per_second
+
+    @property
+    def busy_seconds(self) -> float:
+        """From the first page sent to the last answer: what a GPU is paid for."""
+        if self.first_sent is None or self.last_answer is None:
+            return 0.0
+        return self.last_answer - self.first_sent
+
+    def announce(self, activity: str) -> None:
+        """Say what the run is doing or waiting for."""
+        self.activity = activity
+
+    def sent(self) -> None:
+        """Note that a request leaves."""
+        self.requests += 1
+        if self.first_sent is None:
+            self.first_sent = time.monotonic()
+
+    def answered(self) -> None:
+        """Note that a request ended, well or badly."""
+        self.last_answer = time.monotonic()

@@ -1,0 +1,204 @@
+"""The command line. Everything heavy is imported inside the command that needs it: `--help` answers at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from enum import IntEnum
+from typing import TYPE_CHECKING, Annotated, NoReturn, cast
+
+import typer
+from rich.console import Console
+
+from pagemill.domain.model import Mode
+from pagemill.errors import EndpointNeverAnswered, PagemillError, StoreUnusable, UsageError
+
+if TYPE_CHECKING:
+    from pagemill.domain.summary import RunSummary
+    from tasks.parameters import OcrBatchParameters
+
+app = typer.Typer(
+    name="pagemill",
+    help="Turns PDFs into Markdown, a page at a time, on an OCR service.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+class ExitCode(IntEnum):
+    """How a command ended."""
+
+    DONE = 0
+    WRONG_USAGE = 2
+    FAILURES = 3  # finished, but pages or documents failed
+    ENDPOINT_NEVER_ANSWERED = 4
+    STORE_UNUSABLE = 5
+    INTERRUPTED = 130
+
+
+# How Prefect behaves where nobody has said otherwise: quiet, private, and patient while its database is made.
+_PREFECT_DEFAULTS = {
+    "PREFECT_LOGGING_LEVEL": "CRITICAL",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+    # One transaction for a hundred task runs instead of one each: a quarter of the server's CPU time.
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+    "DO_NOT_TRACK": "1",
+}
+
+
+@app.command()
+def run(
+    source: Annotated[str, typer.Argument(help="A PDF, a folder of PDFs, or a .txt list of either.")],
+    destination: Annotated[str, typer.Argument(help="The folder that gets one folder a document.")],
+    endpoint: Annotated[
+        str,
+        typer.Option(
+            metavar="URL|local",
+            help="The OCR service, or 'local' for the embedded one. Default: LIGHTONOCR_SERVICE_URL, else local.",
+        ),
+    ] = "",
+    include: Annotated[str, typer.Option(metavar="GLOB", help="Only documents that match, e.g. '2024/*.pdf'.")] = "",
+    pages: Annotated[str, typer.Option(metavar="RANGES", help="Only these pages, e.g. 1-3,7,10-.")] = "",
+    max_in_flight: Annotated[int, typer.Option(min=1, max=64, help="Pages at the endpoint at once.")] = 8,
+    mode: Annotated[
+        Mode, typer.Option(help="auto: send pages with ink; force: blank ones too; text: only pages without text.")
+    ] = Mode.AUTO,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; send and write nothing.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON, as the last line.")] = False,
+) -> None:
+    """Read PDFs and write Markdown, JSONL and a manifest for each.
+
+    A second run over the same documents does no work; an interrupted one goes on where it stopped.
+    """
+    from pydantic import ValidationError
+
+    from tasks.parameters import OcrBatchParameters
+
+    try:
+        parameters = OcrBatchParameters(
+            source=source,
+            destination=destination,
+            endpoint=endpoint,
+            include=include,
+            pages=pages,
+            max_in_flight=max_in_flight,
+            mode=mode,
+        )
+    except ValidationError as error:
+        problem = error.errors()[0]
+        _fail(UsageError(f"{problem['loc'][0]} '{problem['input']}': {problem['msg']}"))
+    try:
+        if dry_run:
+            asyncio.run(_survey(parameters))
+            return
+        summary = asyncio.run(_run(parameters))
+    except PagemillError as error:
+        _fail(error)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        _console().print("interrupted; finished pages are kept, the same command goes on from there")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    _conclude(summary, as_json=json)
+
+
+@app.command()
+def endpoint(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one.")] = 8000,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    engine: Annotated[str, typer.Option(metavar="auto|rapidocr|tesseract", help="What reads the pages.")] = "auto",
+    workers: Annotated[int, typer.Option(min=0, max=64, help="Pages read at once; 0: one a core.")] = 0,
+) -> None:
+    """Serve the embedded CPU OCR service, which speaks OpenAI's chat completions, until interrupted."""
+    from pagemill.local_endpoint.server import serve
+
+    try:
+        serve(host=host, port=port, engine=engine, workers=workers or os.cpu_count() or 1)
+    except PagemillError as error:
+        _fail(error)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is configured, what is reachable, what is missing, and the command that mends it."""
+    raise typer.Exit(asyncio.run(_diagnose()))
+
+
+async def _diagnose() -> ExitCode:
+    from pagemill.settings import Settings
+    from tasks.diagnosis import findings
+
+    console, fine = Console(), True
+    async for finding in findings(Settings()):
+        fine = fine and finding.fine
+        mark = "[green]ok[/]     " if finding.fine else "[red]missing[/]"
+        console.print(f"{mark} {finding.what}: ", end="")
+        console.print(finding.detail, markup=False, highlight=False, soft_wrap=True)
+    return ExitCode.DONE if fine else ExitCode.WRONG_USAGE
+
+
+async def _run(parameters: OcrBatchParameters) -> RunSummary:
+    for name, value in _PREFECT_DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    from flows.ocr_batch import ocr_batch
+    from pagemill.batch.progress import Progress
+    from pagemill.display import shown
+    from tasks.wiring import watching
+
+    stop = asyncio.current_task()
+    assert stop  # noqa: S101 -- for mypy: this is a coroutine
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.cancel)
+    progress = Progress()
+    with watching(progress):
+        async with shown(progress, _console()):
+            state = await ocr_batch(parameters, return_state=True)
+    outcome = await state.aresult(raise_on_failure=False)
+    if isinstance(outcome, Exception):
+        raise outcome
+    return cast("RunSummary", outcome)
+
+
+async def _survey(parameters: OcrBatchParameters) -> None:
+    from pagemill.display import print_survey
+    from pagemill.settings import Settings
+    from tasks.wiring import open_batch
+
+    async with open_batch(parameters, Settings()) as batch:
+        print_survey(await batch.survey(), Console())
+
+
+def _conclude(summary: RunSummary, *, as_json: bool) -> None:
+    from json import dumps
+
+    from pagemill.display import print_summary
+
+    print_summary(summary, _console() if as_json else Console())
+    if as_json:
+        sys.stdout.write(dumps(summary.as_dict()) + "\n")
+    if summary.stopped_by:
+        _fail(summary.stopped_by)
+    raise typer.Exit(ExitCode.DONE if summary.complete else ExitCode.FAILURES)
+
+
+def _fail(error: PagemillError) -> NoReturn:
+    _console().print(f"pagemill: {error}", style="bold red", highlight=False, soft_wrap=True, markup=False)
+    codes = {EndpointNeverAnswered: ExitCode.ENDPOINT_NEVER_ANSWERED, StoreUnusable: ExitCode.STORE_UNUSABLE}
+    raise typer.Exit(codes.get(type(error), ExitCode.WRONG_USAGE))
+
+
+def _console() -> Console:
+    """Standard error: standard output is for results."""
+    return Console(stderr=True)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

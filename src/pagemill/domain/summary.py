@@ -1,0 +1,93 @@
+"""What one run did."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pagemill.domain.model import Status
+from pagemill.errors import PagemillError
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentOutcome:
+    """One document of a run."""
+
+    key: str
+    pages: int
+    statuses: Mapping[Status, int]
+    reused: int = 0  # pages that an earlier run had read
+    seconds: float = 0.0
+    error: str = ""  # why the document could not be read at all
+    failures: Mapping[int, str] | None = None  # page number to reason
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything of the document is missing from the output."""
+        return bool(self.error or self.statuses.get(Status.FAILED))
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """One run. `pages` is always the sum over the five statuses."""
+
+    run_id: str
+    documents: int
+    statuses: Mapping[Status, int]
+    reused: int
+    requests: int
+    seconds: float
+    cost_usd: float
+    destination: str
+    outcomes: tuple[DocumentOutcome, ...]
+    stopped_by: PagemillError | None = None  # why the run ended early; what it finished until then is kept
+
+    @property
+    def pages(self) -> int:
+        """Pages with a result, read now or earlier."""
+        return sum(self.statuses.values())
+
+    @property
+    def complete(self) -> bool:
+        """Whether no document and no page failed."""
+        return not any(outcome.failed for outcome in self.outcomes)
+
+    def as_dict(self) -> dict[str, object]:
+        """What `--json` prints; other programs read these keys."""
+        counts: Counter[Status] = Counter(self.statuses)
+        return {
+            "run_id": self.run_id,
+            "documents": self.documents,
+            "pages": self.pages,
+            **{status.value: counts[status] for status in Status},
+            "reused": self.reused,
+            "requests": self.requests,
+            "seconds": round(self.seconds, 3),
+            "pages_per_second": round((self.pages - self.reused) / self.seconds, 3) if self.seconds else 0.0,
+            "cost_usd": round(self.cost_usd, 6),
+            "destination": self.destination,
+        }
+
+    def to_json(self) -> str:
+        """The whole summary, documents included, as `summary.json` holds it."""
+        return json.dumps(
+            self.as_dict()
+            | {"error": str(self.stopped_by) if self.stopped_by else None}
+            | {"document_list": [_outcome(outcome) for outcome in self.outcomes]},
+            ensure_ascii=False,
+            indent=2,
+        )
+
+
+def _outcome(outcome: DocumentOutcome) -> dict[str, object]:
+    return {
+        "key": outcome.key,
+        "pages": outcome.pages,
+        "statuses": {status.value: outcome.statuses.get(status, 0) for status in Status},
+        "reused": outcome.reused,
+        "seconds": round(outcome.seconds, 3),
+        "error": outcome.error or None,
+        "failures": [{"page": page, "reason": reason} for page, reason in sorted((outcome.failures or {}).items())],
+    }

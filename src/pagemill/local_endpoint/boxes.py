@@ -1,0 +1,69 @@
+"""A piece of printed text and where it stands."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+# Upper left, upper right, lower right, lower left, as detectors give them; y counts down.
+Corners = Sequence[Sequence[float]]
+
+# Steeper text is vertical on purpose, no skewed scan.
+_MOST_SKEW_RADIANS = math.radians(10)
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Text in an upright rectangle; y counts down."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    text: str
+
+    @property
+    def width(self) -> float:
+        """How wide the rectangle is."""
+        return self.right - self.left
+
+    @property
+    def height(self) -> float:
+        """How high the rectangle is: about 1.3 times the type's size."""
+        return self.bottom - self.top
+
+    @property
+    def middle(self) -> float:
+        """The y half-way down."""
+        return (self.top + self.bottom) / 2
+
+
+def straightened(pieces: Sequence[tuple[Corners, str]]) -> list[Box]:
+    """Turn the pieces of a skewed page until its lines are level, each in the smallest upright rectangle."""
+    skew = _skew_radians(corners for corners, _ in pieces)
+    cosine, sine = math.cos(skew), math.sin(skew)
+    boxes = []
+    for corners, text in pieces:
+        across = [x * cosine + y * sine for x, y in corners]
+        down = [y * cosine - x * sine for x, y in corners]
+        boxes.append(Box(min(across), min(down), max(across), max(down), text))
+    return boxes
+
+
+def typical_height(boxes: Iterable[Box]) -> float:
+    """The median height of the boxes; 1 without any."""
+    return statistics.median([box.height for box in boxes] or [1.0])
+
+
+def _skew_radians(quads: Iterable[Corners]) -> float:
+    """The median slope of the upper edges: the longer half's, for short words say little."""
+    edges = []
+    for (x0, y0), (x1, y1), *_ in quads:
+        slope = math.atan2(y1 - y0, x1 - x0)
+        if abs(slope) < _MOST_SKEW_RADIANS:
+            edges.append((x1 - x0, slope))
+    edges.sort(reverse=True)
+    longer = edges[: (len(edges) + 1) // 2]
+    return statistics.median([slope for _, slope in longer] or [0.0])

@@ -1,0 +1,107 @@
+"""Which OCR engine reads the pages, and under what name; importing this loads none of them."""
+
+from __future__ import annotations
+
+import importlib.util
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from pagemill.errors import UsageError
+
+# Part of every model id: raise it when our own settings or reading order change the text.
+_REVISION = 1
+
+# Where Debian, Fedora and Homebrew put the language data; tesserocr's wheel brings none.
+_TESSDATA_PLACES = (
+    *("/usr/share/tesseract-ocr/5/tessdata", "/usr/share/tesseract-ocr/4.00/tessdata"),
+    *("/usr/share/tesseract/tessdata", "/usr/share/tessdata", "/usr/local/share/tessdata"),
+    "/opt/homebrew/share/tessdata",
+)
+
+# Read together where installed: Tesseract slows down with each, so not every script of the world. English is a must.
+_LANGUAGES = ("eng", "deu", "fra", "spa", "ita", "por", "nld")
+
+_INSTALL = "type `uv sync --extra local`, or `pip install 'pagemill[local]'`"
+
+
+class EngineName(StrEnum):
+    """The engines the service can run on."""
+
+    RAPIDOCR = "rapidocr"
+    TESSERACT = "tesseract"
+
+
+_MODULES = {
+    EngineName.RAPIDOCR: ("rapidocr", "onnxruntime", "cv2", "PIL"),
+    EngineName.TESSERACT: ("tesserocr", "PIL"),
+}
+
+
+def choose_engine(requested: str = "auto", *, tessdata: Path | None = None) -> EngineName:
+    """Decide which engine to run.
+
+    Args:
+        requested: An engine's name, or `auto`: Tesseract where its language data is installed, for it is several times
+            faster, else RapidOCR, which brings its models along.
+        tessdata: The folder with Tesseract's language data; the usual places are searched without it.
+
+    Raises:
+        UsageError: The engine is unknown, not installed, or without language data.
+    """
+    if requested == "auto":
+        usable = not _missing(EngineName.TESSERACT) and find_tessdata(tessdata) is not None
+        requested = EngineName.TESSERACT if usable else EngineName.RAPIDOCR
+    try:
+        engine = EngineName(requested)
+    except ValueError:
+        names = ", ".join(EngineName)
+        raise UsageError(f"there is no OCR engine '{requested}'; choose auto, {names.replace(', ', ' or ')}") from None
+    if missing := _missing(engine):
+        raise UsageError(f"the embedded OCR service needs {', '.join(missing)}; {_INSTALL}")
+    if engine is EngineName.TESSERACT:
+        tesseract_data(tessdata)
+    return engine
+
+
+def model_id(engine: EngineName, *, tessdata: Path | None = None) -> str:
+    """Name what turns images into text: it changes whenever the same image may give another text.
+
+    Raises:
+        UsageError: The engine is not installed, or Tesseract's language data is not.
+    """
+    package = {EngineName.RAPIDOCR: "rapidocr", EngineName.TESSERACT: "tesserocr"}[engine]
+    try:
+        release = version(package)
+    except PackageNotFoundError:
+        raise UsageError(f"the embedded OCR service needs {package}; {_INSTALL}") from None
+    if engine is EngineName.RAPIDOCR:
+        return f"rapidocr-{release}-r{_REVISION}"
+    _, languages = tesseract_data(tessdata)
+    return f"tesserocr-{release}-{'+'.join(languages)}-r{_REVISION}"
+
+
+def tesseract_data(tessdata: Path | None = None) -> tuple[Path, tuple[str, ...]]:
+    """The folder with Tesseract's language data, and the languages to read with.
+
+    Raises:
+        UsageError: There is no language data.
+    """
+    folder = find_tessdata(tessdata)
+    if folder is None:
+        raise UsageError("Tesseract has no language data; type `apt install tesseract-ocr-eng`, or set TESSDATA_PREFIX")
+    return folder, tuple(language for language in _LANGUAGES if _data_file(folder, language).is_file())
+
+
+def find_tessdata(tessdata: Path | None = None) -> Path | None:
+    """The folder with Tesseract's language data, English at least; None if there is none."""
+    places = [tessdata] if tessdata else [Path(place) for place in _TESSDATA_PLACES]
+    return next((place for place in places if _data_file(place, "eng").is_file()), None)
+
+
+def _data_file(folder: Path, language: str) -> Path:
+    return folder / f"{language}.traineddata"
+
+
+def _missing(engine: EngineName) -> list[str]:
+    return [name for name in _MODULES[engine] if importlib.util.find_spec(name) is None]

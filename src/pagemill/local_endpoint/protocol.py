@@ -1,0 +1,190 @@
+"""What travels over the wire: vLLM's OpenAI-compatible chat completions, as far as a page image needs them.
+
+Requests are read as vLLM reads them: unknown fields are ignored, and so are sampling parameters, for there is nothing
+to sample. Text beside the image is ignored too: the engines take no instructions.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import time
+import uuid
+from http import HTTPStatus
+from typing import Literal
+
+from pydantic import BaseModel, Field, ValidationError
+
+from pagemill.errors import RequestRejected
+from pagemill.local_endpoint.reading import Reading
+from pagemill.local_endpoint.tokens import count_image_tokens, count_text_tokens, cut
+
+
+class Refused(RequestRejected):
+    """The request cannot be served; the answer carries `status` and vLLM's error body."""
+
+    def __init__(
+        self, message: str, *, status: HTTPStatus = HTTPStatus.BAD_REQUEST, type_: str = "", param: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.error = ErrorInfo(message=message, type=type_ or status.phrase, param=param, code=status)
+
+
+class ErrorInfo(BaseModel):
+    """Why a request failed."""
+
+    message: str
+    type: str
+    param: str | None = None
+    code: int
+
+
+class ErrorAnswer(BaseModel):
+    """The body of every answer that is no success."""
+
+    error: ErrorInfo
+
+
+class ImageUrl(BaseModel):
+    """Where the image is: with this service always in the URL itself."""
+
+    url: str
+
+
+class Part(BaseModel):
+    """One piece of a message."""
+
+    type: str
+    image_url: ImageUrl | None = None
+
+
+class Message(BaseModel):
+    """One turn of the conversation."""
+
+    role: str
+    content: str | list[Part] | None = None
+
+
+class ChatRequest(BaseModel):
+    """The request's body."""
+
+    model: str | None = None
+    messages: list[Message] = Field(min_length=1)
+    max_tokens: int | None = Field(default=None, ge=1)
+    max_completion_tokens: int | None = Field(default=None, ge=1)
+    stream: bool | None = False
+    n: int | None = 1
+
+    @property
+    def most_tokens(self) -> int | None:
+        """How many tokens the answer may have; None: as many as it takes."""
+        return self.max_completion_tokens or self.max_tokens
+
+
+class AnswerMessage(BaseModel):
+    """The model's turn."""
+
+    role: Literal["assistant"] = "assistant"
+    content: str
+    refusal: None = None
+    tool_calls: list[str] = []
+
+
+class Choice(BaseModel):
+    """The only answer: engines have no second opinion."""
+
+    index: int = 0
+    message: AnswerMessage
+    logprobs: None = None
+    finish_reason: Literal["stop", "length"]
+    stop_reason: None = None
+
+
+class Usage(BaseModel):
+    """What the request would have cost, see `tokens`."""
+
+    prompt_tokens: int
+    total_tokens: int
+    completion_tokens: int
+
+
+class ChatCompletion(BaseModel):
+    """The answer's body."""
+
+    id: str = Field(default_factory=lambda: f"chatcmpl-{uuid.uuid4().hex}")
+    object: Literal["chat.completion"] = "chat.completion"
+    created: int = Field(default_factory=lambda: int(time.time()))
+    model: str
+    choices: list[Choice]
+    usage: Usage
+
+
+class ModelCard(BaseModel):
+    """A model that can be asked."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int
+    owned_by: str = "pagemill"
+    root: str
+    parent: None = None
+
+
+class ModelList(BaseModel):
+    """The answer to /v1/models."""
+
+    object: Literal["list"] = "list"
+    data: list[ModelCard]
+
+
+def parse(body: bytes) -> ChatRequest:
+    """Read a request's body.
+
+    Raises:
+        Refused: It is no JSON, or no chat request.
+    """
+    try:
+        return ChatRequest.model_validate_json(body)
+    except ValidationError as error:
+        # Without the input, which may be an image of megabytes.
+        faults = error.errors(include_input=False, include_url=False, include_context=False)
+        where = [(".".join(map(str, fault["loc"])), fault["msg"]) for fault in faults]
+        raise Refused("; ".join(f"{place}: {fault}" if place else fault for place, fault in where)) from None
+
+
+def image_of(request: ChatRequest) -> bytes:
+    """Take the image out of the request.
+
+    Raises:
+        Refused: There is not exactly one image, or it is not in the request itself.
+    """
+    contents = [message.content for message in request.messages if isinstance(message.content, list)]
+    images = [part.image_url for content in contents for part in content if part.image_url]
+    if len(images) != 1:
+        raise bad_request(f"{len(images)} images in the request; exactly one is read", param="messages")
+    scheme, _, data = images[0].url.partition(",")
+    if not scheme.startswith("data:image/") or not scheme.endswith(";base64"):
+        raise bad_request("the image must be in the request, as a data:image/...;base64 URL", param="image_url")
+    try:
+        return base64.b64decode(data, validate=True)
+    except binascii.Error:
+        raise bad_request("the image's data URL is no valid base64", param="image_url") from None
+
+
+def bad_request(message: str, *, param: str | None = None) -> Refused:
+    """A request that was understood, but asks for what there is not."""
+    return Refused(message, type_="BadRequestError", param=param)
+
+
+def completion(reading: Reading, *, model: str, most_tokens: int | None) -> ChatCompletion:
+    """The answer to a request, its text cut to `most_tokens`."""
+    text = reading.text if most_tokens is None else cut(reading.text, most_tokens)
+    prompt, answer = count_image_tokens(reading.width_px, reading.height_px), count_text_tokens(text)
+    return ChatCompletion(
+        model=model,
+        choices=[
+            Choice(message=AnswerMessage(content=text), finish_reason="stop" if text == reading.text else "length")
+        ],
+        usage=Usage(prompt_tokens=prompt, completion_tokens=answer, total_tokens=prompt + answer),
+    )

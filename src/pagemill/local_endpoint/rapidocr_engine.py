@@ -1,0 +1,96 @@
+"""RapidOCR: brings its models in its wheel, needs no network, reads Latin and Chinese script."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from rapidocr import RapidOCR
+from rapidocr.utils.process_img import get_rotate_crop_image
+
+from pagemill.local_endpoint.boxes import Corners, straightened
+from pagemill.local_endpoint.reading_order import to_markdown
+
+Pixels = npt.NDArray[np.uint8]
+
+# Read upright, good lines score above 0.9; upside down they come out as noise below 0.8.
+_DOUBTFUL_SCORE = 0.8
+# Below this it is noise: a smudge, a logo, a ruled line.
+_LEAST_SCORE = 0.5
+
+_SETTINGS = {
+    # The angle classifier turns upright lines upside down now and then; `_turned_if_better` does its work.
+    "Global.use_cls": False,
+    # Every line is wanted here, so that a doubtful one can be tried upside down.
+    "Global.text_score": 0.0,
+    "Global.log_level": "critical",
+    "EngineConfig.onnxruntime.intra_op_num_threads": 1,
+    "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+    "EngineConfig.onnxruntime.enable_cpu_mem_arena": True,
+    # Lines of different length in one batch are padded to the longest: slower on one thread.
+    "Rec.rec_batch_num": 1,
+    # Channels, height, least width. The default least width, 320, is more than most cells of a table need.
+    "Rec.rec_img_shape": [3, 48, 96],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    corners: Corners
+    text: str
+    score: float
+    upside_down: bool = False
+
+
+class RapidOcrEngine:
+    """Reads pages with one thread."""
+
+    def __init__(self) -> None:
+        logging.getLogger("RapidOCR").setLevel(logging.CRITICAL)
+        self._ocr: Callable[..., Any] = RapidOCR(params=_SETTINGS)  # returns one of four classes, by what is asked
+        # The models load on first use: now, not in somebody's request.
+        self.read(Image.new("RGB", (64, 64), "white"))
+        self._recognise(np.full((48, 96, 3), 255, dtype=np.uint8))
+
+    def read(self, picture: Image.Image) -> str:
+        """Return the picture's text in reading order, as Markdown without markup; empty for a blank page."""
+        pixels: Pixels = np.asarray(picture)[:, :, ::-1]  # OpenCV's order: blue first
+        found = self._ocr(pixels, use_det=True, use_cls=False, use_rec=True)
+        if found.boxes is None:
+            return ""
+        lines = [
+            self._turned_if_better(_Line(corners.tolist(), text, score), pixels)
+            for corners, text, score in zip(found.boxes, found.txts, found.scores, strict=True)
+        ]
+        lines = [line for line in lines if line.score >= _LEAST_SCORE]
+        if sum(line.upside_down for line in lines) > len(lines) / 2:
+            lines = [_turned(line, picture.width, picture.height) for line in lines]
+        return to_markdown(straightened([(line.corners, line.text) for line in lines]))
+
+    def _turned_if_better(self, line: _Line, pixels: Pixels) -> _Line:
+        if line.score >= _DOUBTFUL_SCORE:
+            return line
+        cut = get_rotate_crop_image(pixels, np.array(line.corners, dtype=np.float32))
+        text, score = self._recognise(np.rot90(cut, 2))
+        return replace(line, text=text, score=score, upside_down=True) if score > line.score else line
+
+    def _recognise(self, cut: Pixels) -> tuple[str, float]:
+        found = self._ocr(np.ascontiguousarray(cut), use_det=False, use_cls=False, use_rec=True)
+        return (found.txts[0], found.scores[0]) if found.txts else ("", 0.0)
+
+
+def load(_tessdata: Path | None) -> RapidOcrEngine:
+    """Load the models; about a second."""
+    return RapidOcrEngine()
+
+
+def _turned(line: _Line, width: int, height: int) -> _Line:
+    """The line where it stands once the whole page is turned by 180 degrees."""
+    corners = [(width - x, height - y) for x, y in line.corners]
+    return replace(line, corners=corners[2:] + corners[:2])

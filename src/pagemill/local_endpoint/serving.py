@@ -1,0 +1,108 @@
+"""Running the service: the socket, the workers, the signals, the lifeline."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from pathlib import Path
+
+import typer
+import uvicorn
+from starlette.applications import Starlette
+
+from pagemill.errors import PagemillError, UsageError
+from pagemill.local_endpoint.engines import choose_engine, model_id
+from pagemill.local_endpoint.server import MOST_REQUESTS, create_app
+from pagemill.local_endpoint.worker_pool import WorkerPool
+
+
+def serve(
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    engine: str = "auto",
+    workers: int | None = None,
+    tessdata: Path | None = None,
+    lifeline: bool = False,
+) -> None:
+    """Serve until SIGINT or SIGTERM; print the URL as one line once connections are accepted.
+
+    Args:
+        host: The address to listen on.
+        port: The port to listen on; 0 takes a free one.
+        engine: See `choose_engine`.
+        workers: How many pages are read at a time; a worker for each core if None.
+        tessdata: The folder with Tesseract's language data, if not in a usual place.
+        lifeline: Whether to stop when standard input ends.
+
+    Raises:
+        UsageError: The engine is not installed, or the address cannot be listened on.
+        WorkerLost: A worker ended before it had loaded its models.
+        KeyboardInterrupt: SIGINT came; everything has been stopped. SIGTERM ends the process instead.
+    """
+    name = choose_engine(engine, tessdata=tessdata)
+    model = model_id(name, tessdata=tessdata)
+    count = workers or min(_cores(), MOST_REQUESTS)
+    with _listening(host, port) as listener, WorkerPool(name, workers=count, tessdata=tessdata) as pool:
+        server = _Server(create_app(pool, model=model), pool)
+        if lifeline:
+            threading.Thread(target=_stop_at_end_of_input, args=(server,), daemon=True).start()
+        typer.echo(_url(listener))
+        server.run(sockets=[listener])
+        if server.failure:
+            raise server.failure
+
+
+class _Server(uvicorn.Server):
+    """Stops its workers before it waits for the answers that depend on them."""
+
+    def __init__(self, app: Starlette, pool: WorkerPool) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_level="warning",
+                access_log=False,
+                lifespan="off",
+                ws="none",
+                timeout_keep_alive=30,
+                timeout_graceful_shutdown=5,
+            )
+        )
+        self.failure: PagemillError | None = None
+        self._pool = pool
+        pool.on_failure_to_load(self._fail)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close the connections, the idle ones at once."""
+        self._pool.close()
+        await super().shutdown(sockets)
+
+    def _fail(self, reason: BaseException) -> None:
+        if not self.should_exit:
+            self.failure = reason if isinstance(reason, PagemillError) else UsageError(f"no engine: {reason}")
+            self.should_exit = True
+
+
+def _cores() -> int:
+    # A container may be given fewer cores than the machine has; macOS cannot tell.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server((str(address[0]), port), family=family, backlog=128)
+    except OSError as error:
+        raise UsageError(f"cannot listen on {host}, port {port}: {error.strerror or error}") from error
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if listener.family == socket.AF_INET6 else f"http://{host}:{port}"
+
+
+def _stop_at_end_of_input(server: uvicorn.Server) -> None:
+    while os.read(0, 4096):
+        pass
+    server.should_exit = True

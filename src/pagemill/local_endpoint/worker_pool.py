@@ -1,0 +1,117 @@
+"""The OCR workers of one service: each a process with one thread, replaced when it dies."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import queue
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Self
+
+from pagemill.errors import WorkerLost
+from pagemill.local_endpoint.engines import EngineName
+from pagemill.local_endpoint.reading import Reading
+from pagemill.worker_process import WorkerProcess
+
+SECONDS_A_PAGE = 120.0
+
+
+class WorkerPool:
+    """Reads images with as many processes as asked for; a context manager, outside of which no process is left."""
+
+    def __init__(
+        self,
+        engine: EngineName,
+        *,
+        workers: int,
+        tessdata: Path | None = None,
+        seconds_a_page: float = SECONDS_A_PAGE,
+    ) -> None:
+        self._arguments = [engine, *([str(tessdata)] if tessdata else [])]
+        self._size = workers
+        self._seconds_a_page = seconds_a_page
+        # A thread for each worker: one that gets a request always finds an idle worker.
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="ocr-worker")
+        self._idle: queue.SimpleQueue[WorkerProcess] = queue.SimpleQueue()
+        self._working: set[WorkerProcess] = set()
+        self._lock = threading.Lock()
+        self._loading: list[Future[Reading | None]] = []
+        self._closing = False
+
+    def __enter__(self) -> Self:
+        for _ in range(self._size):
+            self._idle.put(self._start_worker())
+        self._loading = [self._threads.submit(self._call, None) for _ in range(self._size)]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def ready(self) -> bool:
+        """Whether all workers have loaded their models."""
+        return all(loading.done() and not loading.exception() for loading in self._loading)
+
+    def on_failure_to_load(self, tell: Callable[[BaseException], object]) -> None:
+        """Call `tell` with the reason, in some thread, should a worker not get as far as loading its models."""
+        for loading in self._loading:
+            loading.add_done_callback(lambda done: tell(error) if (error := done.exception()) else None)
+
+    async def read(self, image: bytes) -> Reading:
+        """Read an encoded image when a worker is free. A caller that gives up before that costs no work.
+
+        Raises:
+            RequestRejected: The bytes are no image that can be read.
+            WorkerLost: The worker died or took too long; another has taken its place.
+        """
+        reading = await asyncio.wrap_future(self._threads.submit(self._call, image))
+        if reading is None:
+            raise WorkerLost("the worker gave no answer")
+        return reading
+
+    def close(self) -> None:
+        """Stop all workers at once; requests under way or waiting end with WorkerLost. Idempotent."""
+        with self._lock:
+            self._closing = True
+            for worker in self._working:
+                # Its thread is waiting for it and reaps it; only the thread may use the connection.
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(worker.pid, signal.SIGKILL)
+        self._threads.shutdown(wait=True)
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._idle.get_nowait().kill()
+
+    def _call(self, image: bytes | None) -> Reading | None:
+        worker = self._take()
+        try:
+            answer: Reading | None = worker.call(image, timeout_seconds=self._seconds_a_page)
+        except WorkerLost:
+            self._give_back(worker, replace=True)
+            raise
+        except BaseException:
+            self._give_back(worker)
+            raise
+        self._give_back(worker)
+        return answer
+
+    def _take(self) -> WorkerProcess:
+        with self._lock:
+            if self._closing:
+                raise WorkerLost("the service is stopping")
+            worker = self._idle.get_nowait()
+            self._working.add(worker)
+        return worker
+
+    def _give_back(self, worker: WorkerProcess, *, replace: bool = False) -> None:
+        with self._lock:
+            self._working.discard(worker)
+            self._idle.put(self._start_worker() if replace and not self._closing else worker)
+
+    def _start_worker(self) -> WorkerProcess:
+        return WorkerProcess("pagemill.local_endpoint.ocr_worker", self._arguments)

@@ -1,0 +1,49 @@
+"""Every setting, and the only place that reads the environment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pagemill.domain.cost import SERVICE_USD_PER_SECOND
+
+GIB = 2**30
+
+
+class Settings(BaseSettings):
+    """Where things are and how patient we are; what to read is a run's parameters. Frozen once read."""
+
+    model_config = SettingsConfigDict(env_prefix="PAGEMILL_", frozen=True, extra="ignore")
+
+    service_url: str = Field(
+        "", validation_alias="LIGHTONOCR_SERVICE_URL", description="URL of the OCR service; empty: the embedded one"
+    )
+    api_key: SecretStr = Field(SecretStr(""), description="bearer token for an endpoint that wants one")
+    model: str = Field("lightonai/LightOnOCR-2-1B", description="model to ask the endpoint for")
+    model_revision: str = Field("", description="revision of the model's weights; part of the recipe")
+    prompt: str = Field("", description="text sent with each image; LightOnOCR wants none")
+    max_tokens: int = Field(4096, ge=1, description="longest answer of the first try, in tokens")
+    context_tokens: int = Field(8192, ge=1, description="the model's window in tokens; bounds the second try")
+    longest_edge_px: int = Field(1540, ge=200, le=4096, description="longest side of a page image, in pixels")
+    max_dpi: int = Field(300, ge=50, le=1200, description="highest resolution a small page is drawn at")
+    render_workers: int = Field(
+        default_factory=lambda: min(os.cpu_count() or 1, 8), ge=1, le=64, description="processes that draw pages"
+    )
+    page_seconds: float = Field(30.0, gt=0, description="longest time a page may take to draw, in seconds")
+    render_memory_gib: float = Field(2.0, ge=1, description="address space of a render worker, in GiB")
+    ahead_mib: int = Field(64, ge=1, description="page images drawn ahead of sending, in MiB")
+    wake_seconds: float = Field(600.0, gt=0, description="how long the endpoint may take to get ready, in seconds")
+    answer_seconds: float = Field(300.0, gt=0, description="how long the endpoint may take for a page, in seconds")
+    local_engine: str = Field("auto", pattern="auto|rapidocr|tesseract", description="engine of the embedded service")
+    usd_per_second: float = Field(
+        SERVICE_USD_PER_SECOND, ge=0, description="price of a busy service, in USD a second; 0 for the embedded one"
+    )
+    tessdata_prefix: Path | None = Field(
+        None, validation_alias="TESSDATA_PREFIX", description="folder of Tesseract's language data"
+    )
+    prefect_api_url: str = Field(
+        "", validation_alias="PREFECT_API_URL", description="Prefect server; empty: an ephemeral one for each run"
+    )

@@ -1,0 +1,106 @@
+"""What is configured, what is reachable, what is missing, and the command that mends it."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from pagemill.adapters.openai_ocr import OpenAiRecognizer
+from pagemill.adapters.pdf_pages import RenderOptions
+from pagemill.adapters.pdfium import PdfiumRasterizer
+from pagemill.domain.model import Recipe
+from pagemill.errors import DocumentUnreadable, PagemillError
+from pagemill.local_endpoint.engines import choose_engine, model_id
+from pagemill.settings import GIB, Settings
+
+_PATIENCE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    fine: bool
+    detail: str  # what was found; where something is wrong, also the command that mends it
+
+
+async def findings(settings: Settings) -> AsyncIterator[Finding]:
+    """Look at everything a run needs, cheapest first. Asks the configured endpoint, and so may wake it."""
+    yield Finding("versions", True, f"pagemill {version('pagemill')}, Prefect {version('prefect')}, {_python()}")
+    yield await _render_workers(settings)
+    yield await _prefect_server(settings)
+    yield await _endpoint(settings)
+
+
+def _python() -> str:
+    return f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
+
+
+async def _render_workers(settings: Settings) -> Finding:
+    """A worker that refuses an empty file is alive, PDFium included."""
+    rasterizer = PdfiumRasterizer(
+        workers=1,
+        page_seconds=settings.page_seconds,
+        memory_bytes=int(settings.render_memory_gib * GIB),
+        options=RenderOptions(),
+    )
+    async with rasterizer:
+        try:
+            await rasterizer.page_count(Path("/dev/null"))
+        except DocumentUnreadable as error:
+            if "0 bytes" in str(error):
+                return Finding("render workers", True, f"{settings.render_workers} processes with PDFium")
+            return Finding("render workers", False, f"{error}; try a larger PAGEMILL_RENDER_MEMORY_GIB")
+    raise AssertionError("an empty file was taken for a PDF")
+
+
+async def _prefect_server(settings: Settings) -> Finding:
+    what = "Prefect server"
+    if not settings.prefect_api_url:
+        return Finding(
+            what, True, "none configured: each `pagemill run` starts its own; set PREFECT_API_URL to share one"
+        )
+    from prefect.client.orchestration import get_client  # noqa: PLC0415 -- takes seconds, and only this check needs it
+
+    async with get_client() as client:
+        problem = await client.api_healthcheck()
+    if problem:
+        detail = f"{settings.prefect_api_url} does not answer: {problem}; start it with: prefect server start"
+        return Finding(what, False, detail)
+    return Finding(what, True, settings.prefect_api_url)
+
+
+async def _endpoint(settings: Settings) -> Finding:
+    if settings.service_url in {"", "local"}:
+        return _embedded_endpoint(settings)
+
+    async def locate() -> str:
+        return settings.service_url
+
+    recognizer = OpenAiRecognizer(
+        locate,
+        recipe=Recipe(model=settings.model),
+        api_key=settings.api_key.get_secret_value(),
+        wake_seconds=_PATIENCE_SECONDS,
+    )
+    async with recognizer:
+        try:
+            await recognizer.wake()
+        except PagemillError as error:
+            return Finding("OCR endpoint", False, str(error))
+    return Finding("OCR endpoint", True, f"{settings.service_url} serves {settings.model}")
+
+
+def _embedded_endpoint(settings: Settings) -> Finding:
+    try:
+        engine = choose_engine(settings.local_engine, tessdata=settings.tessdata_prefix)
+        detail = (
+            f"embedded, {model_id(engine, tessdata=settings.tessdata_prefix)}; set LIGHTONOCR_SERVICE_URL for a GPU"
+        )
+    except PagemillError as error:
+        return Finding("OCR endpoint", False, str(error))
+    return Finding("OCR endpoint", True, detail)

@@ -1,0 +1,48 @@
+"""What a run is asked to do. In the Prefect UI this model is the form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from pagemill.domain.model import Mode
+
+
+def _field(default: Any, *, position: int, title: str, description: str, **bounds: Any) -> Any:
+    # PostgreSQL keeps a schema's keys in no order; the form follows `position`.
+    return Field(default, title=title, description=description, json_schema_extra={"position": position}, **bounds)
+
+
+class OcrBatchParameters(BaseModel, frozen=True, extra="forbid"):
+    """Read PDFs and write Markdown."""
+
+    source: str = _field(
+        ..., position=0, min_length=1, title="Source", description="A PDF, a folder of PDFs, or a .txt list of either"
+    )
+    destination: str = _field(
+        ..., position=1, min_length=1, title="Destination", description="The folder that gets one folder a document"
+    )
+    endpoint: str = _field(
+        "",
+        position=2,
+        pattern=r"^(|local|https?://\S+)$",
+        title="Endpoint",
+        description="URL of the OCR service, or 'local' for the embedded one; empty: LIGHTONOCR_SERVICE_URL or local",
+    )
+    include: str = _field(
+        "", position=3, title="Include", description="Only documents whose name or path matches, for example 2024/*.pdf"
+    )
+    pages: str = _field(
+        "", position=4, title="Pages", description="Only these pages, for example 1-3,7,10-; empty: all"
+    )
+    max_in_flight: int = _field(
+        8, position=5, ge=1, le=64, title="Pages in flight", description="Pages at the endpoint at once, at most"
+    )
+    mode: Mode = _field(
+        Mode.AUTO,
+        position=6,
+        title="Mode",
+        description="auto: send every page with ink on it; force: blank pages too; "
+        "text: use a page's own text where it has some, send the others",
+    )

@@ -1,0 +1,96 @@
+"""What the Prefect UI shows of a run: its progress while it runs, its results when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+from prefect.artifacts import acreate_progress_artifact, acreate_table_artifact, aupdate_progress_artifact
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+
+from pagemill.batch.progress import Progress
+from pagemill.domain.model import Status
+from pagemill.domain.summary import DocumentOutcome, RunSummary
+
+_UPDATE_SECONDS = 5.0  # each update is a write to the server's database
+_TABLE_ROWS = 1000  # summary.json has them all
+
+_log = logging.getLogger(__name__)
+
+
+@contextlib.asynccontextmanager
+async def reporting(progress: Progress) -> AsyncIterator[None]:
+    """Keep a progress artifact up to date for as long as the context lasts."""
+    artifact: UUID = await acreate_progress_artifact(0.0, key="ocr-progress", description=_headline(progress))
+    updates = asyncio.create_task(_update_for_ever(artifact, progress))
+    try:
+        yield
+    finally:
+        updates.cancel()
+        await asyncio.wait([updates])
+        await _update(artifact, progress)
+
+
+async def report(summary: RunSummary) -> None:
+    """Leave a table of the documents, those with failures first."""
+    outcomes = sorted(summary.outcomes, key=lambda outcome: (not outcome.failed, outcome.key))
+    left_out = max(len(outcomes) - _TABLE_ROWS, 0)
+    note = f" {left_out} more documents are in summary.json." if left_out else ""
+    await acreate_table_artifact(
+        [_row(outcome) for outcome in outcomes[:_TABLE_ROWS]],
+        key="ocr-documents",
+        description=f"{verdict(summary)} Results: {summary.destination}, run {summary.run_id}.{note}",
+    )
+
+
+def final_state(summary: RunSummary) -> State[RunSummary]:
+    """The run's state: failed if it ended early; with failed pages it is complete, and its name says so."""
+    if summary.stopped_by:
+        return Failed(message=verdict(summary), data=summary)
+    name = "Completed" if summary.complete else "CompletedWithFailures"
+    return Completed(name=name, message=verdict(summary), data=summary)
+
+
+def verdict(summary: RunSummary) -> str:
+    """The run in one sentence."""
+    if summary.stopped_by:
+        return f"Stopped after {summary.pages} pages: {summary.stopped_by}."
+    unread = sum(bool(outcome.error) for outcome in summary.outcomes)
+    failed = f"{summary.statuses.get(Status.FAILED, 0)} pages and {unread} documents failed"
+    return f"{summary.documents} documents, {summary.pages} pages: {'none failed' if summary.complete else failed}."
+
+
+async def _update_for_ever(artifact: UUID, progress: Progress) -> None:
+    while True:
+        await asyncio.sleep(_UPDATE_SECONDS)
+        await _update(artifact, progress)
+
+
+async def _update(artifact: UUID, progress: Progress) -> None:
+    share = progress.pages_done / progress.pages_planned if progress.pages_planned else 0.0
+    try:
+        await aupdate_progress_artifact(artifact, progress=100.0 * share, description=_headline(progress))
+    except Exception as error:  # noqa: BLE001 -- a server that is away must not cost a page
+        _log.warning("the progress artifact could not be updated: %s", error)
+
+
+def _headline(progress: Progress) -> str:
+    return (
+        f"{progress.activity}: {progress.pages_done} of {progress.pages_planned} pages, "
+        f"{progress.pages_per_second:.1f} a second, {progress.in_flight} in flight, {progress.failures} failures"
+    )
+
+
+def _row(outcome: DocumentOutcome) -> dict[str, object]:
+    return {
+        "document": outcome.key,
+        "pages": outcome.pages,
+        **{status.value: outcome.statuses.get(status, 0) for status in Status},
+        "reused": outcome.reused,
+        "seconds": round(outcome.seconds, 1),
+        "what failed": outcome.error or "; ".join(f"page {n}: {why}" for n, why in (outcome.failures or {}).items()),
+    }

@@ -1,0 +1,169 @@
+"""The composition root: parameters and settings into a batch that is ready to run."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from contextvars import ContextVar
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pagemill.adapters.embedded import EmbeddedEndpoint
+from pagemill.adapters.local_source import ListedSource, LocalSource
+from pagemill.adapters.openai_ocr import OpenAiRecognizer
+from pagemill.adapters.pdf_pages import RenderOptions
+from pagemill.adapters.pdfium import PdfiumRasterizer
+from pagemill.adapters.stores import LocalStore
+from pagemill.batch.documents import Batch, BatchLimits
+from pagemill.batch.pages import PageLimits, PageReader
+from pagemill.batch.progress import Progress
+from pagemill.batch.slots import RunSlots
+from pagemill.domain.model import Mode, Recipe
+from pagemill.domain.planning import parse_pages
+from pagemill.domain.quality import GUARD_VERSION
+from pagemill.errors import UsageError
+from pagemill.local_endpoint.engines import EngineName, choose_engine, model_id
+from pagemill.ports import DocumentSource, ObjectStore
+from pagemill.settings import GIB, Settings
+from tasks.parameters import OcrBatchParameters
+
+_AHEAD = 2  # pages drawn or being drawn for each page in flight
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+_watched: ContextVar[Progress | None] = ContextVar("watched", default=None)
+
+
+@contextlib.contextmanager
+def watching(progress: Progress) -> Iterator[Progress]:
+    """Make runs that start in this context write their figures into `progress`, so that the caller can show them."""
+    token = _watched.set(progress)
+    try:
+        yield progress
+    finally:
+        _watched.reset(token)
+
+
+def new_run_id() -> str:
+    """A run id: sorts by time, and two runs of one second do not share one."""
+    return f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+
+
+@contextlib.asynccontextmanager
+async def open_batch(parameters: OcrBatchParameters, settings: Settings) -> AsyncIterator[Batch]:
+    """Build a batch; what it started ends with the context.
+
+    Raises:
+        UsageError: A parameter or a setting is wrong.
+    """
+    progress = _watched.get() or Progress()
+    url = endpoint_url(parameters, settings)
+    engine = None if url else choose_engine(settings.local_engine, tessdata=settings.tessdata_prefix)
+    recipe = _recipe(parameters, settings, engine)
+    source, destination = open_source(parameters), open_destination(parameters.destination)
+    selection = parse_pages(parameters.pages)
+    async with contextlib.AsyncExitStack() as stack:
+        embedded = EmbeddedEndpoint(engine=engine or "auto", start_seconds=settings.wake_seconds)
+
+        async def locate() -> str:
+            return await embedded.locate() if engine else url
+
+        await stack.enter_async_context(embedded)
+        recognizer = await stack.enter_async_context(
+            OpenAiRecognizer(
+                locate,
+                recipe=recipe,
+                api_key=settings.api_key.get_secret_value(),
+                connections=parameters.max_in_flight,
+                wake_seconds=settings.wake_seconds,
+                answer_seconds=settings.answer_seconds,
+                announce=progress.announce,
+            )
+        )
+        rasterizer = await stack.enter_async_context(_rasterizer(parameters, settings))
+        reader = PageReader(
+            rasterizer=rasterizer,
+            recognizer=recognizer,
+            slots=RunSlots(parameters.max_in_flight),
+            destination=destination,
+            recipe=recipe,
+            progress=progress,
+            limits=PageLimits(
+                drawing=2 * settings.render_workers,
+                drawn_bytes=settings.ahead_mib * 2**20,
+                context_tokens=settings.context_tokens,
+            ),
+        )
+        stack.push_async_callback(reader.close)
+        yield Batch(
+            source=source,
+            destination=destination,
+            rasterizer=rasterizer,
+            reader=reader,
+            recipe=recipe,
+            selection=selection,
+            progress=progress,
+            usd_per_second=0.0 if urlsplit(url).hostname in {None, *_LOOPBACK} else settings.usd_per_second,
+            max_in_flight=parameters.max_in_flight,
+            limits=BatchLimits(pages=(1 + _AHEAD) * parameters.max_in_flight),
+        )
+
+
+def endpoint_url(parameters: OcrBatchParameters, settings: Settings) -> str:
+    """The endpoint's URL; empty for the embedded one."""
+    chosen = parameters.endpoint or settings.service_url
+    return "" if chosen == "local" else chosen
+
+
+def open_source(parameters: OcrBatchParameters) -> DocumentSource:
+    """Where the documents come from: a `.txt` file is a list, everything else a PDF or a folder.
+
+    Raises:
+        UsageError: The source is of a kind this version does not read.
+    """
+    path = _local_path(parameters.source, "SOURCE")
+    listed = path.suffix == ".txt" and not path.is_dir()
+    return (ListedSource if listed else LocalSource)(path, include=parameters.include)
+
+
+def open_destination(destination: str) -> ObjectStore:
+    """Where the results go.
+
+    Raises:
+        UsageError: The destination is of a kind this version does not write.
+    """
+    return LocalStore(_local_path(destination, "DESTINATION"))
+
+
+def _local_path(text: str, what: str) -> Path:
+    if "://" in text:
+        raise UsageError(f"{what} '{text}' is no local path; this version reads and writes local folders only")
+    return Path(text).expanduser()
+
+
+def _recipe(parameters: OcrBatchParameters, settings: Settings, engine: EngineName | None) -> Recipe:
+    return Recipe(
+        model=model_id(engine, tessdata=settings.tessdata_prefix) if engine else settings.model,
+        model_revision="" if engine else settings.model_revision,
+        prompt="" if engine else settings.prompt,
+        mode=parameters.mode,
+        longest_edge_px=settings.longest_edge_px,
+        max_dpi=settings.max_dpi,
+        max_tokens=settings.max_tokens,
+        guard_version=GUARD_VERSION,
+    )
+
+
+def _rasterizer(parameters: OcrBatchParameters, settings: Settings) -> PdfiumRasterizer:
+    return PdfiumRasterizer(
+        workers=settings.render_workers,
+        page_seconds=settings.page_seconds,
+        memory_bytes=int(settings.render_memory_gib * GIB),
+        options=RenderOptions(
+            longest_edge_px=settings.longest_edge_px,
+            max_dpi=settings.max_dpi,
+            skip_blank=parameters.mode is not Mode.FORCE,
+            prefer_text=parameters.mode is Mode.TEXT,
+        ),
+    )

@@ -1,0 +1,1 @@
+"""Programs that behave like what pagemill talks to, down to how it fails."""

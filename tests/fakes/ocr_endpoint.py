@@ -1,0 +1,236 @@
+"""An OCR endpoint whose text depends on the image alone, with faults on order and a record of everything it was sent.
+
+Speaks as much of vLLM's HTTP interface as pagemill uses, over bare asyncio streams, so that it can fail below HTTP too
+and costs next to no CPU time in benchmarks. As a program: `python tests/fakes/ocr_endpoint.py [--latency S]` prints its URL and runs until its standard input closes; `GET /record` returns its record.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import hashlib
+import json
+import struct
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from socket import SO_LINGER, SOL_SOCKET
+from types import TracebackType
+from typing import Any, Self
+
+MODEL = "lightonai/LightOnOCR-2-1B"
+
+
+@dataclass(frozen=True)
+class Request:
+    """One page that was sent."""
+
+    index: int  # 1-based, in order of arrival
+    image: str  # names the image: equal images have equal names
+    nth_of_image: int  # 1 for the first time this image is sent
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What to answer. Without a status: the fault that `kind` names."""
+
+    kind: str = "text"  # text | status | reset | hang | raw
+    text: str = ""
+    status: int = 200
+    finish_reason: str = "stop"
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+RESET, HANG = Answer(kind="reset"), Answer(kind="hang")
+
+
+def failing(status: int, message: str = "on order", **headers: str) -> Answer:
+    """An error in vLLM's form."""
+    body = {"error": {"message": message, "type": "error", "param": None, "code": status}}
+    return Answer(kind="status", status=status, text=json.dumps(body), headers=headers)
+
+
+@dataclass
+class Record:
+    """What happened at the endpoint."""
+
+    sent: Counter[str] = field(default_factory=Counter)  # image to how often
+    spans: list[tuple[float, float]] = field(default_factory=list)  # of each request, on the monotonic clock
+    in_flight: int = 0
+    most_in_flight: int = 0
+    paths: Counter[str] = field(default_factory=Counter)
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def requests(self) -> int:
+        """Pages sent, repeats included."""
+        return self.sent.total()
+
+    def busy_share(self, slots: int) -> float:
+        """Share of slot-time busy between the first request and the last answer."""
+        window = max(end for _, end in self.spans) - min(start for start, _ in self.spans)
+        return sum(end - start for start, end in self.spans) / (slots * window)
+
+
+def text_of(image: str) -> str:
+    """The Markdown of an image."""
+    return f"# Page {image[:8]}\n\nThe text of image {image}.\n"
+
+
+class FakeEndpoint:
+    """The endpoint, on a free loopback port."""
+
+    def __init__(
+        self,
+        answer: Callable[[Request], Answer | None] = lambda _: None,
+        *,
+        latency_seconds: float = 0.0,
+        model: str = MODEL,
+        healthy: Callable[[], bool] = lambda: True,
+        keep_bodies: bool = True,
+    ) -> None:
+        """Configure.
+
+        Args:
+            answer: Decides about each page; None: the image's own text.
+            latency_seconds: How long a page takes.
+            model: The model that is served.
+            healthy: What `/health` says.
+            keep_bodies: Whether the record holds requests, without their images.
+        """
+        self.record = Record()
+        self._answer = answer
+        self._latency_seconds = latency_seconds
+        self._model = model
+        self._healthy = healthy
+        self._keep_bodies = keep_bodies
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0, limit=2**24)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._server
+        self._server.close()
+        for connection in self._connections:
+            connection.cancel()
+        if self._connections:
+            await asyncio.wait(self._connections)
+
+    @property
+    def url(self) -> str:
+        """The base URL."""
+        assert self._server
+        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task
+        self._connections.add(task)
+        try:
+            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+                while await self._exchange(reader, writer):
+                    pass
+        finally:
+            self._connections.discard(task)
+            writer.close()
+
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        _, path, _ = head[0].split(" ", 2)
+        length = next((int(line.split(":")[1]) for line in head if line.lower().startswith("content-length:")), 0)
+        body = await reader.readexactly(length)
+        self.record.paths[path] += 1
+        if path == "/v1/chat/completions":
+            return await self._page(body, writer)
+        if path == "/health":
+            _send(writer, 200 if self._healthy() else 503, b"")
+        elif path == "/v1/models":
+            _send(writer, 200, json.dumps({"object": "list", "data": [{"id": self._model}]}).encode())
+        elif path == "/record":
+            record = self.record
+            figures = {"sent": record.sent, "spans": record.spans, "most_in_flight": record.most_in_flight}
+            _send(writer, 200, json.dumps(figures).encode())
+        else:
+            _send(writer, 404, b"")
+        await writer.drain()
+        return True
+
+    async def _page(self, body: bytes, writer: asyncio.StreamWriter) -> bool:
+        started = time.monotonic()
+        record = self.record
+        record.in_flight += 1
+        record.most_in_flight = max(record.most_in_flight, record.in_flight)
+        request = self._request(body)
+        try:
+            answer = self._answer(request) or Answer(text=text_of(request.image))
+            await asyncio.sleep(self._latency_seconds)
+            return await self._reply(answer, writer)
+        finally:
+            record.in_flight -= 1
+            record.spans.append((started, time.monotonic()))
+
+    def _request(self, body: bytes) -> Request:
+        start = body.index(b";base64,") + 8
+        end = body.index(b'"', start)
+        image = hashlib.sha256(body[start:end]).hexdigest()[:16]
+        self.record.sent[image] += 1
+        parsed = json.loads(body[:start] + body[end:]) if self._keep_bodies else {}
+        if self._keep_bodies:
+            self.record.bodies.append(parsed)
+        return Request(self.record.requests, image, self.record.sent[image], parsed)
+
+    async def _reply(self, answer: Answer, writer: asyncio.StreamWriter) -> bool:
+        if answer.kind == "reset":
+            writer.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
+            return False
+        if answer.kind == "hang":
+            await asyncio.Event().wait()
+        body = answer.text.encode() if answer.kind in {"status", "raw"} else self._completion(answer)
+        _send(writer, answer.status, body, answer.headers)
+        await writer.drain()
+        return True
+
+    def _completion(self, answer: Answer) -> bytes:
+        message = {"role": "assistant", "content": answer.text}
+        tokens = len(answer.text.split())
+        return json.dumps(
+            {
+                "id": "chatcmpl-fake",
+                "object": "chat.completion",
+                "created": 0,
+                "model": self._model,
+                "choices": [{"index": 0, "message": message, "finish_reason": answer.finish_reason}],
+                "usage": {"prompt_tokens": 2145, "completion_tokens": tokens, "total_tokens": 2145 + tokens},
+            }
+        ).encode()
+
+
+def _send(writer: asyncio.StreamWriter, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+    lines = [f"HTTP/1.1 {status} On order", f"content-length: {len(body)}", "content-type: application/json"]
+    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+    writer.write("\r\n".join([*lines, "", ""]).encode() + body)
+
+
+async def _serve(latency_seconds: float, model: str) -> None:
+    async with FakeEndpoint(latency_seconds=latency_seconds, model=model, keep_bodies=False) as endpoint:
+        sys.stdout.write(f"{endpoint.url}\n")
+        sys.stdout.flush()
+        await asyncio.to_thread(sys.stdin.read)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds a page takes")
+    parser.add_argument("--model", default=MODEL, help="model to serve")
+    options = parser.parse_args()
+    asyncio.run(_serve(options.latency, options.model))
