@@ -1,13 +1,16 @@
 """An OCR endpoint whose text depends on the image alone, with faults on order and a record of everything it was sent.
 
 Speaks as much of vLLM's HTTP interface as pagemill uses, over bare asyncio streams, so that it can fail below HTTP too
-and costs next to no CPU time in benchmarks. As a program: `python tests/fakes/ocr_endpoint.py [--latency S]` prints its URL and runs until its standard input closes; `GET /record` returns its record.
+and costs next to no CPU time in benchmarks. As a program,
+`python tests/fakes/ocr_endpoint.py [--latency S]`, it prints its URL and runs until its standard input closes; then
+`GET /record` returns its record.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
 import contextlib
 import hashlib
 import json
@@ -74,6 +77,11 @@ class Record:
         """Share of slot-time busy between the first request and the last answer."""
         window = max(end for _, end in self.spans) - min(start for start, _ in self.spans)
         return sum(end - start for start, end in self.spans) / (slots * window)
+
+
+def image_name(png: bytes) -> str:
+    """The name under which an image is recorded."""
+    return hashlib.sha256(base64.b64encode(png)).hexdigest()[:16]
 
 
 def text_of(image: str) -> str:

@@ -2,8 +2,8 @@
 
 PDFium answers an image that it cannot decode, a font that it cannot load or memory that it cannot get with a white page
 and no error. So a page that comes out in one colour counts as blank only if each of its objects is known to leave no
-mark: spaces, invisible text, paths in the colour of the paper, and images that decode to one colour, as the backs of
-sheets do in every scanned archive.
+mark: spaces, invisible text, paths in the colour of the paper, and images whose data is one colour throughout, as the
+backs of sheets are in every scanned archive.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _leaves_no_mark(thing: pdfium.PdfObject, paper: int) -> bool:
     if thing.type == pdfium_c.FPDF_PAGEOBJ_PATH:
         return _is_drawn_in(paper, thing)
     if thing.type == pdfium_c.FPDF_PAGEOBJ_IMAGE:
-        return _decodes_to_one_colour(thing)
+        return _is_one_colour(thing)
     return False
 
 
@@ -94,10 +94,37 @@ def _colour(path: pdfium.PdfObject, get: Callable[..., int]) -> int | None:
     return blue.value | green.value << 8 | red.value << 16
 
 
-def _decodes_to_one_colour(image: pdfium.PdfImage) -> bool:
+def _is_one_colour(image: pdfium.PdfImage) -> bool:
+    """Tell whether an image's own data proves that it shows nothing.
+
+    What PDFium decodes it to proves nothing: damaged JBIG2 data decodes to white without an error.
+    """
     try:
-        bitmap = image.get_bitmap()
+        data = image.get_data(decode_simple=True)
+        filters = image.get_filters(skip_simple=True)
+        width_px, height_px = image.get_px_size()
+        bits_per_pixel = image.get_metadata().bits_per_pixel
     except pdfium.PdfiumError:
         return False
-    pixels = bitmap.to_numpy()
-    return bool((pixels == pixels[0, 0]).all())
+    if filters == ["CCITTFaxDecode"]:
+        return _begins_with_ones(bytes(data), height_px)
+    return not filters and _is_one_value(np.frombuffer(data, np.uint8), height_px, width_px * bits_per_pixel)
+
+
+def _begins_with_ones(fax: bytes, height_px: int) -> bool:
+    """Tell whether Group 4 data codes every row as equal to the row above, which for the first row is white.
+
+    That code, V0, is a single 1 bit (ITU-T T.6, 2.2.5); rows of Group 3 data do not begin with it.
+    """
+    ones = len(fax) - len(fax.lstrip(b"\xff"))
+    last = fax[ones : ones + 1]
+    bits = 8 * ones + (8 - (~last[0] & 0xFF).bit_length() if last else 0)
+    return bits >= height_px
+
+
+def _is_one_value(data: NDArray[np.uint8], height_px: int, row_bits: int) -> bool:
+    row_bytes, full_bytes = (row_bits + 7) // 8, row_bits // 8
+    if not full_bytes or len(data) < height_px * row_bytes:
+        return False
+    rows = data[: height_px * row_bytes].reshape(height_px, row_bytes)[:, :full_bytes]  # without a row's padding
+    return bool((rows == rows[0, 0]).all())

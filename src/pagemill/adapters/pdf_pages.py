@@ -21,6 +21,7 @@ from pagemill.errors import DocumentUnreadable, PageUnreadable
 _POINTS_PER_INCH = 72
 _SMALLEST_EDGE_PX = 28  # one token of the model covers 28 x 28 px
 _LARGEST_DECODED_IMAGE_BYTES = 512 * 2**20  # beyond, PDFium runs out of its 2 GiB and silently draws nothing
+_UNKNOWN_BITS_PER_PIXEL = 24  # PDFium says 0 of an image that it will not decode
 _SCAN_SHARE = 0.5  # an image that covers more than this of a page is the page; text over it is a stamp or old OCR
 _OPEN_DOCUMENTS = 2  # pages come document by document; the next begins while the last pages of one are drawn
 _HEADER_WITHIN = 1024  # PDF 1.7, implementation note 13: the header may stand anywhere in the first 1024 bytes
@@ -173,7 +174,8 @@ def _check_images(page: pdfium.PdfPage) -> bool:
     page_area = math.prod(page.get_size())
     for image in ink.images(page):
         width_px, height_px = image.get_px_size()
-        decoded_bytes = width_px * height_px * max(image.get_metadata().bits_per_pixel, 1) // 8
+        bits = image.get_metadata().bits_per_pixel or _UNKNOWN_BITS_PER_PIXEL
+        decoded_bytes = width_px * height_px * bits // 8
         if decoded_bytes > _LARGEST_DECODED_IMAGE_BYTES:
             raise PageUnreadable(
                 f"an image of {width_px} x {height_px} pixels on the page is too large to decode; downsample it first"

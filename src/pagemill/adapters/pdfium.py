@@ -25,7 +25,15 @@ class PdfiumRasterizer:
     Each worker belongs to one thread, which waits for it: requests queue in the thread pool, first come, first served.
     """
 
-    def __init__(self, *, workers: int, page_seconds: float, memory_bytes: int, options: RenderOptions) -> None:
+    def __init__(
+        self,
+        *,
+        workers: int,
+        page_seconds: float,
+        memory_bytes: int,
+        options: RenderOptions,
+        worker_module: str = "pagemill.adapters.render_worker",
+    ) -> None:
         """Configure; processes start with the first page.
 
         Args:
@@ -33,8 +41,10 @@ class PdfiumRasterizer:
             page_seconds: Longest time a page may take before its worker is stopped.
             memory_bytes: Address space of a worker; below 2 GiB PDFium draws large images as nothing at all.
             options: How pages are drawn.
+            worker_module: What a worker runs.
         """
         self._page_seconds = page_seconds
+        self._worker_module = worker_module
         self._arguments = [str(memory_bytes), json.dumps(asdict(options))]
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="render")
         self._own = threading.local()
@@ -105,7 +115,7 @@ class PdfiumRasterizer:
             with self._guard:
                 if self._closed:
                     raise WorkerLost("the rasterizer is closed")
-                worker = WorkerProcess("pagemill.adapters.render_worker", self._arguments)
+                worker = WorkerProcess(self._worker_module, self._arguments)
                 self._workers.add(worker)
             self._own.worker = worker
         return worker

@@ -94,7 +94,7 @@ class Batch:
         self._limits = limits or BatchLimits()
         self._pages = asyncio.Semaphore(self._limits.pages)
         self._unlisted: StoreUnusable | None = None
-        self._turn = asyncio.Lock()  # held by the portion whose pages are being started
+        self._turn = asyncio.Lock()  # held by the document whose pages are being started
 
     async def run(self, run_id: str, perform: Perform | None = None) -> RunSummary:
         """Read every document of the source, and write `_runs/<run id>/summary.json`.
@@ -105,6 +105,7 @@ class Batch:
             run_id: Names the run.
             perform: Calls `read` with the portion it is given, under whatever watches over it; default: `read` itself.
         """
+        self.progress.begin()
         try:
             await asyncio.to_thread(self._destination.check_writable)
             await self._read_documents(perform or self.read)
@@ -211,16 +212,15 @@ class Batch:
     async def _read_pages(
         self, document: Document, path: Path, numbers: Sequence[int], failed: dict[int, PageResult], perform: Perform
     ) -> None:
-        async with asyncio.TaskGroup() as portions:
+        async with asyncio.TaskGroup() as portions, self._turn:
             for some in chunks(numbers, size=self._limits.portion_pages):
+                if self._reader.stopped_by:
+                    break
                 portion = Portion(document, path, some, failed)
-                async with self._turn:
-                    if self._reader.stopped_by:
-                        break
-                    performing = portions.create_task(_performing(perform, portion))
-                    on_its_way = asyncio.create_task(portion.on_its_way.wait())
-                    await asyncio.wait([performing, on_its_way], return_when=asyncio.FIRST_COMPLETED)
-                    on_its_way.cancel()
+                performing = portions.create_task(_performing(perform, portion))
+                on_its_way = asyncio.create_task(portion.on_its_way.wait())
+                await asyncio.wait([performing, on_its_way], return_when=asyncio.FIRST_COMPLETED)
+                on_its_way.cancel()
 
     def _summary(self, run_id: str) -> RunSummary:
         progress = self.progress

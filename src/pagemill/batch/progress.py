@@ -62,6 +62,10 @@ class Progress:
             return 0.0
         return self.last_answer - self.first_sent
 
+    def begin(self) -> None:
+        """Start the clock: what came before was not reading."""
+        self.started = time.monotonic()
+
     def announce(self, activity: str) -> None:
         """Say what the run is doing or waiting for."""
         self.activity = activity

@@ -1,0 +1,109 @@
+"""A batch over real files, the real client and a fake endpoint; only the drawing is simple."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from pagemill.adapters.local_source import LocalSource
+from pagemill.adapters.openai_ocr import OpenAiRecognizer
+from pagemill.adapters.stores import LocalStore
+from pagemill.batch.documents import Batch, BatchLimits, Portion
+from pagemill.batch.pages import PageLimits, PageReader
+from pagemill.batch.progress import Progress
+from pagemill.batch.slots import RunSlots
+from pagemill.domain.model import Recipe
+from pagemill.domain.planning import parse_pages
+from pagemill.domain.summary import RunSummary
+from pagemill.ports import ObjectStore
+from tests.fakes.ocr_endpoint import MODEL, FakeEndpoint
+from tests.fakes.rasterizer import FakeRasterizer
+
+
+@dataclass
+class Mill:
+    """Runs batches over `source` into `out`."""
+
+    source: Path
+    out: Path
+    rasterizer: FakeRasterizer = field(default_factory=FakeRasterizer)
+    progress: Progress = field(default_factory=Progress)
+    store: ObjectStore | None = None
+    url: str = ""
+    wake_seconds: float = 5.0
+
+    def add(self, name: str, content: str) -> None:
+        """Put a document into the source; see `FakeRasterizer` for what it may say."""
+        path = self.source / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+
+    async def run(
+        self,
+        endpoint: FakeEndpoint | None = None,
+        *,
+        pages: str = "",
+        recipe: Recipe | None = None,
+        perform: Callable[[Portion], Awaitable[object]] | None = None,
+        limits: BatchLimits | None = None,
+        drawn_bytes: int = 2**20,
+    ) -> RunSummary:
+        """Run one batch from beginning to end."""
+        url = endpoint.url if endpoint else self.url
+        async with self.batch(url, pages=pages, recipe=recipe, limits=limits, drawn_bytes=drawn_bytes) as batch:
+            return await batch.run("test-run", perform)
+
+    @asynccontextmanager
+    async def batch(
+        self,
+        url: str,
+        *,
+        pages: str = "",
+        recipe: Recipe | None = None,
+        limits: BatchLimits | None = None,
+        drawn_bytes: int = 2**20,
+    ) -> AsyncIterator[Batch]:
+        """Open a batch."""
+
+        async def locate() -> str:
+            return url
+
+        recipe = recipe or Recipe(MODEL)
+        self.progress = Progress()
+        store = self.store or LocalStore(self.out)
+        async with OpenAiRecognizer(
+            locate, recipe=recipe, wake_seconds=self.wake_seconds, answer_seconds=2.0
+        ) as client:
+            reader = PageReader(
+                rasterizer=self.rasterizer,
+                recognizer=client,
+                slots=RunSlots(8),
+                destination=store,
+                recipe=recipe,
+                progress=self.progress,
+                limits=PageLimits(drawn_bytes=drawn_bytes),
+            )
+            yield Batch(
+                source=LocalSource(self.source),
+                destination=store,
+                rasterizer=self.rasterizer,
+                reader=reader,
+                recipe=recipe,
+                selection=parse_pages(pages),
+                progress=self.progress,
+                usd_per_second=1.0,
+                max_in_flight=8,
+                limits=limits,
+            )
+            await reader.close()
+
+
+@pytest.fixture
+def mill(tmp_path: Path) -> Mill:
+    """A mill with an empty source."""
+    (tmp_path / "in").mkdir()
+    return Mill(tmp_path / "in", tmp_path / "out")

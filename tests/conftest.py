@@ -1,0 +1,37 @@
+"""Fixtures that several parts of the suite share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import stamina
+
+_OURS = ("PAGEMILL_", "LIGHTONOCR_", "PREFECT_", "TESSDATA_")
+
+# Read by Prefect when it is imported.
+os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+os.environ["DO_NOT_TRACK"] = "1"
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the machine reaches a test."""
+    for name in list(os.environ):
+        if name.startswith(_OURS) and name not in {"PREFECT_HOME", "PREFECT_SERVER_ANALYTICS_ENABLED"}:
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def impatient_retries() -> Iterator[None]:
+    """Retries wait for nothing; how many there are stays as it is."""
+    with stamina.set_testing(True, attempts=5, cap=True):
+        yield
+
+
+@pytest.fixture
+def samples() -> Path:
+    """The bundled PDFs."""
+    return Path(__file__).parent / "samples"

@@ -1,0 +1,51 @@
+"""A render worker that draws real pages, except those that a document's name tells it to die of.
+
+`hang-2.pdf` hangs on page 2, `segfault-2.pdf` dies of a real segmentation fault, `killed-2.pdf` is killed as by the
+kernel's out-of-memory killer, `once-2.pdf` is killed the first time only (it leaves a mark beside the file).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+
+from pagemill.adapters.pdf_pages import CountPages, PdfPages, RenderOptions, RenderPage
+from pagemill.domain.model import Rendering
+from pagemill.worker_process import answer_requests, confine
+
+
+def main() -> None:
+    """Draw pages, and die on order."""
+    confine(address_space_bytes=int(sys.argv[2]))
+    pages = PdfPages(RenderOptions(**json.loads(sys.argv[3])))
+
+    def answer(request: CountPages | RenderPage) -> int | Rendering:
+        if isinstance(request, RenderPage):
+            _die(request)
+        return pages.answer(request)
+
+    answer_requests(answer)
+
+
+def _die(request: RenderPage) -> None:
+    kind, _, number = request.path.stem.partition("-")
+    if number != str(request.number):
+        return
+    mark = request.path.with_suffix(".mark")
+    match kind:
+        case "hang":
+            signal.pause()
+        case "segfault":
+            ctypes.string_at(0)
+        case "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "once" if not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

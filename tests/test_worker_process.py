@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from pagemill.errors import PageUnreadable, WorkerLost
+from pagemill.worker_process import WorkerProcess
+
+
+@pytest.fixture
+def worker() -> Iterator[WorkerProcess]:
+    process = WorkerProcess("tests.fakes.errand_worker", [str(2**31)])
+    yield process
+    process.kill()
+
+
+def test_a_worker_answers_one_request_after_the_other(worker: WorkerProcess) -> None:
+    assert [worker.call(("double", n), timeout_seconds=30) for n in (1, 2, 3)] == [2, 4, 6]
+
+
+def test_what_the_handler_raises_is_raised_in_the_parent_and_the_worker_lives_on(worker: WorkerProcess) -> None:
+    with pytest.raises(PageUnreadable, match="torn"):
+        worker.call(("refuse", "torn"), timeout_seconds=30)
+
+    assert worker.call(("double", 4), timeout_seconds=30) == 8
+
+
+def test_a_segmentation_fault_is_reported_by_its_name(worker: WorkerProcess) -> None:
+    with pytest.raises(WorkerLost, match="SIGSEGV"):
+        worker.call(("segfault", None), timeout_seconds=30)
+
+
+def test_an_exit_is_reported_with_its_status(worker: WorkerProcess) -> None:
+    with pytest.raises(WorkerLost, match="status 7"):
+        worker.call(("exit", 7), timeout_seconds=30)
+
+
+def test_a_worker_that_takes_too_long_is_killed(worker: WorkerProcess) -> None:
+    worker.call(("double", 1), timeout_seconds=30)
+
+    with pytest.raises(WorkerLost, match=r"longer than 0\.05 s"):
+        worker.call(("hang", None), timeout_seconds=0.05)
+
+    assert not psutil.pid_exists(worker.pid)
+
+
+def test_a_worker_that_wants_more_memory_than_it_may_have_says_so(worker: WorkerProcess) -> None:
+    with pytest.raises(MemoryError):
+        worker.call(("allocate", 2**32), timeout_seconds=30)
+
+
+def test_workers_do_not_outlive_a_parent_that_is_killed() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.fakes.errand_parent"], stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout
+        worker = psutil.Process(int(parent.stdout.readline()))
+        parent.send_signal(signal.SIGKILL)
+
+        _, alive = psutil.wait_procs([worker], timeout=30)
+
+    assert not alive
+
+
+def test_workers_leave_the_parents_main_module_alone(worker: WorkerProcess) -> None:
+    loaded = worker.call(("modules", None), timeout_seconds=30)
+
+    assert not {"pytest", "prefect"} & set(loaded)
+    assert os.getpid() != worker.pid
