@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from pagemill.errors import PageUnreadable
 
+_FIRST_ROW_BITS = 64  # longer than the code of any row of one colour
+
 _NAMES = {
     pdfium_c.FPDF_PAGEOBJ_TEXT: "text",
     pdfium_c.FPDF_PAGEOBJ_PATH: "path",
@@ -107,19 +109,26 @@ def _is_one_colour(image: pdfium.PdfImage) -> bool:
     except pdfium.PdfiumError:
         return False
     if filters == ["CCITTFaxDecode"]:
-        return _begins_with_ones(bytes(data), height_px)
+        return _repeats_one_row(bytes(data), height_px)
     return not filters and _is_one_value(np.frombuffer(data, np.uint8), height_px, width_px * bits_per_pixel)
 
 
-def _begins_with_ones(fax: bytes, height_px: int) -> bool:
-    """Tell whether Group 4 data codes every row as equal to the row above, which for the first row is white.
+def _repeats_one_row(fax: bytes, height_px: int) -> bool:
+    """Tell whether Group 4 data codes a first row and then nothing but copies of it.
 
-    That code, V0, is a single 1 bit (ITU-T T.6, 2.2.5); rows of Group 3 data do not begin with it.
+    A row equal to the one above is coded by V0, a single 1 bit, for each of its changes of colour and for its end
+    (ITU-T T.6, 2.2.5). A white page is one V0 a row from the first on; a page in the other colour is its first row and
+    two V0 a row. Rows of text cannot hide behind that.
     """
-    ones = len(fax) - len(fax.lstrip(b"\xff"))
-    last = fax[ones : ones + 1]
-    bits = 8 * ones + (8 - (~last[0] & 0xFF).bit_length() if last else 0)
-    return bits >= height_px
+    zeros = np.flatnonzero(np.unpackbits(np.frombuffer(fax, np.uint8)) == 0)
+    first_row_ends, rows_end = -1, 8 * len(fax)
+    for zero in zeros[:_FIRST_ROW_BITS]:
+        if zero >= _FIRST_ROW_BITS:
+            rows_end = int(zero)
+            break
+        first_row_ends = int(zero)
+    copies = rows_end - first_row_ends - 1
+    return copies >= (height_px if first_row_ends < 0 else 2 * (height_px - 1))
 
 
 def _is_one_value(data: NDArray[np.uint8], height_px: int, row_bits: int) -> bool:
