@@ -64,7 +64,9 @@ async def open_batch(parameters: OcrBatchParameters, settings: Settings) -> Asyn
     source, destination = open_source(parameters), open_destination(parameters.destination)
     selection = parse_pages(parameters.pages)
     async with contextlib.AsyncExitStack() as stack:
-        embedded = EmbeddedEndpoint(engine=engine or "auto", start_seconds=settings.wake_seconds)
+        embedded = EmbeddedEndpoint(
+            engine=engine or "auto", start_seconds=settings.wake_seconds, tessdata=settings.tessdata_prefix
+        )
 
         async def locate() -> str:
             return await embedded.locate() if engine else url

@@ -114,10 +114,13 @@ def endpoint(
     workers: Annotated[int, typer.Option(min=0, max=64, help="Pages read at once; 0: one a core.")] = 0,
 ) -> None:
     """Serve the embedded CPU OCR service, which speaks OpenAI's chat completions, until interrupted."""
-    from pagemill.local_endpoint.server import serve
+    from pagemill.local_endpoint.serving import serve
+    from pagemill.settings import Settings
 
     try:
-        serve(host=host, port=port, engine=engine, workers=workers or os.cpu_count() or 1)
+        serve(host=host, port=port, engine=engine, workers=workers or None, tessdata=Settings().tessdata_prefix)
+    except KeyboardInterrupt:
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
     except PagemillError as error:
         _fail(error)
 

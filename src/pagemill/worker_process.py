@@ -43,6 +43,7 @@ class WorkerProcess:
                 stdout=subprocess.DEVNULL,
                 pass_fds=[childs_end.fileno()],
                 env={**os.environ, **_ONE_THREAD},
+                process_group=0,  # Ctrl-C is for the parent, which then stops its workers
             )
 
     @property
@@ -102,7 +103,10 @@ def answer_requests(handle: Callable[[Any], Any]) -> None:
                 answer = (True, handle(request))
             except Exception as error:  # noqa: BLE001 -- it is raised again on the parent's side
                 answer = (False, error)
-            connection.send(answer)
+            try:
+                connection.send(answer)
+            except OSError:  # the parent has gone meanwhile
+                return
 
 
 def confine(*, address_space_bytes: int, niceness: int = 0) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from asyncio.subprocess import Process
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -16,15 +17,17 @@ _STOP_SECONDS = 10.0
 class EmbeddedEndpoint:
     """A service process of our own on a free loopback port; it starts with the first page that needs it."""
 
-    def __init__(self, *, engine: str, start_seconds: float) -> None:
+    def __init__(self, *, engine: str, start_seconds: float, tessdata: Path | None = None) -> None:
         """Configure; nothing is started yet.
 
         Args:
             engine: `rapidocr` or `tesseract`.
             start_seconds: How long the process may take until it listens.
+            tessdata: The folder with Tesseract's language data, if not in a usual place.
         """
         self._engine = engine
         self._start_seconds = start_seconds
+        self._tessdata = ["--tessdata", str(tessdata)] if tessdata else []
         self._process: Process | None = None
 
     async def __aenter__(self) -> Self:
@@ -51,7 +54,12 @@ class EmbeddedEndpoint:
         """
         command = [sys.executable, "-m", "pagemill.local_endpoint", "--port", "0", "--engine", self._engine]
         self._process = await asyncio.create_subprocess_exec(
-            *command, "--lifeline", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+            *command,
+            *self._tessdata,
+            "--lifeline",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            process_group=0,  # Ctrl-C is for us: pages in flight end before the service does
         )
         assert self._process.stdout  # noqa: S101 -- for mypy: it is a pipe
         try:

@@ -12,6 +12,8 @@ Corners = Sequence[Sequence[float]]
 
 # Steeper text is vertical on purpose, no skewed scan.
 _MOST_SKEW_RADIANS = math.radians(10)
+# Corners are a few pixels off: three degrees for a short word, a fraction of one for a line this many heights long.
+_TELLING_LENGTH = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +60,11 @@ def typical_height(boxes: Iterable[Box]) -> float:
 
 
 def _skew_radians(quads: Iterable[Corners]) -> float:
-    """The median slope of the upper edges: the longer half's, for short words say little."""
-    edges = []
-    for (x0, y0), (x1, y1), *_ in quads:
+    """The median slope of the upper edges of lines long enough to tell; 0 without any."""
+    slopes = []
+    for (x0, y0), (x1, y1), _, (x3, y3) in quads:
         slope = math.atan2(y1 - y0, x1 - x0)
-        if abs(slope) < _MOST_SKEW_RADIANS:
-            edges.append((x1 - x0, slope))
-    edges.sort(reverse=True)
-    longer = edges[: (len(edges) + 1) // 2]
-    return statistics.median([slope for _, slope in longer] or [0.0])
+        long = math.hypot(x1 - x0, y1 - y0) >= _TELLING_LENGTH * math.hypot(x3 - x0, y3 - y0)
+        if long and abs(slope) < _MOST_SKEW_RADIANS:
+            slopes.append(slope)
+    return statistics.median(slopes or [0.0])

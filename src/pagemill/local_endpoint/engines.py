@@ -55,8 +55,7 @@ def choose_engine(requested: str = "auto", *, tessdata: Path | None = None) -> E
     try:
         engine = EngineName(requested)
     except ValueError:
-        names = ", ".join(EngineName)
-        raise UsageError(f"there is no OCR engine '{requested}'; choose auto, {names.replace(', ', ' or ')}") from None
+        raise UsageError(f"there is no OCR engine '{requested}'; choose auto, {' or '.join(EngineName)}") from None
     if missing := _missing(engine):
         raise UsageError(f"the embedded OCR service needs {', '.join(missing)}; {_INSTALL}")
     if engine is EngineName.TESSERACT:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import signal
 import sys
@@ -23,7 +24,9 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     confine(address_space_bytes=_ADDRESS_SPACE_BYTES)
     engine = _load(EngineName(sys.argv[2]), Path(sys.argv[3]) if len(sys.argv) > 3 else None)  # noqa: PLR2004 -- usage
-    answer_requests(partial(_answer, engine))
+    # The parent may die while the engine loads or reads; then nobody waits for the answer.
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        answer_requests(partial(_answer, engine))
 
 
 def _load(name: EngineName, tessdata: Path | None) -> Engine:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ Pixels = npt.NDArray[np.uint8]
 _DOUBTFUL_SCORE = 0.8
 # Below this it is noise: a smudge, a logo, a ruled line.
 _LEAST_SCORE = 0.5
+# Higher than wide by this factor: the text runs up or down. RapidOCR reads such lines, but as if each stood alone.
+_TALL = 1.5
 
 _SETTINGS = {
     # The angle classifier turns upright lines upside down now and then; `_turned_if_better` does its work.
@@ -61,17 +63,24 @@ class RapidOcrEngine:
     def read(self, picture: Image.Image) -> str:
         """Return the picture's text in reading order, as Markdown without markup; empty for a blank page."""
         pixels: Pixels = np.asarray(picture)[:, :, ::-1]  # OpenCV's order: blue first
-        found = self._ocr(pixels, use_det=True, use_cls=False, use_rec=True)
-        if found.boxes is None:
-            return ""
-        lines = [
-            self._turned_if_better(_Line(corners.tolist(), text, score), pixels)
-            for corners, text, score in zip(found.boxes, found.txts, found.scores, strict=True)
-        ]
-        lines = [line for line in lines if line.score >= _LEAST_SCORE]
-        if sum(line.upside_down for line in lines) > len(lines) / 2:
-            lines = [_turned(line, picture.width, picture.height) for line in lines]
+        lines = self._lines(pixels)
+        if _most(lines, _runs_up_or_down):
+            pixels = np.rot90(pixels)
+            lines = self._lines(pixels)
+        if _most(lines, lambda line: line.upside_down):
+            height, width, _ = pixels.shape
+            lines = [_turned(line, width, height) for line in lines]
         return to_markdown(straightened([(line.corners, line.text) for line in lines]))
+
+    def _lines(self, pixels: Pixels) -> list[_Line]:
+        found = self._ocr(np.ascontiguousarray(pixels), use_det=True, use_cls=False, use_rec=True)
+        if found.boxes is None:
+            return []
+        pieces = zip(found.boxes, found.txts, found.scores, strict=True)
+        lines = [
+            self._turned_if_better(_Line(corners.tolist(), text, score), pixels) for corners, text, score in pieces
+        ]
+        return [line for line in lines if line.score >= _LEAST_SCORE]
 
     def _turned_if_better(self, line: _Line, pixels: Pixels) -> _Line:
         if line.score >= _DOUBTFUL_SCORE:
@@ -88,6 +97,15 @@ class RapidOcrEngine:
 def load(_tessdata: Path | None) -> RapidOcrEngine:
     """Load the models; about a second."""
     return RapidOcrEngine()
+
+
+def _most(lines: Sequence[_Line], are: Callable[[_Line], bool]) -> bool:
+    return sum(map(are, lines)) > len(lines) / 2
+
+
+def _runs_up_or_down(line: _Line) -> bool:
+    (left, top), _, (right, bottom), _ = line.corners
+    return abs(bottom - top) > _TALL * abs(right - left)
 
 
 def _turned(line: _Line, width: int, height: int) -> _Line:

@@ -21,13 +21,14 @@ Band = list[Box]
 Group = list[Band]
 Gutter = tuple[float, float]  # its left and right edge
 
-# Boxes of neighbouring lines overlap a little; what remains without this share above and below does not.
-_MARGIN_SHARE = 0.25
+# Boxes of neighbouring lines overlap a little; what remains without this share above and below does not. Lines of two
+# columns that are out of step still do.
+_MARGIN_SHARE = 0.18
 
 # All lengths from here on are in heights of the typical line.
 _NARROWEST_GUTTER = 0.5
-# A narrow gutter may be the stretched space of a justified line, unless this many lines share it; a wide one may not.
-_NARROW_GUTTER_LINES = 3
+# A narrow gutter may be the stretched space of a justified line, unless so many boxes keep clear of it; a wide one not.
+_NARROW_GUTTER_BOXES = 6
 _WIDE_GUTTER = 1.6
 # White this high ends a group, unless its bands are usually that far apart, as the bullets of a slide are.
 _HIGHEST_GAP = 1.4
@@ -45,6 +46,10 @@ _RUNNING_TEXT_SHARE = 0.35
 # Where fewer boxes than this share have a neighbour in their row, the two sides have nothing to do with each other.
 _ALIGNED_SHARE = 0.6
 
+# How much more white is below a table's row than between the lines of its cells, and how many rows make a table.
+_WHITE_BELOW_ROW = 0.25
+_FEWEST_ROWS = 3
+
 _BETWEEN_CELLS = "  "
 
 
@@ -59,11 +64,12 @@ def _blocks(boxes: Sequence[Box]) -> Iterator[str]:
         gutters = _gutters(group, unit)
         members = list(itertools.chain.from_iterable(group))
         split = _column_gutter(members, gutters, unit)
-        if split:
+        rows = _wrapped_rows(group, gutters, unit) if split else group
+        if split and not rows:
             for side in _sides(members, split):
                 yield from _blocks(side)
         elif gutters:
-            yield "\n".join(_row_text(band, gutters, unit) for band in group)
+            yield "\n".join(_row_text(row, gutters, unit) for row in rows)
         else:
             yield join_lines([row for band in group for row in _rows(band, unit)])
 
@@ -155,33 +161,38 @@ def _carries_on(group: Group, columns: Group, unit: float) -> bool:
 
 
 def _gutters(group: Group, unit: float) -> list[Gutter]:
-    """The strips that are wide enough, or long enough, to be no accident."""
-    return [
-        (left, right)
-        for (left, right), lines in _shared_strips(group, unit).items()
-        if right - left >= _WIDE_GUTTER * unit or lines >= _NARROW_GUTTER_LINES
-    ]
+    """The strips that are wide enough, or have enough beside them, to be no accident."""
+    many = sum(map(len, group)) >= _NARROW_GUTTER_BOXES
+    return [(left, right) for left, right in _shared_strips(group, unit) if many or right - left >= _WIDE_GUTTER * unit]
 
 
-def _shared_strips(group: Group, unit: float) -> dict[Gutter, int]:
-    """The vertical strips that no box touches, and how many lines have text on both sides of each."""
+def _shared_strips(group: Group, unit: float) -> list[Gutter]:
+    """The vertical strips that no box touches and some band has text on both sides of."""
     strips: list[Gutter] = []
     reach = math.inf
     for box in sorted(itertools.chain(*group), key=lambda box: box.left):
         if box.left - reach >= _NARROWEST_GUTTER * unit:
             strips.append((reach, box.left))
         reach = box.right if math.isinf(reach) else max(reach, box.right)
-    lines = {strip: sum(min(map(len, _sides(band, strip))) for band in group) for strip in strips}
-    return {strip: count for strip, count in lines.items() if count}
+    return [strip for strip in strips if any(all(_sides(band, strip)) for band in group)]
 
 
-def _column_gutter(boxes: Sequence[Box], gutters: Iterable[Gutter], unit: float) -> Gutter | None:
+def _column_gutter(boxes: Sequence[Box], gutters: Sequence[Gutter], unit: float) -> Gutter | None:
     """The widest gutter with columns on both sides; None when the boxes are cells of a table."""
-    for gutter in sorted(gutters, key=lambda gutter: gutter[0] - gutter[1]):
-        left, right = _sides(boxes, gutter)
-        if _unaligned(left, right, unit) or (_is_running_text(left, unit) and _is_running_text(right, unit)):
+    places = _in_columns(boxes, gutters)
+    for number, gutter in sorted(enumerate(gutters), key=lambda item: item[1][0] - item[1][1]):
+        beside = (places[number], places[number + 1])
+        if _unaligned(*_sides(boxes, gutter), unit) or all(_is_running_text(column, unit) for column in beside):
             return gutter
     return None
+
+
+def _in_columns(boxes: Iterable[Box], gutters: Sequence[Gutter]) -> list[list[Box]]:
+    """The boxes by the column they stand in, from the left."""
+    columns: list[list[Box]] = [[] for _ in range(len(gutters) + 1)]
+    for box in boxes:
+        columns[sum(box.left >= right for _, right in gutters)].append(box)
+    return columns
 
 
 def _sides(boxes: Iterable[Box], gutter: Gutter) -> tuple[list[Box], list[Box]]:
@@ -198,10 +209,10 @@ def _unaligned(left: Sequence[Box], right: Sequence[Box], unit: float) -> bool:
     return len(fewer) > 1 and aligned < _ALIGNED_SHARE * len(fewer)
 
 
-def _is_running_text(side: Sequence[Box], unit: float) -> bool:
-    width = max(box.right for box in side) - min(box.left for box in side)
+def _is_running_text(column: Sequence[Box], unit: float) -> bool:
+    width = max(box.right for box in column) - min(box.left for box in column)
     least = max(_RUNNING_TEXT_LENGTH * unit, _RUNNING_TEXT_FILL * width)
-    longest = [max(box.width for box in row) for row in _rows(side, unit)]
+    longest = [max(box.width for box in row) for row in _rows(column, unit)]
     long_lines = sum(length >= least for length in longest)
     return long_lines >= max(_RUNNING_TEXT_LINES, _RUNNING_TEXT_SHARE * len(longest))
 
@@ -218,9 +229,25 @@ def _rows(boxes: Iterable[Box], unit: float) -> Iterator[Band]:
         yield sorted(row, key=lambda box: box.left)
 
 
+def _wrapped_rows(group: Group, gutters: Sequence[Gutter], unit: float) -> list[Band]:
+    """The rows of a table whose cells are running text, as long as columns; none if it is no such table.
+
+    Its rows give it away: more white below than between their lines, and cells that all begin on the first line.
+    """
+    if any(box.text.startswith("- ") for band in group for box in band):
+        return []  # two lists side by side
+    gaps = [_gap(upper, lower) for upper, lower in itertools.pairwise(group)]
+    rows: list[Group] = [[group[0]]]
+    for gap, band in zip(gaps, group[1:], strict=True):
+        if gap > min(gaps) + _WHITE_BELOW_ROW * unit:
+            rows.append([])
+        rows[-1].append(band)
+    if not _FEWEST_ROWS <= len(rows) < len(group) or not all(all(_in_columns(row[0], gutters)) for row in rows):
+        return []
+    return [list(itertools.chain.from_iterable(row)) for row in rows]
+
+
 def _row_text(band: Band, gutters: Sequence[Gutter], unit: float) -> str:
     """The cells of one table row; a cell may hold several lines."""
-    cells: dict[int, Band] = {}
-    for box in band:
-        cells.setdefault(sum(box.left >= right for _, right in gutters), []).append(box)
-    return _BETWEEN_CELLS.join(joined(itertools.chain(*_rows(cells[place], unit))) for place in sorted(cells))
+    cells = [cell for cell in _in_columns(band, gutters) if cell]
+    return _BETWEEN_CELLS.join(joined(itertools.chain(*_rows(cell, unit))) for cell in cells)

@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from pagemill.errors import RequestRejected, WorkerLost
+from pagemill.errors import PagemillError, RequestRejected, WorkerLost
 from pagemill.local_endpoint.protocol import (
     ErrorAnswer,
     ErrorInfo,
@@ -93,7 +93,7 @@ class _Service:
 
     async def _read(self, image: bytes, request: Request) -> Reading:
         """Read the image, or give up waiting for a worker when the client goes away."""
-        reading = asyncio.ensure_future(self._readers.read(image))
+        reading = asyncio.ensure_future(self._read_at_any_rate(image))
         gone = asyncio.ensure_future(request.receive())
         try:
             await asyncio.wait((reading, gone), return_when=asyncio.FIRST_COMPLETED)
@@ -103,6 +103,14 @@ class _Service:
         finally:
             reading.cancel()
             gone.cancel()
+
+    async def _read_at_any_rate(self, image: bytes) -> Reading:
+        try:
+            return await self._readers.read(image)
+        except PagemillError:
+            raise
+        except Exception as error:  # an engine's fault costs its page; unhandled, it would cost the connection too
+            raise WorkerLost(f"{type(error).__name__}: {error}") from error
 
     @contextlib.contextmanager
     def _admitted(self) -> Iterator[None]:

@@ -16,6 +16,8 @@ from pagemill.local_endpoint.engines import choose_engine, model_id
 from pagemill.local_endpoint.server import MOST_REQUESTS, create_app
 from pagemill.local_endpoint.worker_pool import WorkerPool
 
+_HIGHEST_PORT = 65_535
+
 
 def serve(
     *,
@@ -90,11 +92,15 @@ def _cores() -> int:
 
 
 def _listening(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= _HIGHEST_PORT:
+        raise UsageError(f"there is no port {port}; choose one from 1 to {_HIGHEST_PORT}, or 0 for a free one")
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server((str(address[0]), port), family=family, backlog=128)
     except OSError as error:
-        raise UsageError(f"cannot listen on {host}, port {port}: {error.strerror or error}") from error
+        # `create_server` adds to strerror what we say ourselves; getaddrinfo's numbers are its own.
+        reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+        raise UsageError(f"cannot listen on {host}, port {port}: {reason}") from error
 
 
 def _url(listener: socket.socket) -> str:

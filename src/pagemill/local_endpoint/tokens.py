@@ -11,7 +11,7 @@ import itertools
 import math
 import re
 
-_TOKEN = re.compile(r"\s*(?:[^\W_]{1,6}|[\W_])")
+_TOKEN = re.compile(r"\s*(?:[^\W_]{1,6}|[^\w\s]|_)")
 _PIXELS_A_TOKEN = 28
 
 
@@ -27,4 +27,5 @@ def count_image_tokens(width_px: int, height_px: int) -> int:
 
 def cut(text: str, most_tokens: int) -> str:
     """The text's first `most_tokens` tokens; the text itself if it has no more."""
-    return "".join(token[0] for token in itertools.islice(_TOKEN.finditer(text), most_tokens))
+    tokens = list(itertools.islice(_TOKEN.finditer(text), most_tokens + 1))
+    return text if len(tokens) <= most_tokens else text[: tokens[most_tokens - 1].end()]

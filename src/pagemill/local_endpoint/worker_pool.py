@@ -19,6 +19,8 @@ from pagemill.local_endpoint.reading import Reading
 from pagemill.worker_process import WorkerProcess
 
 SECONDS_A_PAGE = 120.0
+_SECONDS_TO_LOAD = 120.0
+_STOPPING = "the service is stopping"
 
 
 class WorkerPool:
@@ -46,7 +48,7 @@ class WorkerPool:
     def __enter__(self) -> Self:
         for _ in range(self._size):
             self._idle.put(self._start_worker())
-        self._loading = [self._threads.submit(self._call, None) for _ in range(self._size)]
+        self._loading = [self._threads.submit(self._call, None, _SECONDS_TO_LOAD) for _ in range(self._size)]
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -69,7 +71,7 @@ class WorkerPool:
             RequestRejected: The bytes are no image that can be read.
             WorkerLost: The worker died or took too long; another has taken its place.
         """
-        reading = await asyncio.wrap_future(self._threads.submit(self._call, image))
+        reading = await asyncio.wrap_future(self._threads.submit(self._call, image, self._seconds_a_page))
         if reading is None:
             raise WorkerLost("the worker gave no answer")
         return reading
@@ -87,13 +89,13 @@ class WorkerPool:
             while True:
                 self._idle.get_nowait().kill()
 
-    def _call(self, image: bytes | None) -> Reading | None:
+    def _call(self, image: bytes | None, timeout_seconds: float) -> Reading | None:
         worker = self._take()
         try:
-            answer: Reading | None = worker.call(image, timeout_seconds=self._seconds_a_page)
-        except WorkerLost:
+            answer: Reading | None = worker.call(image, timeout_seconds=timeout_seconds)
+        except WorkerLost as lost:
             self._give_back(worker, replace=True)
-            raise
+            raise (WorkerLost(_STOPPING) if self._closing else lost) from None
         except BaseException:
             self._give_back(worker)
             raise
@@ -103,7 +105,7 @@ class WorkerPool:
     def _take(self) -> WorkerProcess:
         with self._lock:
             if self._closing:
-                raise WorkerLost("the service is stopping")
+                raise WorkerLost(_STOPPING)
             worker = self._idle.get_nowait()
             self._working.add(worker)
         return worker
@@ -111,7 +113,11 @@ class WorkerPool:
     def _give_back(self, worker: WorkerProcess, *, replace: bool = False) -> None:
         with self._lock:
             self._working.discard(worker)
-            self._idle.put(self._start_worker() if replace and not self._closing else worker)
+            if replace and not self._closing:
+                # Short of processes or memory? Then the next request finds the dead worker, and tries again.
+                with contextlib.suppress(OSError):
+                    worker = self._start_worker()
+            self._idle.put(worker)
 
     def _start_worker(self) -> WorkerProcess:
         return WorkerProcess("pagemill.local_endpoint.ocr_worker", self._arguments)

@@ -1,0 +1,77 @@
+# Everything here works inside this folder: tools in .venv, caches in .cache, results in out.
+# `make PYTHON=python3.12 setup` picks another interpreter; `make test ARGS="-k blank"` hands options on.
+
+PYTHON ?= python3
+ARGS ?=
+UV_MINIMUM := 0.9
+
+BIN := .venv/bin
+SYNCED := .venv/.synced
+
+UV_CACHE_DIR ?= $(CURDIR)/.cache/uv
+PRE_COMMIT_HOME ?= $(CURDIR)/.cache/pre-commit
+UV_PROJECT_ENVIRONMENT := .venv
+UV_PYTHON_DOWNLOADS := never
+PREFECT_SERVER_ANALYTICS_ENABLED := false
+DO_NOT_TRACK := 1
+export UV_CACHE_DIR PRE_COMMIT_HOME UV_PROJECT_ENVIRONMENT UV_PYTHON_DOWNLOADS PREFECT_SERVER_ANALYTICS_ENABLED DO_NOT_TRACK
+# A Prefect server, another project's environment or another interpreter that the shell knows is none of ours.
+unexport PREFECT_API_URL PREFECT_API_KEY PREFECT_PROFILE VIRTUAL_ENV UV_PYTHON PYTHONPATH PYTHONHOME
+
+.PHONY: help setup run test check lint types layers lock hygiene bench clean
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(SYNCED) ## Install the locked tools and libraries into .venv
+	@echo "Ready: the locked tools and libraries are in .venv."
+
+# uv is in the lock: whichever uv starts the first sync, the locked one does the later ones.
+$(SYNCED): pyproject.toml uv.lock
+	@command -v $(PYTHON) >/dev/null || { echo "make setup: there is no $(PYTHON); on Debian type: apt-get install python3 python3-venv" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "make setup: $(PYTHON) is $$($(PYTHON) -V 2>&1); pagemill needs 3.11 or later: make PYTHON=python3.12 setup" >&2; exit 1; }
+	@set -e; \
+	if $(BIN)/uv --version >/dev/null 2>&1; then uv=$(BIN)/uv; \
+	elif command -v uv >/dev/null; then uv=uv; $(BIN)/python -V >/dev/null 2>&1 || uv venv --quiet --clear --python $(PYTHON) .venv; \
+	else \
+	    $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	        echo "make setup: $(PYTHON) cannot make virtual environments; on Debian type: apt-get install python3-venv" >&2; exit 1; }; \
+	    $(PYTHON) -m venv --clear .venv; \
+	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-cache-dir 'uv>=$(UV_MINIMUM)'; \
+	    uv=$(BIN)/uv; \
+	fi; \
+	$$uv sync --quiet --locked --all-extras
+	@touch $@
+
+run: $(SYNCED) ## Read the sample PDFs into out/ on this machine, then compare with what they say
+	PREFECT_HOME="$(CURDIR)/.cache/prefect" $(BIN)/pagemill run tests/samples out --endpoint local $(ARGS)
+	$(BIN)/python benchmarks/accuracy.py out
+
+test: $(SYNCED) ## Run the tests
+	PREFECT_HOME="$(CURDIR)/.cache/prefect-tests" $(BIN)/python -m pytest $(ARGS)
+
+check: lint types layers lock hygiene ## Everything but the tests: style, types, layers, lock, hygiene
+
+lint: $(SYNCED)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(SYNCED)
+	$(BIN)/mypy
+
+layers: $(SYNCED)
+	$(BIN)/lint-imports
+
+lock: $(SYNCED)
+	$(BIN)/uv lock --check
+
+hygiene: $(SYNCED)
+	$(BIN)/pre-commit run --all-files --hook-stage manual
+
+bench: $(SYNCED) ## Measure what the project promises
+	PREFECT_HOME="$(CURDIR)/.cache/prefect-bench" $(BIN)/python benchmarks/run_all.py $(ARGS)
+
+clean: ## Remove all that these targets made, .venv and out/ included
+	rm -rf .venv .cache out dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

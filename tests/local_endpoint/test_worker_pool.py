@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pagemill.errors import RequestRejected, WorkerLost
+from pagemill.local_endpoint.engines import EngineName
+from pagemill.local_endpoint.worker_pool import WorkerPool
+
+Eventually = Callable[[Callable[[], object]], None]
+
+pytestmark = pytest.mark.ocr
+
+
+async def test_a_page_that_takes_too_long_costs_its_worker_which_is_replaced(
+    png: bytes, eventually: Eventually
+) -> None:
+    with WorkerPool(EngineName.RAPIDOCR, workers=1, seconds_a_page=0.001) as pool:
+        await asyncio.to_thread(eventually, lambda: pool.ready)
+        (before,) = psutil.Process().children()
+
+        with pytest.raises(WorkerLost, match="took longer than"):
+            await pool.read(png)
+
+        (after,) = psutil.Process().children()
+        assert after.pid != before.pid
+    assert not psutil.Process().children()
+
+
+async def test_what_the_worker_rejects_costs_no_worker(png: bytes) -> None:
+    with WorkerPool(EngineName.RAPIDOCR, workers=1) as pool:
+        (before,) = psutil.Process().children()
+
+        with pytest.raises(RequestRejected):
+            await pool.read(b"no image")
+
+        assert (await pool.read(png)).width_px == 56
+        assert psutil.Process().children() == [before]
+
+
+async def test_requests_under_way_and_waiting_end_when_the_pool_is_closed(png: bytes) -> None:
+    with WorkerPool(EngineName.RAPIDOCR, workers=1) as pool:
+        readings = [asyncio.ensure_future(pool.read(png)) for _ in range(3)]
+        await asyncio.sleep(0)  # each is handed to the pool's threads
+
+        pool.close()
+        outcomes = await asyncio.gather(*readings, return_exceptions=True)
+
+    assert [str(outcome) for outcome in outcomes] == ["the service is stopping"] * 3
+
+
+def test_a_pool_that_is_still_loading_is_not_ready() -> None:
+    with WorkerPool(EngineName.RAPIDOCR, workers=1) as pool:
+        assert not pool.ready
+
+
+def test_a_failure_to_load_is_told(tmp_path: Path) -> None:
+    told = threading.Event()
+    with WorkerPool(EngineName.TESSERACT, workers=1, tessdata=tmp_path) as pool:
+        pool.on_failure_to_load(lambda _: told.set())
+
+        assert told.wait(timeout=30)
+        assert not pool.ready
