@@ -31,6 +31,17 @@ def impatient_retries() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def prefect_api_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a Prefect server of the suite's own; flows in this process use it by themselves."""
+    from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings  # noqa: PLC0415 -- takes seconds
+    from prefect.testing.utilities import prefect_test_harness  # noqa: PLC0415
+
+    home = tmp_path_factory.mktemp("prefect")
+    with temporary_settings({PREFECT_HOME: home}), prefect_test_harness(server_startup_timeout=120):
+        yield PREFECT_API_URL.value()
+
+
 @pytest.fixture
 def samples() -> Path:
     """The bundled PDFs."""
