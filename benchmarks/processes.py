@@ -1,0 +1,113 @@
+"""Runs the product and the fake endpoint as processes, and measures them from outside."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import psutil
+
+ROOT = Path(__file__).parents[1]
+_SAMPLE_SECONDS = 0.1
+
+
+@dataclass
+class Endpoint:
+    """The fake endpoint: answers after a fixed time, and keeps a record."""
+
+    url: str
+
+    def record(self) -> dict[str, Any]:
+        """What it saw."""
+        with urlopen(f"{self.url}/record", timeout=10) as answer:  # noqa: S310 -- our own http URL
+            record: dict[str, Any] = json.load(answer)
+            return record
+
+
+@dataclass
+class Run:
+    """One `pagemill run`."""
+
+    summary: dict[str, Any]
+    peak_bytes: int  # proportional memory of the run, its render workers and its Prefect server, together
+    peak_by_kind: dict[str, int] = field(default_factory=dict)
+    cpu_seconds: dict[str, float] = field(default_factory=dict)  # by kind of process
+
+
+@contextlib.contextmanager
+def endpoint(latency_seconds: float) -> Iterator[Endpoint]:
+    """Start the endpoint, and stop it."""
+    command = [sys.executable, str(ROOT / "tests/fakes/ocr_endpoint.py"), "--latency", str(latency_seconds)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout  # noqa: S101 -- for mypy: it is a pipe
+        yield Endpoint(process.stdout.readline().strip())
+        process.terminate()
+
+
+def pagemill_run(source: Path, destination: Path, url: str, *, home: Path) -> Run:
+    """Run the command line to its end.
+
+    Raises:
+        RuntimeError: It failed.
+    """
+    environment = {**os.environ, "PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+    environment.pop("PREFECT_API_URL", None)
+    command = [sys.executable, "-m", "pagemill.cli", "run", str(source), str(destination), "--endpoint", url, "--json"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        watch = _Watch(psutil.Process(process.pid))
+        watch.start()
+        output, errors = process.communicate()
+        watch.join()
+    if process.returncode:
+        raise RuntimeError(errors)
+    return Run(json.loads(output.splitlines()[-1]), watch.peak_bytes, watch.peak_by_kind, watch.cpu_seconds)
+
+
+class _Watch(threading.Thread):
+    """Adds up memory and CPU time of a process and its descendants until it ends."""
+
+    def __init__(self, root: psutil.Process) -> None:
+        super().__init__(daemon=True)
+        self._root = root
+        self.peak_bytes = 0
+        self.peak_by_kind: dict[str, int] = {}
+        self.cpu_seconds: dict[str, float] = {}
+
+    def run(self) -> None:
+        while self._root.is_running() and self._root.status() != psutil.STATUS_ZOMBIE:
+            self._look()
+            time.sleep(_SAMPLE_SECONDS)
+
+    def _look(self) -> None:
+        memory: dict[str, int] = {}
+        cpu: dict[str, float] = {}
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for process in [self._root, *self._root.children(recursive=True)]:
+                with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+                    kind = _kind(process)
+                    memory[kind] = memory.get(kind, 0) + process.memory_full_info().pss
+                    times = process.cpu_times()
+                    cpu[kind] = cpu.get(kind, 0.0) + times.user + times.system
+        if sum(memory.values()) > self.peak_bytes:
+            self.peak_bytes, self.peak_by_kind = sum(memory.values()), memory
+        for kind, seconds in cpu.items():
+            self.cpu_seconds[kind] = max(self.cpu_seconds.get(kind, 0.0), seconds)
+
+
+def _kind(process: psutil.Process) -> str:
+    words = " ".join(process.cmdline())
+    if "render_worker" in words:
+        return "render workers"
+    return "Prefect server" if "prefect.server" in words else "run"

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.accuracy import character_error_rate, plain, word_f1
+
+
+@pytest.mark.parametrize(
+    ("marked_up", "text"),
+    [
+        ("<!-- page 1 -->\n\n# A **bold** title", "A bold title"),
+        ("<table><tr><td>a</td><td>b</td></tr></table>", "a b"),
+        ("| a | b |\n|---|---|\n| 1 | 2 |", "a b 1 2"),
+        ("- one\n- two", "one two"),
+        ("„Größe“ – 5&nbsp;m", '"Größe" - 5 m'),
+        ("no-break and well-known", "no-break and well-known"),
+    ],
+)
+def test_markup_counts_for_nothing(marked_up: str, text: str) -> None:
+    assert plain(marked_up) == text
+
+
+def test_errors_are_counted_for_each_character_of_the_truth() -> None:
+    assert character_error_rate("kitten", "sitting") == pytest.approx(3 / 7)
+    assert character_error_rate("", "abc") == 1.0
+
+
+def test_words_count_as_often_as_they_stand_there() -> None:
+    assert word_f1("a b b", "b a b") == 1.0
+    assert word_f1("a a", "a b") == pytest.approx(0.5)
+    assert word_f1("x", "a b") == 0.0
