@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 ARGS ?=
-UV_MINIMUM := 0.9
+UV_MINIMUM := 0.8
 
 BIN := .venv/bin
 SYNCED := .venv/.synced
@@ -12,9 +12,12 @@ UV_CACHE_DIR ?= $(CURDIR)/.cache/uv
 PRE_COMMIT_HOME ?= $(CURDIR)/.cache/pre-commit
 UV_PROJECT_ENVIRONMENT := .venv
 UV_PYTHON_DOWNLOADS := never
+export UV_CACHE_DIR PRE_COMMIT_HOME UV_PROJECT_ENVIRONMENT UV_PYTHON_DOWNLOADS
+# Prefect's and ONNX Runtime's: nobody is told that this was run.
 PREFECT_SERVER_ANALYTICS_ENABLED := false
 DO_NOT_TRACK := 1
-export UV_CACHE_DIR PRE_COMMIT_HOME UV_PROJECT_ENVIRONMENT UV_PYTHON_DOWNLOADS PREFECT_SERVER_ANALYTICS_ENABLED DO_NOT_TRACK
+ORT_DISABLE_TELEMETRY := 1
+export PREFECT_SERVER_ANALYTICS_ENABLED DO_NOT_TRACK ORT_DISABLE_TELEMETRY
 # A Prefect server, another project's environment or another interpreter that the shell knows is none of ours.
 unexport PREFECT_API_URL PREFECT_API_KEY PREFECT_PROFILE VIRTUAL_ENV UV_PYTHON PYTHONPATH PYTHONHOME
 
@@ -41,15 +44,21 @@ $(SYNCED): pyproject.toml uv.lock
 	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-cache-dir 'uv>=$(UV_MINIMUM)'; \
 	    uv=$(BIN)/uv; \
 	fi; \
-	$$uv sync --quiet --locked --all-extras
+	$$uv sync --locked --all-extras
 	@touch $@
 
-run: $(SYNCED) ## Read the sample PDFs into out/ on this machine, then compare with what they say
+.cache:
+	@mkdir -p $@
+
+run: $(SYNCED) | .cache ## Read the sample PDFs into out/ on this machine, then compare with what they say
 	PREFECT_HOME="$(CURDIR)/.cache/prefect" $(BIN)/pagemill run tests/samples out --endpoint local $(ARGS)
 	$(BIN)/python benchmarks/accuracy.py out
 
-test: $(SYNCED) ## Run the tests
-	PREFECT_HOME="$(CURDIR)/.cache/prefect-tests" $(BIN)/python -m pytest $(ARGS)
+PYTEST := PREFECT_HOME="$(CURDIR)/.cache/prefect-tests" $(BIN)/python -m pytest
+
+test: $(SYNCED) | .cache ## Run the tests: first the quick ones, then those with a Prefect server or an OCR engine
+	$(PYTEST) -m "not flow and not ocr" $(ARGS)
+	$(PYTEST) -m "flow or ocr" $(ARGS)
 
 check: lint types layers lock hygiene ## Everything but the tests: style, types, layers, lock, hygiene
 
@@ -69,7 +78,7 @@ lock: $(SYNCED)
 hygiene: $(SYNCED)
 	$(BIN)/pre-commit run --all-files --hook-stage manual
 
-bench: $(SYNCED) ## Measure what the project promises
+bench: $(SYNCED) | .cache ## Measure what the project promises
 	PREFECT_HOME="$(CURDIR)/.cache/prefect-bench" $(BIN)/python benchmarks/run_all.py $(ARGS)
 
 clean: ## Remove all that these targets made, .venv and out/ included

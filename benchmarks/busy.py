@@ -1,7 +1,7 @@
 """Share of slot-time busy at the endpoint, first request to last answer, at eight in flight.
 
-The whole product runs, Prefect's server included, on the machine that also runs the endpoint; a share of 0.97 means that
-the run took 1 / 0.97 of the time that the endpoint alone would have taken.
+The whole product runs, Prefect's server included, on the machine that also runs the endpoint; a share of 0.97 means
+that the run took 1 / 0.97 of the time that the endpoint alone would have taken.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-sys.path.insert(0, str(Path(__file__).parent))
-from corpus import born_digital
-from processes import endpoint, pagemill_run
+from benchmarks.corpus import born_digital
+from benchmarks.processes import endpoint, pagemill_run
 
 IN_FLIGHT = 8
 PROMISED = {0.2: 0.90, 1.0: 0.97, 5.0: 0.97}  # seconds a page: share busy

@@ -9,10 +9,10 @@ PagemillError
 │   ├── PageUnreadable          this page cannot be rendered
 │   └── RequestRejected         the endpoint refuses this page (4xx)
 └── Transient                   asking again may help
-├── EndpointUnavailable     connection error, timeout, 429 or 5xx
-├── MalformedAnswer         the endpoint answered, but not in its own protocol
-├── PreconditionFailed      somebody else wrote the object first
-└── WorkerLost              a worker process crashed, hung or ran out of memory
+    ├── EndpointUnavailable     connection error, timeout, 429 or 5xx
+    ├── MalformedAnswer         the endpoint answered, but not in its own protocol
+    ├── PreconditionFailed      somebody else wrote the object first
+    └── WorkerLost              a worker process crashed, hung or ran out of memory
 """
 
 from __future__ import annotations

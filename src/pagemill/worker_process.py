@@ -30,11 +30,11 @@ _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OMP_THREAD_LIMIT": "1", "OPENBLAS_NUM_TH
 
 
 class WorkerProcess:
-    """The parent's end of a worker. Not thread-safe: one call at a time."""
+    """The parent's end of a worker: one call at a time; `kill` may come from any thread."""
 
     def __init__(self, module: str, arguments: Sequence[str] = ()) -> None:
         """Start `python -m module FD *arguments`; the module's main calls `answer_requests`."""
-        self._module = module
+        self._killing = threading.Lock()
         self._connection, childs_end = Pipe(duplex=True)
         with childs_end:
             self._process = subprocess.Popen(  # noqa: S603 -- our own interpreter and module
@@ -72,11 +72,12 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """Stop the worker at once, whatever it is doing, and reap it. Idempotent."""
-        self._process.kill()
-        self._process.wait()
-        if self._process.stdin:
-            self._process.stdin.close()
-        self._connection.close()
+        with self._killing:  # two may want to: who waits for an answer, and who closes the pool
+            self._process.kill()
+            self._process.wait()
+            if self._process.stdin:
+                self._process.stdin.close()
+            self._connection.close()
 
     def _cause_of_death(self) -> str:
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ class Mill:
 
     source: Path
     out: Path
-    rasterizer: FakeRasterizer = field(default_factory=FakeRasterizer)
+    rasterizer: Any = field(default_factory=FakeRasterizer)  # a FakeRasterizer, unless a test brings a real one
     progress: Progress = field(default_factory=Progress)
     store: ObjectStore | None = None
     url: str = ""

@@ -200,7 +200,7 @@ async def test_never_more_than_eight_pages_are_in_flight_over_all_documents(mill
     for name in "abcdefghij":
         mill.add(f"{name}.pdf", "7")
 
-    async with FakeEndpoint(latency_seconds=0.01) as endpoint:
+    async with FakeEndpoint(first_wait_for=8) as endpoint:
         summary = await mill.run(endpoint)
 
     assert summary.statuses[Status.OK] == 70

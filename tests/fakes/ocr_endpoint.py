@@ -100,6 +100,7 @@ class FakeEndpoint:
         model: str = MODEL,
         healthy: Callable[[], bool] = lambda: True,
         keep_bodies: bool = True,
+        first_wait_for: int = 1,
     ) -> None:
         """Configure.
 
@@ -108,6 +109,7 @@ class FakeEndpoint:
             latency_seconds: How long a page takes.
             model: The model that is served.
             healthy: What `/health` says.
+            first_wait_for: The first answers wait until so many pages are in flight.
             keep_bodies: Whether the record holds requests, without their images.
         """
         self.record = Record()
@@ -116,6 +118,8 @@ class FakeEndpoint:
         self._model = model
         self._healthy = healthy
         self._keep_bodies = keep_bodies
+        self._first_wait_for = first_wait_for
+        self._enough = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
 
@@ -180,6 +184,9 @@ class FakeEndpoint:
         request = self._request(body)
         try:
             answer = self._answer(request) or Answer(text=text_of(request.image))
+            if record.in_flight >= self._first_wait_for:
+                self._enough.set()
+            await self._enough.wait()
             await asyncio.sleep(self._latency_seconds)
             return await self._reply(answer, writer)
         finally:

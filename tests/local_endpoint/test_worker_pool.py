@@ -22,25 +22,25 @@ async def test_a_page_that_takes_too_long_costs_its_worker_which_is_replaced(
 ) -> None:
     with WorkerPool(EngineName.RAPIDOCR, workers=1, seconds_a_page=0.001) as pool:
         await asyncio.to_thread(eventually, lambda: pool.ready)
-        (before,) = psutil.Process().children()
+        (before,) = _workers()
 
         with pytest.raises(WorkerLost, match="took longer than"):
             await pool.read(png)
 
-        (after,) = psutil.Process().children()
+        (after,) = _workers()
         assert after.pid != before.pid
-    assert not psutil.Process().children()
+    assert not _workers()
 
 
 async def test_what_the_worker_rejects_costs_no_worker(png: bytes) -> None:
     with WorkerPool(EngineName.RAPIDOCR, workers=1) as pool:
-        (before,) = psutil.Process().children()
+        (before,) = _workers()
 
         with pytest.raises(RequestRejected):
             await pool.read(b"no image")
 
         assert (await pool.read(png)).width_px == 56
-        assert psutil.Process().children() == [before]
+        assert _workers() == [before]
 
 
 async def test_requests_under_way_and_waiting_end_when_the_pool_is_closed(png: bytes) -> None:
@@ -66,3 +66,23 @@ def test_a_failure_to_load_is_told(tmp_path: Path) -> None:
 
         assert told.wait(timeout=30)
         assert not pool.ready
+
+
+async def test_workers_leave_nothing_in_the_users_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, png: bytes
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+
+    with WorkerPool(EngineName.RAPIDOCR, workers=1) as pool:
+        await pool.read(png)
+
+    assert _below(tmp_path) == []
+
+
+def _below(folder: Path) -> list[Path]:
+    return list(folder.rglob("*"))
+
+
+def _workers() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children() if "ocr_worker" in " ".join(child.cmdline())]

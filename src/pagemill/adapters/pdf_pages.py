@@ -107,7 +107,7 @@ def _why_it_does_not_open(path: Path, error: pdfium.PdfiumError) -> str:
         return f"not a PDF: it begins with {head[:8]!r}"
     if error.err_code in {pdfium_c.FPDF_ERR_PASSWORD, pdfium_c.FPDF_ERR_SECURITY}:
         return "password-protected; remove the password first: qpdf --decrypt --password=PASSWORD IN.pdf OUT.pdf"
-    return "damaged: no readable PDF structure, often a truncated download; fetch it again, or try: qpdf IN.pdf OUT.pdf"
+    return "damaged, or without a single page; fetch it again in case it was cut off, or try: qpdf IN.pdf OUT.pdf"
 
 
 def _page_count(document: pdfium.PdfDocument) -> int:

@@ -1,0 +1,55 @@
+"""Real hostile files through the real rasterizer: each gets its line, no neighbour is lost."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+from pagemill.adapters.pdf_pages import RenderOptions
+from pagemill.adapters.pdfium import PdfiumRasterizer
+from pagemill.domain.model import Status
+from tests.batch.conftest import Mill
+from tests.fakes.ocr_endpoint import FakeEndpoint
+from tests.hostile_pdfs import HOSTILE, ten_thousand_pages
+from tests.pdfs import numbered_pdf
+
+
+def _rasterizer(**limits: float) -> PdfiumRasterizer:
+    return PdfiumRasterizer(
+        workers=2, page_seconds=limits.get("page_seconds", 30.0), memory_bytes=2 * 2**30, options=RenderOptions()
+    )
+
+
+def _said_of(folder: Path) -> str:
+    manifest = json.loads((folder / "manifest.json").read_text())
+    return manifest["error"] or "; ".join(failure["reason"] for failure in manifest["failures"])
+
+
+async def test_every_hostile_file_gets_a_clear_line_and_no_neighbour_is_lost(mill: Mill) -> None:
+    for name, (write, _) in HOSTILE.items():
+        write(mill.source / name)
+    numbered_pdf(mill.source / "neighbour.pdf", 5)
+
+    async with FakeEndpoint() as endpoint, _rasterizer(page_seconds=3.0) as rasterizer:
+        mill.rasterizer = rasterizer
+        summary = await mill.run(endpoint)
+
+    assert summary.stopped_by is None
+    assert summary.documents == len(HOSTILE) + 1
+    for name, (_, says) in HOSTILE.items():
+        said = _said_of(mill.out / name)
+        assert (says in said) if says else not said, (name, said)
+    assert (mill.out / "neighbour.pdf/document.md").read_text().count("# Page ") == 5
+    assert summary.pages == sum(outcome.pages for outcome in summary.outcomes)
+
+
+async def test_the_last_pages_of_ten_thousand_are_found_without_reading_the_others(mill: Mill) -> None:
+    ten_thousand_pages(mill.source / "long.pdf")
+
+    async with FakeEndpoint() as endpoint, _rasterizer() as rasterizer:
+        mill.rasterizer = rasterizer
+        summary = await mill.run(endpoint, pages="9998-")
+
+    assert +Counter(summary.statuses) == {Status.OK: 3}
+    assert [outcome.key for outcome in summary.outcomes] == ["long.pdf"]
