@@ -1,0 +1,30 @@
+"""All benchmarks that need nothing but this machine, one after the other: `make bench`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+BENCHMARKS = {
+    "busy.py": "The endpoint is never idle for lack of pages",
+    "rendering.py": "Drawing and encoding, beside pdftoppm",
+    "memory.py": "Memory is flat",
+    "cpu.py": "CPU time a page",
+}
+
+
+def main() -> int:
+    """Run them; return how many broke their promise."""
+    chosen = sys.argv[1:] or list(BENCHMARKS)
+    broken = 0
+    for name in chosen:
+        Console().rule(BENCHMARKS.get(name, name))
+        broken += subprocess.run([sys.executable, str(Path(__file__).parent / name)], check=False).returncode != 0
+    return broken
+
+
+if __name__ == "__main__":
+    sys.exit(main())
