@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -50,7 +51,8 @@ async def _render_workers(settings: Settings) -> Finding:
     )
     async with rasterizer:
         try:
-            await rasterizer.page_count(Path("/dev/null"))
+            with tempfile.NamedTemporaryFile(suffix=".pdf") as empty:
+                await rasterizer.page_count(Path(empty.name))
         except DocumentUnreadable as error:
             if "0 bytes" in str(error):
                 return Finding("render workers", True, f"{settings.render_workers} processes with PDFium")

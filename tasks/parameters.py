@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
 from pagemill.domain.model import Mode
+from pagemill.domain.planning import parse_pages
+from pagemill.errors import UsageError
 
 
 def _field(default: Any, *, position: int, title: str, description: str, **bounds: Any) -> Any:
@@ -46,3 +48,12 @@ class OcrBatchParameters(BaseModel, frozen=True, extra="forbid"):
         description="auto: send every page with ink on it; force: blank pages too; "
         "text: use a page's own text where it has some, send the others",
     )
+
+    @field_validator("pages")
+    @classmethod
+    def _are_page_ranges(cls, pages: str) -> str:
+        try:
+            parse_pages(pages)
+        except UsageError as error:
+            raise ValueError(str(error)) from None
+        return pages

@@ -109,11 +109,41 @@ def test_help_imports_neither_prefect_nor_anything_else_that_is_slow() -> None:
     ],
 )
 def test_wrong_usage_is_told_in_words_and_exits_with_2(alone: Pagemill, arguments: list[str], says: str) -> None:
-    status, _, errors = alone(*arguments, *(["--dry-run"] if "3-1" in arguments else []))
+    status, _, errors = alone(*arguments)
 
     assert status == 2
     assert says in errors
     assert "Traceback" not in errors
+
+
+def test_a_setting_that_cannot_be_is_named_with_its_variable(alone: Pagemill, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAGEMILL_MAX_TOKENS", "many")
+
+    status, _, errors = alone("doctor")
+
+    assert status == 2
+    assert "PAGEMILL_MAX_TOKENS='many'" in errors
+    assert "Traceback" not in errors
+
+
+def test_the_doctor_finds_a_healthy_installation_healthy(alone: Pagemill) -> None:
+    status, output, _ = alone("doctor")
+
+    assert status == 0, output
+    assert "processes with PDFium" in output
+    assert "embedded, " in output
+
+
+def test_the_doctor_names_an_endpoint_that_serves_another_model(
+    alone: Pagemill, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIGHTONOCR_SERVICE_URL", endpoint.url)
+    monkeypatch.setenv("PAGEMILL_MODEL", "other/model")
+
+    status, output, _ = alone("doctor")
+
+    assert status == 2
+    assert "does not serve 'other/model'" in output
 
 
 def test_a_source_that_does_not_exist_exits_with_5(alone: Pagemill, tmp_path: Path) -> None:

@@ -54,8 +54,10 @@ _PREFECT_DEFAULTS = {
 
 @app.command()
 def run(
-    source: Annotated[str, typer.Argument(help="A PDF, a folder of PDFs, or a .txt list of either.")],
-    destination: Annotated[str, typer.Argument(help="The folder that gets one folder a document.")],
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A PDF, a folder of PDFs, or a .txt list of either.")],
+    destination: Annotated[
+        str, typer.Argument(metavar="DESTINATION", help="The folder that gets one folder a document.")
+    ],
     endpoint: Annotated[
         str,
         typer.Option(
@@ -92,7 +94,7 @@ def run(
         )
     except ValidationError as error:
         problem = error.errors()[0]
-        _fail(UsageError(f"{problem['loc'][0]} '{problem['input']}': {problem['msg']}"))
+        _fail(UsageError(f"{problem['loc'][0]} '{problem['input']}': {problem['msg'].removeprefix('Value error, ')}"))
     try:
         if dry_run:
             asyncio.run(_survey(parameters))
@@ -115,10 +117,11 @@ def endpoint(
 ) -> None:
     """Serve the embedded CPU OCR service, which speaks OpenAI's chat completions, until interrupted."""
     from pagemill.local_endpoint.serving import serve
-    from pagemill.settings import Settings
+    from pagemill.settings import read_settings
 
     try:
-        serve(host=host, port=port, engine=engine, workers=workers or None, tessdata=Settings().tessdata_prefix)
+        tessdata = read_settings().tessdata_prefix
+        serve(host=host, port=port, engine=engine, workers=workers or None, tessdata=tessdata)
     except KeyboardInterrupt:
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     except PagemillError as error:
@@ -128,15 +131,19 @@ def endpoint(
 @app.command()
 def doctor() -> None:
     """Say what is configured, what is reachable, what is missing, and the command that mends it."""
-    raise typer.Exit(asyncio.run(_diagnose()))
+    try:
+        status = asyncio.run(_diagnose())
+    except PagemillError as error:
+        _fail(error)
+    raise typer.Exit(status)
 
 
 async def _diagnose() -> ExitCode:
-    from pagemill.settings import Settings
+    from pagemill.settings import read_settings
     from tasks.diagnosis import findings
 
     console, fine = Console(), True
-    async for finding in findings(Settings()):
+    async for finding in findings(read_settings()):
         fine = fine and finding.fine
         mark = "[green]ok[/]     " if finding.fine else "[red]missing[/]"
         console.print(f"{mark} {finding.what}: ", end="")
@@ -167,10 +174,10 @@ async def _run(parameters: OcrBatchParameters) -> RunSummary:
 
 async def _survey(parameters: OcrBatchParameters) -> None:
     from pagemill.display import print_survey
-    from pagemill.settings import Settings
+    from pagemill.settings import read_settings
     from tasks.wiring import open_batch
 
-    async with open_batch(parameters, Settings()) as batch:
+    async with open_batch(parameters, read_settings()) as batch:
         print_survey(await batch.survey(), Console())
 
 

@@ -36,9 +36,10 @@ def print_summary(summary: RunSummary, console: Console) -> None:
     """Print a finished run: the counts, then what failed, of which object, and why."""
     counts = ", ".join(f"{summary.statuses.get(status, 0)} {status}" for status in Status)
     console.print(f"{summary.documents} documents, {summary.pages} pages: {counts}", highlight=False)
+    cost = f", about ${summary.cost_usd:.2f}" if summary.cost_usd else ""
     console.print(
-        f"{summary.reused} reused from earlier runs, {summary.requests} requests, {summary.seconds:.1f} s, "
-        f"about ${summary.cost_usd:.4f}; results in {summary.destination}",
+        f"{summary.reused} reused from earlier runs, {summary.requests} requests, {summary.seconds:.1f} s{cost}; "
+        f"results in {summary.destination}",
         highlight=False,
         soft_wrap=True,
     )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pagemill.domain.cost import SERVICE_USD_PER_SECOND
+from pagemill.errors import UsageError
 
 GIB = 2**30
 
@@ -47,3 +48,22 @@ class Settings(BaseSettings):
     prefect_api_url: str = Field(
         "", validation_alias="PREFECT_API_URL", description="Prefect server; empty: an ephemeral one for each run"
     )
+
+
+def read_settings() -> Settings:
+    """Read the environment.
+
+    Raises:
+        UsageError: A variable holds something that it cannot hold; all of them are named.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = [
+            f"{_variable(str(problem['loc'][0]))}={problem['input']!r}: {problem['msg']}" for problem in error.errors()
+        ]
+        raise UsageError(f"the environment is wrong: {'; '.join(wrong)}") from None
+
+
+def _variable(name: str) -> str:
+    return name if name.isupper() else f"{Settings.model_config['env_prefix']}{name.upper()}"

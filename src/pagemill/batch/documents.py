@@ -157,6 +157,8 @@ class Batch:
             except StoreUnusable as error:  # caught here: the documents already found are read to their end
                 self._unlisted = error
             self.progress.listed = True
+            if self.progress.requests == 0:  # later, it is the endpoint that has something to say
+                self.progress.announce("drawing the first pages")
 
     async def _entries(self) -> AsyncIterator[Document | Refusal]:
         """The source's entries, listed in a thread."""

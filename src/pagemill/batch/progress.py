@@ -15,7 +15,7 @@ class Progress:
     """Changes on the event loop only; read it from there, whenever and as often as you like."""
 
     started: float = field(default_factory=time.monotonic)
-    activity: str = "listing documents"
+    activity: str = "starting"
     listed: bool = False  # whether `documents` is final
     documents: int = 0
     pages_planned: int = 0  # of the documents opened so far
@@ -65,6 +65,7 @@ class Progress:
     def begin(self) -> None:
         """Start the clock: what came before was not reading."""
         self.started = time.monotonic()
+        self.announce("listing documents")
 
     def announce(self, activity: str) -> None:
         """Say what the run is doing or waiting for."""

@@ -1,0 +1,1 @@
+"""What measures the promises: one command each, ratios from one run."""
