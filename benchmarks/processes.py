@@ -110,4 +110,4 @@ def _kind(process: psutil.Process) -> str:
     words = " ".join(process.cmdline())
     if "render_worker" in words:
         return "render workers"
-    return "Prefect server" if "prefect.server" in words else "run"
+    return "Prefect server" if "private_server" in words else "run"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import logging
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextvars import ContextVar
@@ -57,6 +58,7 @@ async def open_batch(parameters: OcrBatchParameters, settings: Settings) -> Asyn
     Raises:
         UsageError: A parameter or a setting is wrong.
     """
+    logging.getLogger("stamina").setLevel(logging.ERROR)  # says that it retries, not what; page results say both
     progress = _watched.get() or Progress()
     url = endpoint_url(parameters, settings)
     engine = None if url else choose_engine(settings.local_engine, tessdata=settings.tessdata_prefix)

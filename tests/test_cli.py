@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import urlopen
 
+import psutil
 import pytest
 
 from tests.pdfs import numbered_pdf, write_pdf
@@ -240,6 +241,22 @@ def test_a_killed_run_is_continued_with_the_same_text_and_at_most_the_pages_in_f
     assert status == 0
     assert json.loads(output.splitlines()[-1])["reused"] == 90
     assert endpoint.sent == before
+
+
+@pytest.mark.flow
+def test_a_killed_run_leaves_no_process_behind_not_even_prefects_server(
+    alone: Pagemill, tmp_path: Path, endpoint: Endpoint
+) -> None:
+    write_pdf(tmp_path / "in/a.pdf", [f"page {n}" for n in range(200)])
+
+    with alone.start("run", tmp_path / "in", tmp_path / "out", "--endpoint", endpoint.url) as process:
+        _wait_until_sent(endpoint, 20, process)
+        descendants = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGKILL)
+        _, alive = psutil.wait_procs(descendants, timeout=60)
+
+    assert len(descendants) >= 2
+    assert not alive
 
 
 @pytest.mark.flow

@@ -43,7 +43,6 @@ class ExitCode(IntEnum):
 _PREFECT_DEFAULTS = {
     "PREFECT_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     # One transaction for a hundred task runs instead of one each: a quarter of the server's CPU time.
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "100",
@@ -157,6 +156,7 @@ async def _run(parameters: OcrBatchParameters) -> RunSummary:
     from flows.ocr_batch import ocr_batch
     from pagemill.batch.progress import Progress
     from pagemill.display import shown
+    from tasks.private_server import prefect_api
     from tasks.wiring import watching
 
     stop = asyncio.current_task()
@@ -164,7 +164,7 @@ async def _run(parameters: OcrBatchParameters) -> RunSummary:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.cancel)
     progress = Progress()
     with watching(progress):
-        async with shown(progress, _console()):
+        async with shown(progress, _console()), prefect_api():
             state = await ocr_batch(parameters, return_state=True)
     outcome = await state.aresult(raise_on_failure=False)
     if isinstance(outcome, Exception):

@@ -127,13 +127,17 @@ class PageReader:
         try:
             transcript = await self._ask(page, image, self._recipe.max_tokens)
             if page.objections:
-                left = self._limits.context_tokens - transcript.prompt_tokens
-                transcript = await self._ask(page, image, max(left, self._recipe.max_tokens))
+                transcript = await self._ask(page, image, self._most_tokens(transcript))
         except (RequestRejected, Transient) as error:
             page.objections.append(str(error))
             return page.result(Status.FAILED)
         wrong = objections(transcript)
         return page.result(Status.FAILED if wrong else Status.OK, "" if wrong else transcript.markdown)
+
+    def _most_tokens(self, transcript: Transcript) -> int:
+        """What the context leaves beside the image; an endpoint that does not count tokens gets no more than before."""
+        left = self._limits.context_tokens - transcript.prompt_tokens if transcript.prompt_tokens else 0
+        return max(left, self._recipe.max_tokens)
 
     async def _ask(self, page: _Attempts, image: bytes, max_tokens: int) -> Transcript:
         async for attempt in stamina.retry_context(on=Transient, attempts=self._limits.sends, wait_max=20.0):
