@@ -276,6 +276,16 @@ async def test_a_page_that_hangs_is_stopped_at_the_time_limit(tmp_path: Path) ->
         assert (await pages.render(path, 2)).png
 
 
+async def test_an_error_that_nobody_foresaw_costs_its_page(tmp_path: Path) -> None:
+    path = numbered_pdf(tmp_path / "bug-1.pdf", 2)
+
+    async with rasterizer(faulty=True) as pages:
+        with pytest.raises(PageUnreadable, match="ValueError: an error that nobody foresaw"):
+            await pages.render(path, 1)
+
+        assert (await pages.render(path, 2)).png
+
+
 async def test_a_worker_that_dies_once_costs_nothing(tmp_path: Path) -> None:
     path = numbered_pdf(tmp_path / "once-1.pdf", 1)
 

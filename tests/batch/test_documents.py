@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,35 @@ async def test_a_document_that_does_not_open_costs_itself_and_is_named_with_its_
     assert (summary.documents, summary.pages, summary.complete) == (2, 1, False)
     assert _read(mill.out / "a.pdf/manifest.json")["error"] == "not a PDF"
     assert [outcome.error for outcome in summary.outcomes] == ["not a PDF", ""]
+
+
+async def test_a_file_whose_name_is_no_utf8_is_read_like_any_other(mill: Mill) -> None:
+    (mill.source / os.fsdecode(b"gr\xf6\xdfe.pdf")).write_text("2")
+    mill.add("b.pdf", "1")
+
+    async with FakeEndpoint() as endpoint:
+        summary = await mill.run(endpoint)
+
+    assert summary.complete
+    assert [(outcome.key, outcome.pages) for outcome in summary.outcomes] == [("b.pdf", 1), ("gr\\xf6\\xdfe.pdf", 2)]
+    assert (mill.out / "gr%5Cxf6%5Cxdfe.pdf/manifest.json").exists()
+
+
+async def test_a_fault_of_our_own_costs_its_document_and_no_other(mill: Mill) -> None:
+    mill.add("a.pdf", "2")
+    mill.add("b.pdf", "2")
+
+    async with FakeEndpoint() as endpoint, mill.batch(endpoint.url) as batch:
+
+        async def perform(portion: Portion) -> None:
+            if portion.document.key == "a.pdf":
+                raise ZeroDivisionError("division by zero")
+            await batch.read(portion)
+
+        summary = await batch.run("run", perform)
+
+    assert [outcome.failed for outcome in summary.outcomes] == [True, False]
+    assert "please report" in summary.outcomes[0].error
 
 
 async def test_a_second_run_sends_and_draws_nothing(mill: Mill) -> None:

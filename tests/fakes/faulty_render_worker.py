@@ -1,7 +1,8 @@
 """A render worker that draws real pages, except those that a document's name tells it to die of.
 
-`hang-2.pdf` hangs on page 2, `segfault-2.pdf` dies of a real segmentation fault, `killed-2.pdf` is killed as by the
-kernel's out-of-memory killer, `once-2.pdf` is killed the first time only (it leaves a mark beside the file).
+`hang-2.pdf` hangs on page 2, `bug-2.pdf` raises something unforeseen, `segfault-2.pdf` dies of a real segmentation
+fault, `killed-2.pdf` is killed as by the kernel's out-of-memory killer, `once-2.pdf` is killed the first time only (it
+leaves a mark beside the file).
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ def _die(request: RenderPage) -> None:
             signal.pause()
         case "segfault":
             ctypes.string_at(0)
+        case "bug":
+            raise ValueError("an error that nobody foresaw")
         case "killed":
             os.kill(os.getpid(), signal.SIGKILL)
         case "once" if not mark.exists():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import tempfile
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -30,6 +31,7 @@ class LocalSource:
         self.name = str(path)
         self._path = path
         self._include = include
+        self._misnamed: dict[str, Path] = {}  # files whose names are not UTF-8, by key
 
     def documents(self) -> Iterator[Document | Refusal]:
         """Yield the documents in key order; a file that cannot be read becomes a refusal.
@@ -56,17 +58,20 @@ class LocalSource:
         Raises:
             DocumentUnreadable: It is gone since it was listed.
         """
-        path = self._path if self._path.is_file() else self._path / document.key
-        if not path.is_file():
-            raise DocumentUnreadable("the file is gone since the run began")
-        yield path
+        path = self._path if self._path.is_file() else self._misnamed.get(document.key, self._path / document.key)
+        with _as_file(path) as file:
+            yield file
 
     def _candidates(self) -> Iterator[tuple[str, Path]]:
         if self._path.is_file():
-            yield self._path.name, self._path
+            yield printable(self._path.name), self._path
             return
         for path in _pdfs_below(self._path):
-            yield path.relative_to(self._path).as_posix(), path
+            name = path.relative_to(self._path).as_posix()
+            key = printable(name)
+            if key != name:
+                self._misnamed[key] = path
+            yield key, path
 
 
 class ListedSource:
@@ -107,10 +112,8 @@ class ListedSource:
         Raises:
             DocumentUnreadable: It is gone since it was listed.
         """
-        path = self._paths[document.key]
-        if not path.is_file():
-            raise DocumentUnreadable("the file is gone since the run began")
-        yield path
+        with _as_file(self._paths[document.key]) as file:
+            yield file
 
     def _entry(self, entry: str, line_number: int) -> Iterator[Document | Refusal]:
         path = self._path.parent / entry
@@ -130,13 +133,18 @@ class ListedSource:
     def _key(self, path: Path) -> str:
         absolute, folder = os.path.abspath(path), os.path.abspath(self._path.parent)  # noqa: PTH100 -- keeps symlinks
         with contextlib.suppress(ValueError):
-            return Path(absolute).relative_to(folder).as_posix()
-        return absolute.lstrip("/")
+            return printable(Path(absolute).relative_to(folder).as_posix())
+        return printable(absolute.lstrip("/"))
 
 
 def matches(key: str, glob: str) -> bool:
     """Tell whether a key matches a glob; a glob without `/` looks at the file name alone."""
     return fnmatchcase(key if "/" in glob else key.rpartition("/")[2], glob)
+
+
+def printable(name: str) -> str:
+    """A file name as text: bytes that are no UTF-8, as in archives of older systems, become escapes in hex."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def describe(key: str, path: Path) -> Document | Refusal:
@@ -147,6 +155,20 @@ def describe(key: str, path: Path) -> Document | Refusal:
             return Document(key, version, os.fstat(file.fileno()).st_size)
     except OSError as error:
         return Refusal(key, f"the file cannot be read: {error.strerror or error}")
+
+
+@contextlib.contextmanager
+def _as_file(path: Path) -> Iterator[Path]:
+    """Provide a file under a name that PDFium can open: UTF-8."""
+    if not path.is_file():
+        raise DocumentUnreadable("the file is gone since the run began")
+    if printable(str(path)) == str(path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="pagemill-") as folder:
+        link = Path(folder) / "document.pdf"
+        link.symlink_to(path.absolute())
+        yield link
 
 
 def _pdfs_below(folder: Path) -> Iterator[Path]:

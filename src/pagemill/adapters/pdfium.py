@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from pagemill.adapters.pdf_pages import CountPages, RenderOptions, RenderPage
 from pagemill.domain.model import Rendering
-from pagemill.errors import DocumentUnreadable, PageUnreadable, WorkerLost
+from pagemill.errors import DocumentUnreadable, PagemillError, PageUnreadable, WorkerLost
 from pagemill.worker_process import WorkerProcess
 
 _TRIES = 2  # a worker may have died of an earlier page's damage; a fresh one shows whose fault it is
@@ -76,6 +76,10 @@ class PdfiumRasterizer:
             raise DocumentUnreadable(f"opening the PDF fails: {error}") from error
         except MemoryError as error:
             raise DocumentUnreadable("opening the PDF takes more memory than a render worker has") from error
+        except PagemillError:
+            raise
+        except Exception as error:  # whatever the worker raised, it is this document's
+            raise DocumentUnreadable(f"opening the PDF fails: {type(error).__name__}: {error}") from error
         return count
 
     async def render(self, path: Path, number: int) -> Rendering:
@@ -90,6 +94,10 @@ class PdfiumRasterizer:
             raise PageUnreadable(f"drawing the page fails: {error}") from error
         except MemoryError as error:
             raise PageUnreadable("drawing the page takes more memory than a render worker has") from error
+        except PagemillError:
+            raise
+        except Exception as error:  # whatever the worker raised, it is this page's
+            raise PageUnreadable(f"drawing the page fails: {type(error).__name__}: {error}") from error
         return rendering
 
     async def _call(self, request: CountPages | RenderPage) -> Any:

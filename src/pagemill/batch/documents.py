@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import logging
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -21,6 +22,8 @@ from pagemill.domain.planning import PageSelection, chunks, format_pages
 from pagemill.domain.summary import DocumentOutcome, RunSummary
 from pagemill.errors import DocumentUnreadable, StoreUnusable
 from pagemill.ports import DocumentSource, ObjectStore, Rasterizer
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -172,6 +175,10 @@ class Batch:
             outcome = await self._outcome(entry, perform)
         except StoreUnusable as error:
             self._reader.stop(error)
+        except Exception as error:  # noqa: BLE001 -- a fault of ours must not cost the other documents
+            _log.exception("%s", entry.key)
+            reason = f"an unforeseen error: {type(error).__name__}: {error}; please report it"
+            self.progress.outcomes.append(DocumentOutcome(entry.key, 0, {}, error=reason))
         else:
             if outcome:
                 self.progress.outcomes.append(replace(outcome, seconds=time.monotonic() - started))
