@@ -20,10 +20,18 @@ class OcrBatchParameters(BaseModel, frozen=True, extra="forbid"):
     """Read PDFs and write Markdown."""
 
     source: str = _field(
-        ..., position=0, min_length=1, title="Source", description="A PDF, a folder of PDFs, or a .txt list of either"
+        ...,
+        position=0,
+        min_length=1,
+        title="Source",
+        description="gs://bucket/prefix, a PDF, a folder, or a .txt list of files",
     )
     destination: str = _field(
-        ..., position=1, min_length=1, title="Destination", description="The folder that gets one folder a document"
+        ...,
+        position=1,
+        min_length=1,
+        title="Destination",
+        description="gs://bucket/prefix or a folder; gets one folder a document",
     )
     endpoint: str = _field(
         "",

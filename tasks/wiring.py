@@ -27,11 +27,10 @@ from pagemill.domain.quality import GUARD_VERSION
 from pagemill.errors import UsageError
 from pagemill.local_endpoint.engines import EngineName, choose_engine, model_id
 from pagemill.ports import DocumentSource, ObjectStore
-from pagemill.settings import GIB, Settings
+from pagemill.settings import GIB, LOOPBACK, Settings
 from tasks.parameters import OcrBatchParameters
 
 _AHEAD = 2  # pages drawn or being drawn for each page in flight
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 _watched: ContextVar[Progress | None] = ContextVar("watched", default=None)
 
@@ -63,9 +62,10 @@ async def open_batch(parameters: OcrBatchParameters, settings: Settings) -> Asyn
     url = endpoint_url(parameters, settings)
     engine = None if url else choose_engine(settings.local_engine, tessdata=settings.tessdata_prefix)
     recipe = _recipe(parameters, settings, engine)
-    source, destination = open_source(parameters), open_destination(parameters.destination)
     selection = parse_pages(parameters.pages)
     async with contextlib.AsyncExitStack() as stack:
+        source = open_source(parameters, settings, stack)
+        destination = open_destination(parameters.destination, settings, stack)
         embedded = EmbeddedEndpoint(
             engine=engine or "auto", start_seconds=settings.wake_seconds, tessdata=settings.tessdata_prefix
         )
@@ -108,7 +108,7 @@ async def open_batch(parameters: OcrBatchParameters, settings: Settings) -> Asyn
             recipe=recipe,
             selection=selection,
             progress=progress,
-            usd_per_second=0.0 if urlsplit(url).hostname in {None, *_LOOPBACK} else settings.usd_per_second,
+            usd_per_second=0.0 if urlsplit(url).hostname in {None, *LOOPBACK} else settings.usd_per_second,
             max_in_flight=parameters.max_in_flight,
             limits=BatchLimits(pages=(1 + _AHEAD) * parameters.max_in_flight),
         )
@@ -120,29 +120,44 @@ def endpoint_url(parameters: OcrBatchParameters, settings: Settings) -> str:
     return "" if chosen == "local" else chosen
 
 
-def open_source(parameters: OcrBatchParameters) -> DocumentSource:
-    """Where the documents come from: a `.txt` file is a list, everything else a PDF or a folder.
+def open_source(parameters: OcrBatchParameters, settings: Settings, stack: contextlib.AsyncExitStack) -> DocumentSource:
+    """Where the documents come from: a bucket, a `.txt` list, a folder or a PDF.
 
     Raises:
         UsageError: The source is of a kind this version does not read.
     """
+    if parameters.source.startswith("gs://"):
+        from pagemill.adapters import gcs  # noqa: PLC0415 -- half a second that local runs need not wait
+
+        location = gcs.parse_location(parameters.source)
+        largest_bytes = settings.largest_pdf_mib * 2**20
+        client = gcs.open_client(settings.google_cloud_project)
+        stack.callback(client.close)
+        return gcs.GcsSource(client, location, include=parameters.include, largest_bytes=largest_bytes)
     path = _local_path(parameters.source, "SOURCE")
     listed = path.suffix == ".txt" and not path.is_dir()
     return (ListedSource if listed else LocalSource)(path, include=parameters.include)
 
 
-def open_destination(destination: str) -> ObjectStore:
+def open_destination(destination: str, settings: Settings, stack: contextlib.AsyncExitStack) -> ObjectStore:
     """Where the results go.
 
     Raises:
         UsageError: The destination is of a kind this version does not write.
     """
+    if destination.startswith("gs://"):
+        from pagemill.adapters import gcs  # noqa: PLC0415 -- as above
+
+        location = gcs.parse_location(destination)
+        client = gcs.open_client(settings.google_cloud_project)
+        stack.callback(client.close)
+        return gcs.GcsStore(client, location)
     return LocalStore(_local_path(destination, "DESTINATION"))
 
 
 def _local_path(text: str, what: str) -> Path:
     if "://" in text:
-        raise UsageError(f"{what} '{text}' is no local path; this version reads and writes local folders only")
+        raise UsageError(f"{what} '{text}' is neither a local path nor gs://BUCKET/PREFIX")
     return Path(text).expanduser()
 
 

@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 import stamina
+from google.cloud import storage
 
-_OURS = ("PAGEMILL_", "LIGHTONOCR_", "PREFECT_", "TESSDATA_")
+from pagemill.adapters import gcs
+from tests.fakes.gcs import FakeGcs
+
+_OURS = ("PAGEMILL_", "LIGHTONOCR_", "PREFECT_", "TESSDATA_", "STORAGE_", "GOOGLE_")
 
 # Read by Prefect when it is imported.
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
@@ -40,6 +44,23 @@ def prefect_api_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     home = tmp_path_factory.mktemp("prefect")
     with temporary_settings({PREFECT_HOME: home}), prefect_test_harness(server_startup_timeout=120):
         yield PREFECT_API_URL.value()
+
+
+@pytest.fixture
+def google(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGcs]:
+    """A Google Cloud Storage of the test's own, which the real client finds by itself."""
+    with FakeGcs() as fake:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", fake.url)
+        yield fake
+
+
+@pytest.fixture
+def gcs_client(google: FakeGcs) -> Iterator[storage.Client]:
+    """The real client, talking to the fake."""
+    assert google.url
+    client = gcs.open_client("")
+    yield client
+    client.close()
 
 
 @pytest.fixture

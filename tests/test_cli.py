@@ -104,7 +104,7 @@ def test_help_imports_neither_prefect_nor_anything_else_that_is_slow() -> None:
         (["run", "in", "out", "--pages", "3-1"], "'3-1' in --pages"),
         (["run", "in", "out", "--endpoint", "ftp://x", "--dry-run"], "endpoint 'ftp://x'"),
         (["run", "in", "out", "--max-in-flight", "0"], "--max-in-flight"),
-        (["run", "ftp://bucket", "out", "--dry-run"], "no local path"),
+        (["run", "ftp://bucket", "out", "--dry-run"], "neither a local path nor gs://"),
         (["run", "in"], "Missing argument"),
         (["endpoint", "--engine", "magic"], "no OCR engine 'magic'"),
     ],

@@ -53,9 +53,12 @@ _PREFECT_DEFAULTS = {
 
 @app.command()
 def run(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A PDF, a folder of PDFs, or a .txt list of either.")],
+    source: Annotated[
+        str,
+        typer.Argument(metavar="SOURCE", help="gs://bucket/prefix, a PDF, a folder of PDFs, or a .txt list of files."),
+    ],
     destination: Annotated[
-        str, typer.Argument(metavar="DESTINATION", help="The folder that gets one folder a document.")
+        str, typer.Argument(metavar="DESTINATION", help="gs://bucket/prefix or a folder; gets one folder a document.")
     ],
     endpoint: Annotated[
         str,

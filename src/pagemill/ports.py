@@ -61,7 +61,7 @@ class ObjectStore(Protocol):
 
         Args:
             key: Where to.
-            body: What; a file is read from its position to its end.
+            body: What; a file is read from its beginning, wherever its position.
             content_type: Its media type.
             if_version: Write only over this version (`ABSENT`: only if there is none); None: whatever is there.
 

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pagemill.domain.cost import SERVICE_USD_PER_SECOND
 from pagemill.errors import UsageError
 
 GIB = 2**30
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+def _assert_loopback(url: str) -> str:
+    """Refuse an emulator elsewhere: a stray variable must not divert production."""
+    host = urlsplit(url if "://" in url else f"//{url}").hostname
+    if url and host not in LOOPBACK:
+        raise ValueError(f"an emulator is at a loopback address, and {host} is none")
+    return url
 
 
 class Settings(BaseSettings):
@@ -44,6 +55,13 @@ class Settings(BaseSettings):
     )
     tessdata_prefix: Path | None = Field(
         None, validation_alias="TESSDATA_PREFIX", description="folder of Tesseract's language data"
+    )
+    largest_pdf_mib: int = Field(1024, ge=1, description="larger objects of a bucket are refused, in MiB")
+    google_cloud_project: str = Field(
+        "", validation_alias="GOOGLE_CLOUD_PROJECT", description="project that requester-pays buckets are billed to"
+    )
+    storage_emulator_host: Annotated[str, AfterValidator(_assert_loopback)] = Field(
+        "", validation_alias="STORAGE_EMULATOR_HOST", description="URL of a GCS emulator; loopback addresses only"
     )
     prefect_api_url: str = Field(
         "", validation_alias="PREFECT_API_URL", description="Prefect server; empty: an ephemeral one for each run"

@@ -8,14 +8,24 @@ from pathlib import Path
 
 import pytest
 
+from pagemill.adapters import gcs
 from pagemill.adapters.stores import LocalStore, MemoryStore
 from pagemill.errors import PreconditionFailed, StoreUnusable
 from pagemill.ports import ABSENT, ObjectStore
+from tests.fakes.gcs import FakeGcs
 
 
-@pytest.fixture(params=["local", "memory"])
+@pytest.fixture(params=["local", "memory", "bucket", "whole bucket"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
-    return LocalStore(tmp_path / "store") if request.param == "local" else MemoryStore()
+    match request.param:
+        case "local":
+            return LocalStore(tmp_path / "store")
+        case "memory":
+            return MemoryStore()
+    google: FakeGcs = request.getfixturevalue("google")
+    google.create_bucket("results")
+    location = gcs.Location("results", "some/prefix" if request.param == "bucket" else "")
+    return gcs.GcsStore(request.getfixturevalue("gcs_client"), location)
 
 
 def _write(store: ObjectStore, key: str, body: bytes, if_version: str | None = None) -> None:
@@ -32,15 +42,15 @@ def test_what_was_written_is_read_back(store: ObjectStore) -> None:
     assert stored.data == b"two"
 
 
-def test_a_file_is_written_from_its_position(store: ObjectStore) -> None:
-    body = io.BytesIO(b"header, body")
+def test_a_file_is_written_whole_wherever_its_position(store: ObjectStore) -> None:
+    body = io.BytesIO(b"all of it")
     body.seek(8)
 
     store.write("key", body, content_type="text/plain")
 
     stored = store.read("key")
     assert stored
-    assert stored.data == b"body"
+    assert stored.data == b"all of it"
 
 
 def test_what_is_not_there_reads_as_none(store: ObjectStore) -> None:

@@ -20,7 +20,7 @@ from pagemill.batch.slots import RunSlots
 from pagemill.domain.model import Recipe
 from pagemill.domain.planning import parse_pages
 from pagemill.domain.summary import RunSummary
-from pagemill.ports import ObjectStore
+from pagemill.ports import DocumentSource, ObjectStore
 from tests.fakes.ocr_endpoint import MODEL, FakeEndpoint
 from tests.fakes.rasterizer import FakeRasterizer
 
@@ -34,6 +34,7 @@ class Mill:
     rasterizer: Any = field(default_factory=FakeRasterizer)  # a FakeRasterizer, unless a test brings a real one
     progress: Progress = field(default_factory=Progress)
     store: ObjectStore | None = None
+    documents: DocumentSource | None = None  # instead of the local folder `source`
     url: str = ""
     wake_seconds: float = 5.0
 
@@ -89,7 +90,7 @@ class Mill:
                 limits=PageLimits(drawn_bytes=drawn_bytes),
             )
             yield Batch(
-                source=LocalSource(self.source),
+                source=self.documents or LocalSource(self.source),
                 destination=store,
                 rasterizer=self.rasterizer,
                 reader=reader,

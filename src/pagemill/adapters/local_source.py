@@ -7,9 +7,9 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
 from pathlib import Path
 
+from pagemill.domain.matching import is_pdf_name, matches
 from pagemill.domain.model import Document, Refusal
 from pagemill.errors import DocumentUnreadable, StoreUnusable
 
@@ -43,7 +43,7 @@ class LocalSource:
             raise StoreUnusable(f"{self.name}: no such file or folder")
         found = False
         for key, path in self._candidates():
-            if self._include and not matches(key, self._include):
+            if not matches(key, self._include):
                 continue
             found = True
             yield describe(key, path)
@@ -126,7 +126,7 @@ class ListedSource:
             yield Refusal(self._key(path), f"{where}: no PDFs in the folder {entry}")
         for file in files:
             key = self._key(file)
-            if key not in self._paths and (not self._include or matches(key, self._include)):
+            if key not in self._paths and matches(key, self._include):
                 self._paths[key] = file
                 yield describe(key, file)
 
@@ -135,11 +135,6 @@ class ListedSource:
         with contextlib.suppress(ValueError):
             return printable(Path(absolute).relative_to(folder).as_posix())
         return printable(absolute.lstrip("/"))
-
-
-def matches(key: str, glob: str) -> bool:
-    """Tell whether a key matches a glob; a glob without `/` looks at the file name alone."""
-    return fnmatchcase(key if "/" in glob else key.rpartition("/")[2], glob)
 
 
 def printable(name: str) -> str:
@@ -175,5 +170,5 @@ def _pdfs_below(folder: Path) -> Iterator[Path]:
     for parent, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
-            if name.lower().endswith(".pdf") and not name.startswith("."):
+            if is_pdf_name(name):
                 yield Path(parent) / name

@@ -127,6 +127,8 @@ class MemoryStore:
             PreconditionFailed: The object is at another version.
         """
         del content_type
+        if not isinstance(body, bytes):
+            body.seek(0)
         data = body if isinstance(body, bytes) else body.read()
         with self._guard:
             current = self._objects.get(key)
@@ -148,6 +150,7 @@ def _write_temporary(folder: Path, body: bytes | IO[bytes]) -> Path:
         if isinstance(body, bytes):
             file.write(body)
         else:
+            body.seek(0)
             shutil.copyfileobj(body, file)
         file.flush()
         os.fsync(file.fileno())
