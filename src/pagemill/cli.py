@@ -189,7 +189,8 @@ def _conclude(summary: RunSummary, *, as_json: bool) -> None:
 
     from pagemill.display import print_summary
 
-    print_summary(summary, _console() if as_json else Console())
+    if summary.documents:
+        print_summary(summary, _console() if as_json else Console())
     if as_json:
         sys.stdout.write(dumps(summary.as_dict()) + "\n")
     if summary.stopped_by:
