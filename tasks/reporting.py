@@ -88,9 +88,9 @@ def _headline(progress: Progress) -> str:
 def _row(outcome: DocumentOutcome) -> dict[str, object]:
     return {
         "document": outcome.key,
+        "what failed": outcome.error or "; ".join(f"page {n}: {why}" for n, why in (outcome.failures or {}).items()),
         "pages": outcome.pages,
         **{status.value: outcome.statuses.get(status, 0) for status in Status},
         "reused": outcome.reused,
         "seconds": round(outcome.seconds, 1),
-        "what failed": outcome.error or "; ".join(f"page {n}: {why}" for n, why in (outcome.failures or {}).items()),
     }

@@ -41,7 +41,7 @@ class ExitCode(IntEnum):
 
 # How Prefect behaves where nobody has said otherwise: quiet, private, and patient while its database is made.
 _PREFECT_DEFAULTS = {
-    "PREFECT_LOGGING_LEVEL": "CRITICAL",
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # the server gets the log all the same
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     # One transaction for a hundred task runs instead of one each: a quarter of the server's CPU time.
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
