@@ -201,3 +201,15 @@ def test_permissions_that_are_missing_stop_a_run_before_it_begins(bucket: FakeGc
 
     with pytest.raises(StoreUnusable, match=r"storage\.objects\.create missing; grant it: gcloud"):
         store.check_writable()
+
+
+def test_a_torn_download_whose_rest_arrives_damaged_is_noticed(bucket: FakeGcs, gcs_client: storage.Client) -> None:
+    bucket.put("bucket", "in/a.pdf", bytes(range(256)) * 4096)
+    source = _source(gcs_client)
+    (document,) = source.documents()
+    assert isinstance(document, Document)
+    faults = [Fault(torn=True), Fault(corrupted=True)]
+    bucket.fault = lambda kind, _bucket, _key: faults.pop(0) if kind == "media" and faults else None
+
+    with pytest.raises(DocumentUnreadable, match="does not match the object's checksum"), source.local_copy(document):
+        pass

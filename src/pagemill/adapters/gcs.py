@@ -6,13 +6,16 @@ carry a precondition, and of a document's texts the last writer counts. Everythi
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import tempfile
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+import google_crc32c
 import requests
 from google.api_core import exceptions as api
 from google.auth import exceptions as auth
@@ -26,7 +29,9 @@ from pagemill.errors import DocumentUnreadable, PreconditionFailed, StoreUnusabl
 from pagemill.ports import StoredObject
 
 _SCHEME = "gs://"
+_CHUNK_BYTES = 2**20
 _NO_PROJECT = "-"  # the client insists on one; reading and writing objects needs none
+_DAMAGED = "the download does not match the object's checksum; run again"
 _LOGIN = "gcloud auth application-default login"
 _LISTED = "items(name,generation,size),nextPageToken"
 _NEEDED_TO_WRITE = ["storage.objects.create", "storage.objects.delete", "storage.objects.get", "storage.objects.list"]
@@ -122,10 +127,11 @@ class GcsSource:
             try:
                 with _explained(f"{_SCHEME}{self._location.bucket}/{name}"):
                     blob.download_to_filename(str(path), checksum="crc32c")
+                _verify(path, blob)
             except api.NotFound as error:
                 raise DocumentUnreadable("the object was deleted or replaced since it was listed; run again") from error
             except DataCorruption as error:
-                raise DocumentUnreadable("the download does not match the object's checksum; run again") from error
+                raise DocumentUnreadable(_DAMAGED) from error
             yield path
 
     def _own_key(self) -> str:
@@ -222,6 +228,15 @@ class GcsStore:
                 f"the destination {self.name} cannot be written: {', '.join(missing)} missing; "
                 + _grant(self._location.bucket, "roles/storage.objectUser")
             )
+
+
+def _verify(path: Path, blob: storage.Blob) -> None:
+    """Compare a download with its object's CRC32C: the client skips that for one that broke off and was resumed."""
+    checksum = google_crc32c.Checksum()  # type: ignore[no-untyped-call]
+    with path.open("rb") as file:
+        deque(checksum.consume(file, _CHUNK_BYTES), maxlen=0)  # type: ignore[no-untyped-call]
+    if base64.b64encode(checksum.digest()).decode() != blob.crc32c:  # type: ignore[no-untyped-call]
+        raise DocumentUnreadable(_DAMAGED)
 
 
 def _listed(client: storage.Client, location: Location, prefix: str, fields: str) -> Iterator[storage.Blob]:
