@@ -56,9 +56,9 @@ run: $(SYNCED) | .cache ## Read the sample PDFs into out/ on this machine, then 
 
 PYTEST := PREFECT_HOME="$(CURDIR)/.cache/prefect-tests" $(BIN)/python -m pytest
 
-test: $(SYNCED) | .cache ## Run the tests: first the quick ones, then those with a Prefect server or an OCR engine
-	$(PYTEST) -m "not flow and not ocr" $(ARGS)
-	$(PYTEST) -m "flow or ocr" $(ARGS)
+test: $(SYNCED) | .cache ## Run the tests: first the quick ones, then whole batches, Prefect servers and OCR engines
+	$(PYTEST) -m "not flow and not ocr and not slow" $(ARGS)
+	$(PYTEST) -m "flow or ocr or slow" $(ARGS)
 
 check: lint types layers lock hygiene ## Everything but the tests: style, types, layers, lock, hygiene
 

@@ -34,7 +34,7 @@ def truncated(path: Path) -> None:
 
 
 def zero_pages(path: Path) -> None:
-    """A PDF without any page, which PDFium does not open."""
+    """A PDF without any page."""
     with pikepdf.new() as pdf:
         pdf.save(path)
 
@@ -143,10 +143,10 @@ HOSTILE: dict[str, tuple[Callable[[Path], None], str | None]] = {
     "encrypted.pdf": (encrypted, "password-protected"),
     "encrypted-without-user-password.pdf": (encrypted_without_user_password, None),
     "truncated.pdf": (truncated, "damaged"),
-    "zero-pages.pdf": (zero_pages, "without a single page"),
+    "zero-pages.pdf": (zero_pages, "no pages"),
     "zero-bytes.pdf": (zero_bytes, "empty"),
     "not-a-pdf.pdf": (not_a_pdf, "not a PDF"),
-    "cyclic-page-tree.pdf": (cyclic_page_tree, "damaged"),
+    "cyclic-page-tree.pdf": (cyclic_page_tree, "no pages, or none that can be found"),
     "dynamic-xfa.pdf": (dynamic_xfa, "XFA form"),
     "wide-14400-points.pdf": (wide_14400_points, None),
     "too-narrow.pdf": (too_narrow, "too narrow"),

@@ -21,6 +21,7 @@ from pagemill.adapters.pdf_pages import RenderOptions
 from pagemill.adapters.pdfium import PdfiumRasterizer
 from pagemill.domain.model import Rendering
 from pagemill.errors import DocumentUnreadable, PageUnreadable
+from tests import hostile_pdfs
 from tests.pdfs import numbered_pdf, write_pdf
 
 
@@ -319,3 +320,14 @@ async def test_closing_leaves_no_process_behind_even_in_mid_page(tmp_path: Path)
 
 def _workers() -> list[psutil.Process]:
     return [child for child in psutil.Process().children() if "render_worker" in " ".join(child.cmdline())]
+
+
+async def test_a_pdf_without_pages_is_not_taken_for_the_one_that_failed_before_it(tmp_path: Path) -> None:
+    hostile_pdfs.encrypted(tmp_path / "encrypted.pdf")
+    hostile_pdfs.zero_pages(tmp_path / "zero.pdf")
+
+    async with rasterizer() as pages:
+        with pytest.raises(DocumentUnreadable, match="password-protected"):
+            await pages.page_count(tmp_path / "encrypted.pdf")
+        with pytest.raises(DocumentUnreadable, match="the PDF has no pages"):
+            await pages.page_count(tmp_path / "zero.pdf")

@@ -6,6 +6,8 @@ import json
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from pagemill.adapters.pdf_pages import RenderOptions
 from pagemill.adapters.pdfium import PdfiumRasterizer
 from pagemill.domain.model import Status
@@ -26,6 +28,7 @@ def _said_of(folder: Path) -> str:
     return manifest["error"] or "; ".join(failure["reason"] for failure in manifest["failures"])
 
 
+@pytest.mark.slow
 async def test_every_hostile_file_gets_a_clear_line_and_no_neighbour_is_lost(mill: Mill) -> None:
     for name, (write, _) in HOSTILE.items():
         write(mill.source / name)

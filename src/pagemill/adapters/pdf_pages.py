@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -105,16 +106,27 @@ def _why_it_does_not_open(path: Path, error: pdfium.PdfiumError) -> str:
         return "the file is empty (0 bytes); fetch it again"
     if b"%PDF-" not in head:
         return f"not a PDF: it begins with {head[:8]!r}"
+    if _opens_without_pages(path):
+        return "the PDF has no pages, or none that can be found; fetch it again, or try: qpdf IN.pdf OUT.pdf"
     if error.err_code in {pdfium_c.FPDF_ERR_PASSWORD, pdfium_c.FPDF_ERR_SECURITY}:
         return "password-protected; remove the password first: qpdf --decrypt --password=PASSWORD IN.pdf OUT.pdf"
-    return "damaged, or without a single page; fetch it again in case it was cut off, or try: qpdf IN.pdf OUT.pdf"
+    return "damaged: no readable PDF structure, often a truncated download; fetch it again, or try: qpdf IN.pdf OUT.pdf"
+
+
+def _opens_without_pages(path: Path) -> bool:
+    """Tell a PDF without pages from one that does not open.
+
+    pypdfium2 reports both alike, and a load that succeeds leaves PDFium's last error as an earlier document set it.
+    """
+    handle = pdfium_c.FPDF_LoadDocument(os.fsencode(path) + b"\x00", None)
+    if not handle:
+        return False
+    pdfium_c.FPDF_CloseDocument(handle)
+    return True
 
 
 def _page_count(document: pdfium.PdfDocument) -> int:
-    count = len(document)
-    if count < 1:
-        raise DocumentUnreadable("the PDF has no pages")
-    return count
+    return len(document)  # at least one: pypdfium2 opens no other
 
 
 def _render(document: pdfium.PdfDocument, number: int, options: RenderOptions) -> Rendering:
