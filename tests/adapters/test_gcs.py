@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gzip
+
 import pytest
 from google.cloud import storage
 
@@ -201,6 +203,16 @@ def test_permissions_that_are_missing_stop_a_run_before_it_begins(bucket: FakeGc
 
     with pytest.raises(StoreUnusable, match=r"storage\.objects\.create missing; grant it: gcloud"):
         store.check_writable()
+
+
+def test_an_object_that_is_stored_compressed_arrives_unpacked(bucket: FakeGcs, gcs_client: storage.Client) -> None:
+    bucket.put("bucket", "in/a.pdf", gzip.compress(b"12345"), content_encoding="gzip")
+    source = _source(gcs_client)
+    (document,) = source.documents()
+    assert isinstance(document, Document)
+
+    with source.local_copy(document) as path:
+        assert path.read_bytes() == b"12345"
 
 
 def test_a_torn_download_whose_rest_arrives_damaged_is_noticed(bucket: FakeGcs, gcs_client: storage.Client) -> None:

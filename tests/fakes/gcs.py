@@ -89,8 +89,10 @@ class FakeGcs:
     def create_bucket(self, name: str) -> None:
         self.buckets[name] = {}
 
-    def put(self, bucket: str, key: str, data: bytes, content_type: str = "application/pdf") -> int:
-        """Write an object; return its generation."""
+    def put(
+        self, bucket: str, key: str, data: bytes, content_type: str = "application/pdf", content_encoding: str = ""
+    ) -> int:
+        """Write an object, its data as stored; return its generation."""
         with self.guard:
             generation = next(self._generations)
             link = f"{self.url}/download/storage/v1/b/{bucket}/o/{quote(key, safe='')}"
@@ -103,6 +105,7 @@ class FakeGcs:
                 "metageneration": "1",
                 "size": str(len(data)),
                 "contentType": content_type,
+                "contentEncoding": content_encoding,
                 "timeCreated": written,
                 "updated": written,
                 "crc32c": base64.b64encode(crc32c).decode(),
@@ -193,6 +196,7 @@ class _Handler(BaseHTTPRequestHandler):
         status, size = 200, len(data)
         headers = {
             "Content-Type": found.resource["contentType"],
+            "Content-Encoding": found.resource["contentEncoding"] or "identity",
             "X-Goog-Hash": f"crc32c={found.resource['crc32c']},md5={found.resource['md5Hash']}",
             "X-Goog-Generation": str(found.generation),
             "X-Goog-Metageneration": "1",

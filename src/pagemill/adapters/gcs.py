@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import gzip
+import shutil
 import tempfile
+import zlib
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,7 +34,6 @@ from pagemill.ports import StoredObject
 _SCHEME = "gs://"
 _CHUNK_BYTES = 2**20
 _NO_PROJECT = "-"  # the client insists on one; reading and writing objects needs none
-_DAMAGED = "the download does not match the object's checksum; run again"
 _LOGIN = "gcloud auth application-default login"
 _LISTED = "items(name,generation,size),nextPageToken"
 _NEEDED_TO_WRITE = ["storage.objects.create", "storage.objects.delete", "storage.objects.get", "storage.objects.list"]
@@ -123,16 +125,14 @@ class GcsSource:
         name = self._location.name_of(document.key) if document.key != self._own_key() else self._location.prefix
         blob = self._client.bucket(self._location.bucket).blob(name, generation=int(document.version))
         with tempfile.TemporaryDirectory(prefix="pagemill-") as folder:
-            path = Path(folder) / "document.pdf"
+            path = Path(folder) / "stored"
             try:
                 with _explained(f"{_SCHEME}{self._location.bucket}/{name}"):
-                    blob.download_to_filename(str(path), checksum="crc32c")
-                _verify(path, blob)
+                    blob.download_to_filename(str(path), raw_download=True, checksum=None)  # `_verify` checks it
             except api.NotFound as error:
                 raise DocumentUnreadable("the object was deleted or replaced since it was listed; run again") from error
-            except DataCorruption as error:
-                raise DocumentUnreadable(_DAMAGED) from error
-            yield path
+            _verify(path, blob)
+            yield _unpacked(path) if blob.content_encoding == "gzip" else path
 
     def _own_key(self) -> str:
         """The key of the object that the location itself may be."""
@@ -231,12 +231,26 @@ class GcsStore:
 
 
 def _verify(path: Path, blob: storage.Blob) -> None:
-    """Compare a download with its object's CRC32C: the client skips that for one that broke off and was resumed."""
+    """Compare stored bytes with their object's CRC32C.
+
+    The client's own check is no substitute: it skips a download that broke off and was resumed.
+    """
     checksum = google_crc32c.Checksum()  # type: ignore[no-untyped-call]
     with path.open("rb") as file:
         deque(checksum.consume(file, _CHUNK_BYTES), maxlen=0)  # type: ignore[no-untyped-call]
     if base64.b64encode(checksum.digest()).decode() != blob.crc32c:  # type: ignore[no-untyped-call]
-        raise DocumentUnreadable(_DAMAGED)
+        raise DocumentUnreadable("the download does not match the object's checksum; run again")
+
+
+def _unpacked(path: Path) -> Path:
+    """What an object holds that is stored with `Content-Encoding: gzip`."""
+    unpacked = path.with_name("unpacked")
+    try:
+        with gzip.open(path) as packed, unpacked.open("wb") as file:
+            shutil.copyfileobj(packed, file)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DocumentUnreadable(f"the object says that it is gzip, but does not unpack: {error}") from error
+    return unpacked
 
 
 def _listed(client: storage.Client, location: Location, prefix: str, fields: str) -> Iterator[storage.Blob]:
