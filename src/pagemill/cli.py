@@ -39,7 +39,7 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
-# How Prefect behaves where nobody has said otherwise: quiet, private, and patient while its database is made.
+# How Prefect behaves where nobody has said otherwise: quiet, private and quick.
 _PREFECT_DEFAULTS = {
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # the server gets the log all the same
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

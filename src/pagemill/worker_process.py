@@ -98,7 +98,7 @@ def answer_requests(handle: Callable[[Any], Any]) -> None:
         while True:
             try:
                 request = connection.recv()
-            except EOFError:
+            except (EOFError, OSError):
                 return
             try:
                 answer = (True, handle(request))

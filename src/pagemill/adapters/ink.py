@@ -9,7 +9,6 @@ backs of sheets are in every scanned archive.
 from __future__ import annotations
 
 import ctypes
-from collections import Counter
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -52,13 +51,12 @@ def assert_nothing_to_draw(page: pdfium.PdfPage, *, paper: int) -> None:
     Raises:
         PageUnreadable: It has such objects: drawing them failed.
     """
-    unseen: Counter[str] = Counter()
+    unseen: set[str] = set()
     for thing in page.get_objects():
         if thing.type in _NAMES and not _leaves_no_mark(thing, paper & 0xFFFFFF):
-            unseen[_NAMES[thing.type]] += 1
-    has_text = unseen.pop("text", 0) and page.get_textpage().get_text_bounded().strip()
-    if has_text:
-        unseen["text"] = 1
+            unseen.add(_NAMES[thing.type])
+    if "text" in unseen and not page.get_textpage().get_text_bounded().strip():
+        unseen.remove("text")  # nothing but spaces
     if unseen:
         what = ", ".join(sorted(unseen))
         raise PageUnreadable(

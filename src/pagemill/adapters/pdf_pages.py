@@ -69,7 +69,7 @@ class PdfPages:
         """
         document = self._document(request.path)
         if isinstance(request, CountPages):
-            return _page_count(document)
+            return len(document)  # at least one: pypdfium2 opens no other
         return _render(document, request.number, self._options)
 
     def _document(self, path: Path) -> pdfium.PdfDocument:
@@ -123,10 +123,6 @@ def _opens_without_pages(path: Path) -> bool:
         return False
     pdfium_c.FPDF_CloseDocument(handle)
     return True
-
-
-def _page_count(document: pdfium.PdfDocument) -> int:
-    return len(document)  # at least one: pypdfium2 opens no other
 
 
 def _render(document: pdfium.PdfDocument, number: int, options: RenderOptions) -> Rendering:

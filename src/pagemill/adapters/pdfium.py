@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -70,16 +72,8 @@ class PdfiumRasterizer:
         Raises:
             DocumentUnreadable: The file cannot be opened as a PDF, has no pages, or kills whoever opens it.
         """
-        try:
+        with _blamed_on(DocumentUnreadable, "opening the PDF"):
             count: int = await self._call(CountPages(path))
-        except WorkerLost as error:
-            raise DocumentUnreadable(f"opening the PDF fails: {error}") from error
-        except MemoryError as error:
-            raise DocumentUnreadable("opening the PDF takes more memory than a render worker has") from error
-        except PagemillError:
-            raise
-        except Exception as error:  # whatever the worker raised, it is this document's
-            raise DocumentUnreadable(f"opening the PDF fails: {type(error).__name__}: {error}") from error
         return count
 
     async def render(self, path: Path, number: int) -> Rendering:
@@ -88,16 +82,8 @@ class PdfiumRasterizer:
         Raises:
             PageUnreadable: The page cannot be drawn, or kills or hangs every worker that tries.
         """
-        try:
+        with _blamed_on(PageUnreadable, "drawing the page"):
             rendering: Rendering = await self._call(RenderPage(path, number))
-        except WorkerLost as error:
-            raise PageUnreadable(f"drawing the page fails: {error}") from error
-        except MemoryError as error:
-            raise PageUnreadable("drawing the page takes more memory than a render worker has") from error
-        except PagemillError:
-            raise
-        except Exception as error:  # whatever the worker raised, it is this page's
-            raise PageUnreadable(f"drawing the page fails: {type(error).__name__}: {error}") from error
         return rendering
 
     async def _call(self, request: CountPages | RenderPage) -> Any:
@@ -133,3 +119,18 @@ class PdfiumRasterizer:
         with self._guard:
             self._workers.discard(worker)
         worker.kill()
+
+
+@contextlib.contextmanager
+def _blamed_on(unreadable: type[DocumentUnreadable | PageUnreadable], doing: str) -> Iterator[None]:
+    """Make whatever a worker raised, or died of, an error of the document or the page."""
+    try:
+        yield
+    except WorkerLost as error:
+        raise unreadable(f"{doing} fails: {error}") from error
+    except MemoryError as error:
+        raise unreadable(f"{doing} takes more memory than a render worker has") from error
+    except PagemillError:
+        raise
+    except Exception as error:
+        raise unreadable(f"{doing} fails: {type(error).__name__}: {error}") from error

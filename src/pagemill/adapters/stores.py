@@ -129,12 +129,12 @@ class MemoryStore:
         del content_type
         if not isinstance(body, bytes):
             body.seek(0)
-        data = body if isinstance(body, bytes) else body.read()
+            body = body.read()
         with self._guard:
             current = self._objects.get(key)
             if if_version is not None and if_version != (ABSENT if current is None else _version(current)):
                 raise PreconditionFailed(f"{key} is not at the version the writer expected")
-            self._objects[key] = data
+            self._objects[key] = body
 
     def check_writable(self) -> None:
         """Memory can always be written."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import os
-import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -21,14 +19,10 @@ _ADDRESS_SPACE_BYTES = 6 * 1024**3
 
 def main() -> None:
     """Load the engine, then read images until the parent is gone."""
-    # Ctrl-C reaches every process of the terminal; the parent decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # ONNX Runtime writes a device id on import, and reports, unless told so
     confine(address_space_bytes=_ADDRESS_SPACE_BYTES)
     engine = _load(EngineName(sys.argv[2]), Path(sys.argv[3]) if len(sys.argv) > 3 else None)  # noqa: PLR2004 -- usage
-    # The parent may die while the engine loads or reads; then nobody waits for the answer.
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        answer_requests(partial(_answer, engine))
+    answer_requests(partial(_answer, engine))
 
 
 def _load(name: EngineName, tessdata: Path | None) -> Engine:
