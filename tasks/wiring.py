@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import functools
 import logging
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pagemill.adapters.embedded import EmbeddedEndpoint
@@ -29,6 +31,9 @@ from pagemill.local_endpoint.engines import EngineName, choose_engine, model_id
 from pagemill.ports import DocumentSource, ObjectStore
 from pagemill.settings import GIB, LOOPBACK, Settings
 from tasks.parameters import OcrBatchParameters
+
+if TYPE_CHECKING:
+    from google.cloud import storage
 
 _AHEAD = 2  # pages drawn or being drawn for each page in flight
 
@@ -64,8 +69,9 @@ async def open_batch(parameters: OcrBatchParameters, settings: Settings) -> Asyn
     recipe = _recipe(parameters, settings, engine)
     selection = parse_pages(parameters.pages)
     async with contextlib.AsyncExitStack() as stack:
-        source = open_source(parameters, settings, stack)
-        destination = open_destination(parameters.destination, settings, stack)
+        google = _google_client(settings, stack)
+        source = open_source(parameters, settings, google)
+        destination = open_destination(parameters.destination, google)
         embedded = EmbeddedEndpoint(
             engine=engine or "auto", start_seconds=settings.wake_seconds, tessdata=settings.tessdata_prefix
         )
@@ -120,7 +126,9 @@ def endpoint_url(parameters: OcrBatchParameters, settings: Settings) -> str:
     return "" if chosen == "local" else chosen
 
 
-def open_source(parameters: OcrBatchParameters, settings: Settings, stack: contextlib.AsyncExitStack) -> DocumentSource:
+def open_source(
+    parameters: OcrBatchParameters, settings: Settings, google: Callable[[], storage.Client]
+) -> DocumentSource:
     """Where the documents come from: a bucket, a `.txt` list, a folder or a PDF.
 
     Raises:
@@ -131,15 +139,13 @@ def open_source(parameters: OcrBatchParameters, settings: Settings, stack: conte
 
         location = gcs.parse_location(parameters.source)
         largest_bytes = settings.largest_pdf_mib * 2**20
-        client = gcs.open_client(settings.google_cloud_project)
-        stack.callback(client.close)
-        return gcs.GcsSource(client, location, include=parameters.include, largest_bytes=largest_bytes)
+        return gcs.GcsSource(google(), location, include=parameters.include, largest_bytes=largest_bytes)
     path = _local_path(parameters.source, "SOURCE")
     listed = path.suffix == ".txt" and not path.is_dir()
     return (ListedSource if listed else LocalSource)(path, include=parameters.include)
 
 
-def open_destination(destination: str, settings: Settings, stack: contextlib.AsyncExitStack) -> ObjectStore:
+def open_destination(destination: str, google: Callable[[], storage.Client]) -> ObjectStore:
     """Where the results go.
 
     Raises:
@@ -149,10 +155,22 @@ def open_destination(destination: str, settings: Settings, stack: contextlib.Asy
         from pagemill.adapters import gcs  # noqa: PLC0415 -- as above
 
         location = gcs.parse_location(destination)
-        client = gcs.open_client(settings.google_cloud_project)
-        stack.callback(client.close)
-        return gcs.GcsStore(client, location)
+        return gcs.GcsStore(google(), location)
     return LocalStore(_local_path(destination, "DESTINATION"))
+
+
+def _google_client(settings: Settings, stack: contextlib.AsyncExitStack) -> Callable[[], storage.Client]:
+    """Opens the run's one client, and looks for credentials, when first asked."""
+
+    @functools.cache
+    def client() -> storage.Client:
+        from pagemill.adapters import gcs  # noqa: PLC0415 -- as above
+
+        opened = gcs.open_client(settings.google_cloud_project)
+        stack.callback(opened.close)
+        return opened
+
+    return client
 
 
 def _local_path(text: str, what: str) -> Path:

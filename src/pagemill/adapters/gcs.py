@@ -127,7 +127,7 @@ class GcsSource:
         with tempfile.TemporaryDirectory(prefix="pagemill-") as folder:
             path = Path(folder) / "stored"
             try:
-                with _explained(f"{_SCHEME}{self._location.bucket}/{name}"):
+                with _explained(self._location.bucket, f"{_SCHEME}{self._location.bucket}/{name}"):
                     blob.download_to_filename(str(path), raw_download=True, checksum=None)  # `_verify` checks it
             except api.NotFound as error:
                 raise DocumentUnreadable("the object was deleted or replaced since it was listed; run again") from error
@@ -182,7 +182,7 @@ class GcsStore:
         """
         blob = self._bucket.blob(self._location.name_of(key))
         try:
-            with _explained(f"{self.name}/{key}"):
+            with _explained(self._location.bucket, f"{self.name}/{key}"):
                 data = blob.download_as_bytes(checksum="crc32c")
         except api.NotFound:
             return None
@@ -201,15 +201,13 @@ class GcsStore:
         generation = int(if_version) if if_version is not None else None
         options = {"content_type": content_type, "if_generation_match": generation, "retry": DEFAULT_RETRY}
         try:
-            with _explained(f"{self.name}/{key}"):
+            with _in_bucket(self._location.bucket, f"{self.name}/{key}"):
                 if isinstance(body, bytes):
                     blob.upload_from_string(body, checksum="crc32c", **options)
                 else:
                     blob.upload_from_file(body, rewind=True, checksum="crc32c", **options)
         except api.PreconditionFailed as error:
             raise PreconditionFailed(f"{self.name}/{key} is not at the generation the writer expected") from error
-        except api.NotFound as error:
-            raise StoreUnusable(_no_bucket(self._location.bucket)) from error
 
     def check_writable(self) -> None:
         """Ask whether we may write; writes nothing.
@@ -217,11 +215,8 @@ class GcsStore:
         Raises:
             StoreUnusable: We may not, or there is no such bucket.
         """
-        try:
-            with _explained(self.name):
-                granted = self._bucket.test_iam_permissions(_NEEDED_TO_WRITE)
-        except api.NotFound as error:
-            raise StoreUnusable(_no_bucket(self._location.bucket)) from error
+        with _in_bucket(self._location.bucket, self.name):
+            granted = self._bucket.test_iam_permissions(_NEEDED_TO_WRITE)
         missing = sorted(set(_NEEDED_TO_WRITE) - set(granted))
         if missing:
             raise StoreUnusable(
@@ -257,20 +252,27 @@ def _listed(client: storage.Client, location: Location, prefix: str, fields: str
     """List objects, a page at a time; what is wrong with the bucket is said in our words."""
     blobs = iter(client.list_blobs(location.bucket, prefix=prefix or None, fields=fields))
     while True:
-        try:
-            with _explained(str(location)):
-                blob = next(blobs, None)
-        except api.NotFound as error:
-            raise StoreUnusable(_no_bucket(location.bucket)) from error
+        with _in_bucket(location.bucket, str(location)):
+            blob = next(blobs, None)
         if blob is None:
             return
         yield blob
 
 
 @contextlib.contextmanager
-def _explained(name: str) -> Iterator[None]:
+def _in_bucket(bucket: str, name: str) -> Iterator[None]:
+    """Translate what no retry mends, where only the bucket itself can be missing."""
+    try:
+        with _explained(bucket, name):
+            yield
+    except api.NotFound as error:
+        create = f"gcloud storage buckets create {_SCHEME}{bucket}"
+        raise StoreUnusable(f"there is no bucket {bucket}; create it: {create}") from error
+
+
+@contextlib.contextmanager
+def _explained(bucket: str, name: str) -> Iterator[None]:
     """Translate what no retry mends; NotFound, PreconditionFailed and DataCorruption are left to those who know."""
-    bucket = name.removeprefix(_SCHEME).partition("/")[0]
     try:
         yield
     except (api.NotFound, api.PreconditionFailed, DataCorruption):
@@ -283,10 +285,6 @@ def _explained(name: str) -> Iterator[None]:
         raise StoreUnusable(f"{name}: no usable Google credentials ({error}); type: {_LOGIN}") from error
     except (api.GoogleAPIError, requests.RequestException, OSError) as error:
         raise StoreUnusable(f"{name}: Google Cloud Storage does not answer as it should: {error}") from error
-
-
-def _no_bucket(bucket: str) -> str:
-    return f"there is no bucket {bucket}; create it: gcloud storage buckets create {_SCHEME}{bucket}"
 
 
 def _grant(bucket: str, role: str) -> str:
