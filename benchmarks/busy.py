@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.corpus import born_digital
-from benchmarks.processes import endpoint, pagemill_run
+from benchmarks.processes import pagemill_run
+from tests.fakes.ocr_process import running_endpoint
 
 IN_FLIGHT = 8
 PROMISED = {0.2: 0.90, 1.0: 0.97, 5.0: 0.97}  # seconds a page: share busy
@@ -24,7 +25,7 @@ REPEATS = 3  # the median counts
 
 def share(latency_seconds: float, folder: Path) -> tuple[float, int]:
     """Run once; return the share busy and the most pages in flight."""
-    with endpoint(latency_seconds) as target:
+    with running_endpoint(latency_seconds) as target:
         run = pagemill_run(folder / "in", folder / f"out-{target.url[-5:]}", target.url, home=folder / "prefect")
         record = target.record()
     spans = record["spans"]

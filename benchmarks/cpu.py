@@ -17,13 +17,14 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.corpus import born_digital
-from benchmarks.processes import Endpoint, endpoint, pagemill_run
+from benchmarks.processes import pagemill_run
 from pagemill.adapters.openai_ocr import OpenAiRecognizer
 from pagemill.adapters.pdf_pages import PdfPages, RenderOptions, RenderPage
 from pagemill.adapters.stores import LocalStore
 from pagemill.domain import assembly
 from pagemill.domain.model import PageResult, Recipe, Rendering, Status
 from pagemill.ports import ABSENT
+from tests.fakes.ocr_process import Endpoint, running_endpoint
 
 DOCUMENTS, PAGES = 10, 24
 PROMISED_MS = 40.0
@@ -62,7 +63,7 @@ def checkpoint_seconds(folder: Path) -> float:
 
 def total_seconds(folder: Path, source: Path) -> tuple[float, int]:
     """CPU seconds of all processes of a run, and the pages it read."""
-    with endpoint(0.05) as target:
+    with running_endpoint(0.05) as target:
         run = pagemill_run(source, folder / f"out-{source.stem}", target.url, home=folder / "prefect")
     return sum(run.cpu_seconds.values()), run.summary["ok"]
 
@@ -74,7 +75,7 @@ def main() -> int:
         (folder / "in").mkdir()
         paths = [born_digital(folder / "in" / f"{n:02}.pdf", pages=PAGES, seed=n) for n in range(DOCUMENTS)]
         renderings = drawn(paths[0])
-        with endpoint(0.0) as target:
+        with running_endpoint(0.0) as target:
             http = asyncio.run(http_seconds([page.png for page in renderings if page.png], target))
         parts = {
             "render": sum(page.render_seconds for page in renderings) / len(renderings),

@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.corpus import born_digital
-from benchmarks.processes import endpoint, pagemill_run
+from benchmarks.processes import pagemill_run
+from tests.fakes.ocr_process import running_endpoint
 
 SHORT, LONG = 50, 2000  # pages
 PROMISED = 1.10  # long to short
@@ -29,7 +30,7 @@ def main() -> int:
         folder = Path(name)
         for pages in (SHORT, LONG):
             source = born_digital(folder / f"{pages}.pdf", pages=pages)
-            with endpoint(0.02) as target:
+            with running_endpoint(0.02) as target:
                 run = pagemill_run(source, folder / f"out-{pages}", target.url, home=folder / "prefect")
             peaks.append(run.peak_bytes)
             kinds = [

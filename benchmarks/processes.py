@@ -1,4 +1,4 @@
-"""Runs the product and the fake endpoint as processes, and measures them from outside."""
+"""Runs the product as a process, and measures it and all that it starts from outside."""
 
 from __future__ import annotations
 
@@ -9,29 +9,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
 import psutil
 
-ROOT = Path(__file__).parents[1]
 _SAMPLE_SECONDS = 0.1
-
-
-@dataclass
-class Endpoint:
-    """The fake endpoint: answers after a fixed time, and keeps a record."""
-
-    url: str
-
-    def record(self) -> dict[str, Any]:
-        """What it saw."""
-        with urlopen(f"{self.url}/record", timeout=10) as answer:  # noqa: S310 -- our own http URL
-            record: dict[str, Any] = json.load(answer)
-            return record
 
 
 @dataclass
@@ -42,16 +26,6 @@ class Run:
     peak_bytes: int  # proportional memory of the run, its render workers and its Prefect server, together
     peak_by_kind: dict[str, int] = field(default_factory=dict)
     cpu_seconds: dict[str, float] = field(default_factory=dict)  # by kind of process
-
-
-@contextlib.contextmanager
-def endpoint(latency_seconds: float) -> Iterator[Endpoint]:
-    """Start the endpoint, and stop it."""
-    command = [sys.executable, str(ROOT / "tests/fakes/ocr_endpoint.py"), "--latency", str(latency_seconds)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout  # noqa: S101 -- for mypy: it is a pipe
-        yield Endpoint(process.stdout.readline().strip())
-        process.terminate()
 
 
 def pagemill_run(source: Path, destination: Path, url: str, *, home: Path) -> Run:

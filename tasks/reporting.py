@@ -88,7 +88,7 @@ def _headline(progress: Progress) -> str:
 def _row(outcome: DocumentOutcome) -> dict[str, object]:
     return {
         "document": outcome.key,
-        "what failed": outcome.error or "; ".join(f"page {n}: {why}" for n, why in (outcome.failures or {}).items()),
+        "what failed": outcome.error or "; ".join(f"page {n}: {why}" for n, why in outcome.failures.items()),
         "pages": outcome.pages,
         **{status.value: outcome.statuses.get(status, 0) for status in Status},
         "reused": outcome.reused,

@@ -8,47 +8,20 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.request import urlopen
 
 import psutil
 import pytest
 
+from tests.fakes.ocr_process import Endpoint, running_endpoint
 from tests.pdfs import numbered_pdf, write_pdf
 
 _QUIET = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
 
 
-class Endpoint:
-    """The fake endpoint as a process: it outlives the runs that are killed."""
-
-    def __init__(self, latency_seconds: float) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "tests/fakes/ocr_endpoint.py", "--latency", str(latency_seconds)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self._process.stdout
-        self.url = self._process.stdout.readline().strip()
-
-    @property
-    def sent(self) -> dict[str, int]:
-        """How often each image was sent."""
-        with urlopen(f"{self.url}/record", timeout=10) as answer:  # noqa: S310 -- our own http URL
-            sent: dict[str, int] = json.load(answer)["sent"]
-            return sent
-
-    def close(self) -> None:
-        """Stop it."""
-        with self._process as process:
-            process.terminate()
-
-
 @pytest.fixture
 def endpoint() -> Iterator[Endpoint]:
-    process = Endpoint(latency_seconds=0.05)
-    yield process
-    process.close()
+    with running_endpoint(latency_seconds=0.05) as running:
+        yield running
 
 
 class Pagemill:

@@ -100,6 +100,6 @@ async def _lines(progress: Progress, console: Console) -> None:
         console.print(headline(progress), highlight=False, soft_wrap=True, markup=False)
 
 
-def _failures(key: str, error: str, pages: Mapping[int, str] | None) -> list[str]:
+def _failures(key: str, error: str, pages: Mapping[int, str]) -> list[str]:
     whole = [f"{key}: {error}"] if error else []
-    return whole + [f"{key}, page {number}: {reason}" for number, reason in sorted((pages or {}).items())]
+    return whole + [f"{key}, page {number}: {reason}" for number, reason in sorted(pages.items())]

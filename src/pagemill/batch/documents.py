@@ -16,7 +16,7 @@ from pagemill.batch import publishing
 from pagemill.batch.pages import PageReader
 from pagemill.batch.progress import Progress
 from pagemill.domain.cost import busy_cost_usd
-from pagemill.domain.manifest import Manifest, Receipt, Tally
+from pagemill.domain.manifest import Manifest, Tally
 from pagemill.domain.model import Document, PageResult, Recipe, Refusal, Status
 from pagemill.domain.planning import PageSelection, chunks, format_pages
 from pagemill.domain.summary import DocumentOutcome, RunSummary
@@ -193,8 +193,10 @@ class Batch:
 
     async def _read_document(self, document: Document, perform: Perform) -> DocumentOutcome | None:
         receipt = await asyncio.to_thread(publishing.receipt_of, self._destination, document.key)
-        if receipt and receipt.settles(document, self._recipe, self._selection.of(receipt.page_count)):
-            return self._settled(document, receipt)
+        if receipt:
+            selected = self._selection.of(receipt.page_count)
+            if receipt.settles(document, self._recipe, selected):
+                return self._settled(document, receipt.counts(selected))
         async with self._local_copy(document) as path:
             page_count = await self._rasterizer.page_count(path)
             selected = self._selection.of(page_count)
@@ -249,23 +251,24 @@ class Batch:
     async def _checkpointed(self, document: Document) -> frozenset[int]:
         return await asyncio.to_thread(publishing.checkpointed_pages, self._destination, document, self._recipe)
 
-    def _settled(self, document: Document, receipt: Receipt) -> DocumentOutcome:
-        selected = self._selection.of(receipt.page_count)
-        self.progress.pages_planned += len(selected)
-        self.progress.reused += len(selected)
-        self.progress.statuses += receipt.counts(selected)
-        return DocumentOutcome(document.key, len(selected), receipt.counts(selected), reused=len(selected))
+    def _settled(self, document: Document, statuses: Counter[Status]) -> DocumentOutcome:
+        pages = statuses.total()
+        self.progress.pages_planned += pages
+        self.progress.reused += pages
+        self.progress.statuses += statuses
+        return DocumentOutcome(document.key, pages, statuses, reused=pages)
 
     def _finished(
         self, document: Document, tally: Tally, selected: frozenset[int], done: frozenset[int]
     ) -> DocumentOutcome:
-        reused = Counter({status: len(selected & done & {*numbers}) for status, numbers in tally.pages.items()})
+        pages = {status: selected.intersection(numbers) for status, numbers in tally.pages.items()}
+        reused = Counter({status: len(numbers & done) for status, numbers in pages.items()})
         self.progress.statuses += reused
         self.progress.reused += reused.total()
         return DocumentOutcome(
             document.key,
             len(selected),
-            {status: len(selected & {*numbers}) for status, numbers in tally.pages.items()},
+            {status: len(numbers) for status, numbers in pages.items()},
             reused=reused.total(),
             failures=tally.failures,
         )

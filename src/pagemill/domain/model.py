@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from functools import cached_property
 
 
 class Status(StrEnum):
@@ -83,7 +84,7 @@ class PageResult:
     seconds: float = 0.0  # from the first send to the last answer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: there would be no place to keep the id
 class Recipe:
     """Everything that can change the text of a page."""
 
@@ -98,7 +99,7 @@ class Recipe:
     max_tokens: int = 4096
     guard_version: int = 1
 
-    @property
+    @cached_property
     def id(self) -> str:
         """12 hex digits of the SHA-256 over the recipe's canonical JSON."""
         canonical = json.dumps(self.as_dict(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)

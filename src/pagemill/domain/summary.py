@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pagemill.domain.model import Status
 from pagemill.errors import PagemillError
@@ -21,7 +21,7 @@ class DocumentOutcome:
     reused: int = 0  # pages that an earlier run had read
     seconds: float = 0.0
     error: str = ""  # why the document could not be read at all
-    failures: Mapping[int, str] | None = None  # page number to reason
+    failures: Mapping[int, str] = field(default_factory=dict)  # page number to reason
 
     @property
     def failed(self) -> bool:
@@ -89,5 +89,5 @@ def _outcome(outcome: DocumentOutcome) -> dict[str, object]:
         "reused": outcome.reused,
         "seconds": round(outcome.seconds, 3),
         "error": outcome.error or None,
-        "failures": [{"page": page, "reason": reason} for page, reason in sorted((outcome.failures or {}).items())],
+        "failures": [{"page": page, "reason": reason} for page, reason in sorted(outcome.failures.items())],
     }

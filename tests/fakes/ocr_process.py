@@ -1,0 +1,43 @@
+"""The fake OCR endpoint as a process of its own: it outlives runs that are killed, and leaves their CPU time alone."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A running endpoint."""
+
+    url: str
+
+    def record(self) -> dict[str, Any]:
+        """What it saw."""
+        with urlopen(f"{self.url}/record", timeout=10) as answer:  # noqa: S310 -- our own http URL
+            record: dict[str, Any] = json.load(answer)
+            return record
+
+    @property
+    def sent(self) -> dict[str, int]:
+        """How often each image was sent."""
+        sent: dict[str, int] = self.record()["sent"]
+        return sent
+
+
+@contextlib.contextmanager
+def running_endpoint(latency_seconds: float) -> Iterator[Endpoint]:
+    """Start the endpoint, and stop it."""
+    program = Path(__file__).with_name("ocr_endpoint.py")
+    command = [sys.executable, str(program), "--latency", str(latency_seconds)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        yield Endpoint(process.stdout.readline().strip())
+        process.terminate()
