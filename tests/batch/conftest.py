@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,7 @@ import pytest
 from pagemill.adapters.local_source import LocalSource
 from pagemill.adapters.openai_ocr import OpenAiRecognizer
 from pagemill.adapters.stores import LocalStore
-from pagemill.batch.documents import Batch, BatchLimits, Portion
+from pagemill.batch.documents import Batch, BatchLimits, Perform
 from pagemill.batch.pages import PageLimits, PageReader
 from pagemill.batch.progress import Progress
 from pagemill.batch.slots import RunSlots
@@ -50,7 +50,7 @@ class Mill:
         *,
         pages: str = "",
         recipe: Recipe | None = None,
-        perform: Callable[[Portion], Awaitable[object]] | None = None,
+        perform: Perform | None = None,
         limits: BatchLimits | None = None,
         drawn_bytes: int = 2**20,
     ) -> RunSummary:

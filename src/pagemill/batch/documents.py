@@ -8,9 +8,10 @@ import datetime as dt
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from pagemill.batch import publishing
 from pagemill.batch.pages import PageReader
@@ -42,7 +43,7 @@ class Portion:
         return f"{self.document.key}, {'page' if len(self.numbers) == 1 else 'pages'} {format_pages(self.numbers)}"
 
 
-Perform = Callable[[Portion], Awaitable[object]]
+Perform = Callable[[Portion], Coroutine[Any, Any, object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +229,7 @@ class Batch:
                 if self._reader.stopped_by:
                     break
                 portion = Portion(document, path, some, failed)
-                performing = portions.create_task(_performing(perform, portion))
+                performing = portions.create_task(perform(portion))
                 on_its_way = asyncio.create_task(portion.on_its_way.wait())
                 await asyncio.wait([performing, on_its_way], return_when=asyncio.FIRST_COMPLETED)
                 on_its_way.cancel()
@@ -293,7 +294,3 @@ class Batch:
     async def _local_copy(self, document: Document) -> AsyncIterator[Path]:
         with contextlib.ExitStack() as stack:
             yield await asyncio.to_thread(stack.enter_context, self._source.local_copy(document))
-
-
-async def _performing(perform: Perform, portion: Portion) -> None:
-    await perform(portion)
