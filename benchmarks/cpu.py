@@ -44,7 +44,7 @@ async def http_seconds(images: list[bytes], target: Endpoint) -> float:
         return target.url
 
     async with OpenAiRecognizer(locate, recipe=Recipe("lightonai/LightOnOCR-2-1B")) as recognizer:
-        await recognizer.wake()
+        await recognizer.probe()
         started = time.process_time()
         for image in images:
             await recognizer.read(image, max_tokens=4096)

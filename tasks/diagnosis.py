@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+import stamina
+
 from pagemill.adapters.openai_ocr import OpenAiRecognizer
 from pagemill.adapters.pdf_pages import RenderOptions
 from pagemill.adapters.pdfium import PdfiumRasterizer
 from pagemill.domain.model import Recipe
-from pagemill.errors import DocumentUnreadable, PagemillError
+from pagemill.errors import DocumentUnreadable, EndpointUnavailable, PagemillError
 from pagemill.local_endpoint.engines import choose_engine, model_id
 from pagemill.settings import GIB, Settings
 
@@ -87,11 +89,14 @@ async def _endpoint(settings: Settings) -> Finding:
         locate,
         recipe=Recipe(model=settings.model),
         api_key=settings.api_key.get_secret_value(),
-        wake_seconds=_PATIENCE_SECONDS,
     )
     async with recognizer:
         try:
-            await recognizer.wake()
+            async for attempt in stamina.retry_context(
+                on=EndpointUnavailable, attempts=None, timeout=_PATIENCE_SECONDS
+            ):
+                with attempt:
+                    await recognizer.probe()
         except PagemillError as error:
             return Finding("OCR endpoint", False, str(error))
     return Finding("OCR endpoint", True, f"{settings.service_url} serves {settings.model}")

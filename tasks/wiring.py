@@ -20,6 +20,7 @@ from pagemill.adapters.pdf_pages import RenderOptions
 from pagemill.adapters.pdfium import PdfiumRasterizer
 from pagemill.adapters.stores import LocalStore
 from pagemill.batch.documents import Batch, BatchLimits
+from pagemill.batch.gate import EndpointGate, Patience
 from pagemill.batch.pages import PageLimits, PageReader
 from pagemill.batch.progress import Progress
 from pagemill.batch.slots import RunSlots
@@ -86,15 +87,17 @@ async def open_batch(parameters: OcrBatchParameters, settings: Settings) -> Asyn
                 recipe=recipe,
                 api_key=settings.api_key.get_secret_value(),
                 connections=parameters.max_in_flight,
-                wake_seconds=settings.wake_seconds,
                 answer_seconds=settings.answer_seconds,
-                announce=progress.announce,
             )
         )
+        patience = Patience(wake_seconds=settings.wake_seconds, silence_seconds=settings.silence_seconds)
+        gate = EndpointGate(recognizer, patience=patience, announce=progress.announce)
+        stack.push_async_callback(gate.close)
         rasterizer = await stack.enter_async_context(_rasterizer(parameters, settings))
         reader = PageReader(
             rasterizer=rasterizer,
             recognizer=recognizer,
+            gate=gate,
             slots=RunSlots(parameters.max_in_flight),
             destination=destination,
             recipe=recipe,
@@ -105,7 +108,6 @@ async def open_batch(parameters: OcrBatchParameters, settings: Settings) -> Asyn
                 context_tokens=settings.context_tokens,
             ),
         )
-        stack.push_async_callback(reader.close)
         yield Batch(
             source=source,
             destination=destination,

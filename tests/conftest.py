@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import stamina
 from google.cloud import storage
 
 from pagemill.adapters import gcs
@@ -26,13 +25,6 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(_OURS) and name not in {"PREFECT_HOME", "PREFECT_SERVER_ANALYTICS_ENABLED"}:
             monkeypatch.delenv(name)
-
-
-@pytest.fixture(autouse=True)
-def impatient_retries() -> Iterator[None]:
-    """Retries wait for nothing; how many there are stays as it is."""
-    with stamina.set_testing(True, attempts=5, cap=True):
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ PagemillError
 │   └── RequestRejected         the endpoint refuses this page (4xx)
 └── Transient                   asking again may help
     ├── EndpointUnavailable     connection error, timeout, 429 or 5xx
-    ├── MalformedAnswer         the endpoint answered, but not in its own protocol
+    │   └── MalformedAnswer     the endpoint answered, but not in its own protocol
     ├── PreconditionFailed      somebody else wrote the object first
     └── WorkerLost              a worker process crashed, hung or ran out of memory
 """
@@ -57,8 +57,22 @@ class Transient(PagemillError):
 class EndpointUnavailable(Transient):
     """No answer for now: connection error, timeout, 429 or 5xx."""
 
+    def __init__(
+        self, message: str, *, page_may_be_the_cause: bool = False, retry_after_seconds: float | None = None
+    ) -> None:
+        """Describe the trouble.
 
-class MalformedAnswer(Transient):
+        Args:
+            message: What happened.
+            page_may_be_the_cause: The endpoint had the whole request before it failed, and was not merely busy.
+            retry_after_seconds: When the endpoint itself asks to be asked again.
+        """
+        super().__init__(message)
+        self.page_may_be_the_cause = page_may_be_the_cause
+        self.retry_after_seconds = retry_after_seconds
+
+
+class MalformedAnswer(EndpointUnavailable):
     """The endpoint answered with something that is not a chat completion."""
 
 

@@ -99,21 +99,31 @@ class Rasterizer(Protocol):
 class Recognizer(Protocol):
     """Reads page images."""
 
-    async def wake(self) -> None:
-        """Return once the endpoint can read pages.
+    async def probe(self) -> None:
+        """Look once whether the endpoint can read pages; starts it where it is ours.
 
         Raises:
-            EndpointNeverAnswered: It did not get ready within the deadline.
-            UsageError: It is there, but does not serve the model of the recipe.
+            EndpointUnavailable: Not yet.
+            EndpointNeverAnswered: It is ours, and does not start.
+            UsageError: It refuses us, or does not serve the model of the recipe.
+        """
+
+    async def prove(self) -> None:
+        """Have the endpoint read an image that is known to be harmless.
+
+        Raises:
+            EndpointUnavailable: It does not read that one either.
+            RequestRejected: It refuses that one too.
+            UsageError: It refuses us.
         """
 
     async def read(self, png: bytes, *, max_tokens: int) -> Transcript:
         """Return the transcript of one page image; one request, no retries.
 
         Raises:
-            EndpointUnavailable: Connection error, timeout, 429 or 5xx.
-            MalformedAnswer: The answer is no chat completion.
+            EndpointUnavailable: Connection error, timeout, 429, 5xx, or an answer that is no chat completion.
             RequestRejected: The endpoint refuses this request (any other 4xx).
+            UsageError: It refuses us.
         """
 
 
@@ -121,4 +131,8 @@ class SlotPool(Protocol):
     """Admission to the endpoint."""
 
     def slot(self) -> AbstractAsyncContextManager[object]:
-        """Hold one slot: a page is in flight from its first send until its result is saved."""
+        """Hold one slot: a page is in flight from its send until its result is saved.
+
+        Raises:
+            UsageError: There is nothing to take slots from.
+        """

@@ -47,7 +47,10 @@ class Settings(BaseSettings):
     page_seconds: float = Field(30.0, gt=0, description="longest time a page may take to draw, in seconds")
     render_memory_gib: float = Field(2.0, ge=1, description="address space of a render worker, in GiB")
     ahead_mib: int = Field(64, ge=1, description="page images drawn ahead of sending, in MiB")
-    wake_seconds: float = Field(600.0, gt=0, description="how long the endpoint may take to get ready, in seconds")
+    wake_seconds: float = Field(900.0, gt=0, description="how long the endpoint may take to get ready, in seconds")
+    silence_seconds: float = Field(
+        1800.0, gt=0, description="how long it may be in trouble without reading a page, in seconds"
+    )
     answer_seconds: float = Field(300.0, gt=0, description="how long the endpoint may take for a page, in seconds")
     local_engine: str = Field("auto", pattern="auto|rapidocr|tesseract", description="engine of the embedded service")
     usd_per_second: float = Field(

@@ -14,6 +14,7 @@ from pagemill.adapters.local_source import LocalSource
 from pagemill.adapters.openai_ocr import OpenAiRecognizer
 from pagemill.adapters.stores import LocalStore
 from pagemill.batch.documents import Batch, BatchLimits, Perform
+from pagemill.batch.gate import EndpointGate, Patience
 from pagemill.batch.pages import PageLimits, PageReader
 from pagemill.batch.progress import Progress
 from pagemill.batch.slots import RunSlots
@@ -23,6 +24,14 @@ from pagemill.domain.summary import RunSummary
 from pagemill.ports import DocumentSource, ObjectStore
 from tests.fakes.ocr_endpoint import MODEL, FakeEndpoint
 from tests.fakes.rasterizer import FakeRasterizer
+
+IMPATIENT = Patience(
+    wake_seconds=5.0,
+    silence_seconds=5.0,
+    probe_seconds=0.001,
+    longest_probe_seconds=0.01,
+    longest_pause_seconds=0.02,
+)
 
 
 @dataclass
@@ -36,7 +45,8 @@ class Mill:
     store: ObjectStore | None = None
     documents: DocumentSource | None = None  # instead of the local folder `source`
     url: str = ""
-    wake_seconds: float = 5.0
+    answer_seconds: float = 2.0
+    patience: Patience = IMPATIENT
 
     def add(self, name: str, content: str) -> None:
         """Put a document into the source; see `FakeRasterizer` for what it may say."""
@@ -77,12 +87,12 @@ class Mill:
         recipe = recipe or Recipe(MODEL)
         self.progress = Progress()
         store = self.store or LocalStore(self.out)
-        async with OpenAiRecognizer(
-            locate, recipe=recipe, wake_seconds=self.wake_seconds, answer_seconds=2.0
-        ) as client:
+        async with OpenAiRecognizer(locate, recipe=recipe, answer_seconds=self.answer_seconds) as client:
+            gate = EndpointGate(client, patience=self.patience, announce=self.progress.announce)
             reader = PageReader(
                 rasterizer=self.rasterizer,
                 recognizer=client,
+                gate=gate,
                 slots=RunSlots(8),
                 destination=store,
                 recipe=recipe,
@@ -101,7 +111,7 @@ class Mill:
                 max_in_flight=8,
                 limits=limits,
             )
-            await reader.close()
+            await gate.close()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -295,7 +296,7 @@ async def test_a_cancelled_run_keeps_what_it_finished_and_the_next_reads_only_th
 async def test_an_endpoint_that_never_answers_stops_the_run_and_nothing_counts_as_failed(mill: Mill) -> None:
     mill.add("a.pdf", "30 blank=1")
     mill.add("b.pdf", "30")
-    mill.url, mill.wake_seconds = "http://127.0.0.1:9", 0.05
+    mill.url, mill.patience = "http://127.0.0.1:9", replace(mill.patience, wake_seconds=0.05)
 
     summary = await mill.run()
 
@@ -368,7 +369,10 @@ async def test_pages_in_are_the_sum_of_the_statuses_out_whatever_fails(
         words = [f"broken={n}" for n in broken] + [f"blank={n}" for n in blank]
         mill.add(f"{index}.pdf", " ".join([str(pages), *words]))
 
-    async with FakeEndpoint(lambda request: _ANSWERS[faults[request.index % len(faults)]]) as endpoint:
+    schedule = [
+        _ANSWERS[fault] for fault in [*faults, "ok"]
+    ]  # one that reads nothing at all ends the run: another test
+    async with FakeEndpoint(lambda request: schedule[request.index % len(schedule)]) as endpoint:
         summary = await mill.run(endpoint)
 
     assert summary.stopped_by is None

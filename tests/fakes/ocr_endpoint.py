@@ -41,7 +41,7 @@ class Request:
 class Answer:
     """What to answer. Without a status: the fault that `kind` names."""
 
-    kind: str = "text"  # text | status | reset | hang | raw
+    kind: str = "text"  # text | status | reset | hang | raw | death
     text: str = ""
     status: int = 200
     finish_reason: str = "stop"
@@ -49,6 +49,7 @@ class Answer:
 
 
 RESET, HANG = Answer(kind="reset"), Answer(kind="hang")
+DEATH = Answer(kind="death")  # of the whole endpoint: all connections break, and it starts anew
 
 
 def failing(status: int, message: str = "on order", **headers: str) -> Answer:
@@ -101,6 +102,7 @@ class FakeEndpoint:
         healthy: Callable[[], bool] = lambda: True,
         keep_bodies: bool = True,
         first_wait_for: int = 1,
+        dead_seconds: float = 0.05,
     ) -> None:
         """Configure.
 
@@ -111,6 +113,7 @@ class FakeEndpoint:
             healthy: What `/health` says.
             first_wait_for: The first answers wait until so many pages are in flight.
             keep_bodies: Whether the record holds requests, without their images.
+            dead_seconds: How long it is away when it dies.
         """
         self.record = Record()
         self._answer = answer
@@ -119,12 +122,15 @@ class FakeEndpoint:
         self._healthy = healthy
         self._keep_bodies = keep_bodies
         self._first_wait_for = first_wait_for
+        self._dead_seconds = dead_seconds
         self._enough = asyncio.Event()
+        self._port = 0
         self._server: asyncio.Server | None = None
-        self._connections: set[asyncio.Task[None]] = set()
+        self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._resurrection: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0, limit=2**24)
+        await self._listen()
         return self
 
     async def __aexit__(
@@ -132,27 +138,44 @@ class FakeEndpoint:
     ) -> None:
         assert self._server
         self._server.close()
-        for connection in self._connections:
-            connection.cancel()
-        if self._connections:
-            await asyncio.wait(self._connections)
+        tasks = [*self._connections, *([self._resurrection] if self._resurrection else [])]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
 
     @property
     def url(self) -> str:
         """The base URL."""
+        return f"http://127.0.0.1:{self._port}"
+
+    async def _listen(self) -> None:
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", self._port, limit=2**24)
+        self._port = self._server.sockets[0].getsockname()[1]
+
+    def _die(self) -> None:
         assert self._server
-        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        self._server.close()
+        for task, writer in self._connections.items():
+            _break(writer)
+            if task is not asyncio.current_task():
+                task.cancel()
+        self._resurrection = asyncio.create_task(self._rise())
+
+    async def _rise(self) -> None:
+        await asyncio.sleep(self._dead_seconds)
+        await self._listen()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task
-        self._connections.add(task)
+        self._connections[task] = writer
         try:
             with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
                 while await self._exchange(reader, writer):
                     pass
         finally:
-            self._connections.discard(task)
+            del self._connections[task]
             writer.close()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
@@ -205,8 +228,10 @@ class FakeEndpoint:
 
     async def _reply(self, answer: Answer, writer: asyncio.StreamWriter) -> bool:
         if answer.kind == "reset":
-            writer.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
-            writer.transport.abort()
+            _break(writer)
+            return False
+        if answer.kind == "death":
+            self._die()
             return False
         if answer.kind == "hang":
             await asyncio.Event().wait()
@@ -228,6 +253,11 @@ class FakeEndpoint:
                 "usage": {"prompt_tokens": 2145, "completion_tokens": tokens, "total_tokens": 2145 + tokens},
             }
         ).encode()
+
+
+def _break(writer: asyncio.StreamWriter) -> None:
+    writer.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
 
 
 def _send(writer: asyncio.StreamWriter, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:

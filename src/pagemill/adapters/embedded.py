@@ -1,4 +1,4 @@
-"""Starts the embedded OCR service for one run, and stops it."""
+"""Starts the embedded OCR service for one run, starts it again if it ends, and stops it."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class EmbeddedEndpoint:
         self._start_seconds = start_seconds
         self._tessdata = ["--tessdata", str(tessdata)] if tessdata else []
         self._process: Process | None = None
+        self._url = ""
 
     async def __aenter__(self) -> Self:
         return self
@@ -47,11 +48,13 @@ class EmbeddedEndpoint:
             await self._process.wait()
 
     async def locate(self) -> str:
-        """Start the service and return its URL.
+        """Return the service's URL; starts the service if it does not run.
 
         Raises:
             EndpointNeverAnswered: It ends, or says nothing, instead of listening.
         """
+        if self._process and self._process.returncode is None:
+            return self._url
         command = [sys.executable, "-m", "pagemill.local_endpoint", "--port", "0", "--engine", self._engine]
         self._process = await asyncio.create_subprocess_exec(
             *command,
@@ -70,4 +73,5 @@ class EmbeddedEndpoint:
             raise EndpointNeverAnswered(
                 "the embedded OCR service did not start; see what it says with: pagemill endpoint"
             )
-        return line.decode().strip()
+        self._url = line.decode().strip()
+        return self._url

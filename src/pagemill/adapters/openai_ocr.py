@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
+import datetime as dt
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
@@ -16,7 +17,6 @@ from pydantic import BaseModel, ValidationError
 
 from pagemill.domain.model import Recipe, Transcript
 from pagemill.errors import (
-    EndpointNeverAnswered,
     EndpointUnavailable,
     MalformedAnswer,
     RequestRejected,
@@ -24,8 +24,14 @@ from pagemill.errors import (
 )
 
 _LONGEST_DETAIL = 300  # characters of an endpoint's own words that fit a message
-_POLL_SECONDS = 1.0
+_PROBE_SECONDS = 60.0  # Cloud Run holds a request while an instance starts
 _BUSY = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT}
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+# A white page of 224 by 224 pixels: nothing in it can bring an engine down.
+_HARMLESS = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAOAAAADgAQAAAAAyVldMAAAAKklEQVR42u3JoQEAAAwCIP9/WvvCLoBK+oiUUkoppZRSSiml"
+    "lFJKKaW8BmbdaOmo2byVAAAAAElFTkSuQmCC"
+)
 _REFUSED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 
 
@@ -66,29 +72,26 @@ class OpenAiRecognizer:
         recipe: Recipe,
         api_key: str = "",
         connections: int = 8,
-        wake_seconds: float = 600.0,
         answer_seconds: float = 300.0,
-        announce: Callable[[str], None] = lambda _: None,
+        auth: httpx.Auth | None = None,
     ) -> None:
-        """Configure; nothing is sent before `wake`.
+        """Configure; nothing is sent before the first probe.
 
         Args:
-            locate: Returns the endpoint's base URL, with or without `/v1`; starts the endpoint where it is ours.
+            locate: Returns the endpoint's base URL, with or without `/v1`; starts the endpoint if it is ours.
             recipe: Names the model, and how it samples.
             api_key: Sent as a bearer token, if any.
             connections: Pages in flight at once.
-            wake_seconds: How long the endpoint may take to get ready.
             answer_seconds: How long it may take to read one page.
-            announce: Told what is being waited for.
+            auth: Adds identity tokens, where the endpoint wants them.
         """
         self._locate = locate
         self._recipe = recipe
-        self._wake_seconds = wake_seconds
-        self._announce = announce
         self._base_url = ""
         self._before_image, self._after_image = _envelope(recipe)
         self._client = httpx.AsyncClient(
             headers={"Content-Type": "application/json"} | ({"Authorization": f"Bearer {api_key}"} if api_key else {}),
+            auth=auth,
             timeout=httpx.Timeout(answer_seconds, connect=30.0),
             limits=httpx.Limits(max_connections=connections + 1, max_keepalive_connections=connections + 1),
         )
@@ -101,31 +104,36 @@ class OpenAiRecognizer:
     ) -> None:
         await self._client.aclose()
 
-    async def wake(self) -> None:
-        """Return once the endpoint is healthy and serves the recipe's model.
+    async def probe(self) -> None:
+        """Look once whether the endpoint is healthy and serves the recipe's model.
 
         Raises:
-            EndpointNeverAnswered: It did not get ready within the deadline.
+            EndpointUnavailable: Not yet.
+            EndpointNeverAnswered: It is ours, and does not start.
             UsageError: It serves another model, or refuses our credentials.
         """
         self._base_url = (await self._locate()).rstrip("/").removesuffix("/v1")
-        deadline = time.monotonic() + self._wake_seconds
-        while problem := await self._health() or await self._missing_model():
-            self._announce(f"waiting for the endpoint {self._base_url}: {problem}")
-            if time.monotonic() + _POLL_SECONDS > deadline:
-                raise EndpointNeverAnswered(
-                    f"the endpoint {self._base_url} did not get ready within {self._wake_seconds:g} s: {problem}; "
-                    "see that it runs, then run again: finished pages are kept"
-                )
-            await asyncio.sleep(_POLL_SECONDS)
-        self._announce("reading")
+        health = await self._get("/health")
+        # An endpoint that is not vLLM may have no /health; then /v1/models has the last word.
+        if health.status_code != HTTPStatus.NOT_FOUND:
+            self._raise_for_status(health)
+        await self._find_model()
+
+    async def prove(self) -> None:
+        """Have the endpoint read a white page, one token of it.
+
+        Raises:
+            EndpointUnavailable: It does not.
+            RequestRejected: It refuses that, too.
+            UsageError: It refuses our credentials.
+        """
+        await self.read(_HARMLESS, max_tokens=1)
 
     async def read(self, png: bytes, *, max_tokens: int) -> Transcript:
         """Return the transcript of one page image; one request, no retries.
 
         Raises:
-            EndpointUnavailable: Connection error, timeout, 429 or 5xx.
-            MalformedAnswer: The answer is no chat completion.
+            EndpointUnavailable: Connection error, timeout, 429, 5xx, or an answer that is no chat completion.
             RequestRejected: The endpoint refuses this request (any other 4xx).
             UsageError: It refuses our credentials.
         """
@@ -134,40 +142,32 @@ class OpenAiRecognizer:
         try:
             response = await self._client.post(f"{self._base_url}/v1/chat/completions", content=body)
         except httpx.HTTPError as error:
-            raise EndpointUnavailable(f"the endpoint gave no answer: {_describe(error)}") from error
+            raise EndpointUnavailable(
+                f"the endpoint gave no answer: {_describe(error)}",
+                page_may_be_the_cause=not isinstance(error, _NOT_SENT),
+            ) from error
         self._raise_for_status(response)
         return _transcript(response, time.monotonic() - started)
 
-    async def _health(self) -> str:
-        """What keeps the endpoint from working; empty if nothing does."""
+    async def _get(self, path: str) -> httpx.Response:
         try:
-            response = await self._client.get(f"{self._base_url}/health", timeout=30.0)
+            return await self._client.get(f"{self._base_url}{path}", timeout=_PROBE_SECONDS)
         except httpx.HTTPError as error:
-            return _describe(error)
-        if response.status_code in _REFUSED:
-            self._raise_for_status(response)
-        # An endpoint that is not vLLM may have no /health; then /v1/models has the last word.
-        return "" if response.is_success or response.status_code == HTTPStatus.NOT_FOUND else _detail(response)
+            raise EndpointUnavailable(f"{self._base_url}{path} gives no answer: {_describe(error)}") from error
 
-    async def _missing_model(self) -> str:
-        """What keeps the endpoint from listing its models; empty if the recipe's is among them."""
-        url = f"{self._base_url}/v1/models"
+    async def _find_model(self) -> None:
+        response = await self._get("/v1/models")
         try:
-            response = await self._client.get(url)
             self._raise_for_status(response)
             served = [model.id for model in _Models.model_validate_json(response.content).data]
-        except httpx.HTTPError as error:
-            return _describe(error)
-        except EndpointUnavailable as error:
-            return str(error)
         except (RequestRejected, ValidationError) as error:
+            url = f"{self._base_url}/v1/models"
             raise UsageError(f"{url} does not list models, as OpenAI-compatible endpoints do: {error}") from error
         if self._recipe.model not in served:
             raise UsageError(
                 f"the endpoint {self._base_url} does not serve '{self._recipe.model}', it serves {', '.join(served)}; "
                 "set PAGEMILL_MODEL to the one to use"
             )
-        return ""
 
     def _raise_for_status(self, response: httpx.Response) -> None:
         if response.is_success:
@@ -178,7 +178,11 @@ class OpenAiRecognizer:
                 "if it wants an API key, set PAGEMILL_API_KEY"
             )
         if response.status_code in _BUSY or response.is_server_error:
-            raise EndpointUnavailable(f"the endpoint answered {_detail(response)}")
+            raise EndpointUnavailable(
+                f"the endpoint answered {_detail(response)}",
+                page_may_be_the_cause=response.status_code not in _BUSY,
+                retry_after_seconds=_retry_after(response),
+            )
         raise RequestRejected(f"the endpoint refuses the page: {_detail(response)}")
 
 
@@ -199,9 +203,11 @@ def _transcript(response: httpx.Response, seconds: float) -> Transcript:
     try:
         completion = _Completion.model_validate_json(response.content)
     except ValidationError as error:
-        raise MalformedAnswer(f"the endpoint's answer is no chat completion: {_excerpt(response.text)}") from error
+        raise MalformedAnswer(
+            f"the endpoint's answer is no chat completion: {_excerpt(response.text)}", page_may_be_the_cause=True
+        ) from error
     if not completion.choices:
-        raise MalformedAnswer("the endpoint's answer holds no choices")
+        raise MalformedAnswer("the endpoint's answer holds no choices", page_may_be_the_cause=True)
     choice = completion.choices[0]
     return Transcript(
         markdown=choice.message.content or "",
@@ -210,6 +216,17 @@ def _transcript(response: httpx.Response, seconds: float) -> Transcript:
         completion_tokens=completion.usage.completion_tokens,
         seconds=seconds,
     )
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    """When the endpoint asks to be asked again: seconds, or a date (RFC 9110, section 10.2.3)."""
+    value = response.headers.get("Retry-After", "").strip()
+    if value.isdecimal():
+        return float(value)
+    try:
+        return max((parsedate_to_datetime(value) - dt.datetime.now(dt.UTC)).total_seconds(), 0.0)
+    except (ValueError, TypeError):
+        return None
 
 
 def _detail(response: httpx.Response) -> str:

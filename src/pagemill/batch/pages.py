@@ -5,27 +5,31 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import stamina
-
+from pagemill.batch.gate import EndpointGate, Shut
 from pagemill.batch.progress import Progress
 from pagemill.domain import assembly, keys
 from pagemill.domain.model import Document, PageResult, Recipe, Rendering, Status, Transcript
 from pagemill.domain.quality import objections
 from pagemill.errors import (
     EndpointNeverAnswered,
+    EndpointUnavailable,
     PagemillError,
     PageUnreadable,
     PreconditionFailed,
     RequestRejected,
     StoreUnusable,
-    Transient,
     UsageError,
 )
 from pagemill.ports import ABSENT, ObjectStore, Rasterizer, Recognizer, SlotPool
+
+_SUSPECTED_AFTER = 3  # failures that the page may be the cause of; then it is sent while no other page is in flight
+_CONDEMNED_AFTER = 5  # such failures, if the endpoint then reads something else
+_MOST_ANSWERS = 2  # the second only if the first will not do
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,6 @@ class PageLimits:
 
     drawing: int = 4  # pages at the render workers, the next ones included
     drawn_bytes: int = 64 * 2**20  # images held at once; exceeded by `drawing` images at most
-    sends: int = 5  # of one question that gets no answer
     context_tokens: int = 8192  # the model's window, image included
 
 
@@ -46,6 +49,7 @@ class PageReader:
         *,
         rasterizer: Rasterizer,
         recognizer: Recognizer,
+        gate: EndpointGate,
         slots: SlotPool,
         destination: ObjectStore,
         recipe: Recipe,
@@ -54,6 +58,7 @@ class PageReader:
     ) -> None:
         self._rasterizer = rasterizer
         self._recognizer = recognizer
+        self._gate = gate
         self._slots = slots
         self._destination = destination
         self._recipe = recipe
@@ -61,7 +66,6 @@ class PageReader:
         self._limits = limits
         self._drawing = asyncio.Semaphore(limits.drawing)
         self._drawn = _ByteBudget(limits.drawn_bytes)
-        self._waking: asyncio.Task[None] | None = None
         self.stopped_by: PagemillError | None = None  # set once nothing more can be read
 
     async def read(self, document: Document, path: Path, number: int) -> PageResult | None:
@@ -82,12 +86,7 @@ class PageReader:
     def stop(self, error: PagemillError) -> None:
         """Begin nothing more; what is in flight ends in its own time. The first reason counts."""
         self.stopped_by = self.stopped_by or error
-
-    async def close(self) -> None:
-        """Stop waiting for the endpoint."""
-        if self._waking:
-            self._waking.cancel()
-            await asyncio.wait([self._waking])
+        self._gate.stop(error)
 
     async def _read(self, document: Document, path: Path, number: int) -> PageResult | None:
         try:
@@ -101,63 +100,87 @@ class PageReader:
             await self._save(document, result)
             return result
         with self._drawn.holding(len(rendering.png)):
-            await self._awake()
-            async with self._slots.slot():
-                return await self._in_flight(document, number, rendering.png)
+            return await self._transcribe(document, _Page(number, rendering.png, self._recipe.max_tokens))
 
     async def _draw(self, path: Path, number: int) -> Rendering | None:
         async with self._drawing:
             await self._drawn.room()
             return None if self.stopped_by else await self._rasterizer.render(path, number)
 
-    async def _in_flight(self, document: Document, number: int, image: bytes) -> PageResult | None:
-        if self.stopped_by:
-            return None
+    async def _transcribe(self, document: Document, page: _Page) -> PageResult | None:
+        """Have the page read, through all troubles of the endpoint that are not the page's own doing."""
+        while not self.stopped_by:
+            await self._gate.ready()
+            async with self._slots.slot():
+                if not self._gate.is_open:
+                    continue
+                try:
+                    return await self._in_flight(document, page)
+                except Shut:
+                    continue
+                except EndpointUnavailable as trouble:
+                    page.blame(trouble)
+        return None
+
+    async def _in_flight(self, document: Document, page: _Page) -> PageResult:
         self._progress.in_flight += 1
         try:
-            result = await self._transcribe(number, image)
+            result = await self._converse(page)
             await self._save(document, result)
             return result
         finally:
             self._progress.in_flight -= 1
 
-    async def _transcribe(self, number: int, image: bytes) -> PageResult:
-        """Ask; ask once more if there is anything wrong with the answer."""
-        page = _Attempts(number)
+    async def _converse(self, page: _Page) -> PageResult:
+        """Ask; ask once more if there is anything wrong with the answer.
+
+        Raises:
+            EndpointUnavailable: There was no answer.
+            Shut: Other pages' troubles came first.
+        """
+        while page.answers < _MOST_ANSWERS:
+            async with self._gate.passage(alone=page.suspected):
+                if page.exhausted:
+                    return await self._confront(page)
+                try:
+                    transcript = await self._ask(page)
+                except RequestRejected as error:
+                    page.objections.append(str(error))
+                    return page.result(Status.FAILED)
+            wrong = objections(transcript)
+            if not wrong:
+                return page.result(Status.OK, transcript.markdown)
+            page.objections += wrong
+            page.max_tokens = self._most_tokens(transcript)
+        return page.result(Status.FAILED)
+
+    async def _confront(self, page: _Page) -> PageResult:
+        """Have something else read: an endpoint that does that fails on the page for a reason of the page's own."""
         try:
-            transcript = await self._ask(page, image, self._recipe.max_tokens)
-            if page.objections:
-                transcript = await self._ask(page, image, self._most_tokens(transcript))
-        except (RequestRejected, Transient) as error:
-            page.objections.append(str(error))
-            return page.result(Status.FAILED)
-        wrong = objections(transcript)
-        return page.result(Status.FAILED if wrong else Status.OK, "" if wrong else transcript.markdown)
+            await self._recognizer.prove()
+        except RequestRejected:
+            pass  # it has an opinion: it works
+        except EndpointUnavailable as trouble:
+            page.pardon()
+            raise EndpointUnavailable(str(trouble), retry_after_seconds=trouble.retry_after_seconds) from trouble
+        return page.result(Status.FAILED)
 
     def _most_tokens(self, transcript: Transcript) -> int:
         """What the context leaves beside the image; an endpoint that does not count tokens gets no more than before."""
         left = self._limits.context_tokens - transcript.prompt_tokens if transcript.prompt_tokens else 0
         return max(left, self._recipe.max_tokens)
 
-    async def _ask(self, page: _Attempts, image: bytes, max_tokens: int) -> Transcript:
-        async for attempt in stamina.retry_context(on=Transient, attempts=self._limits.sends, wait_max=20.0):
-            with attempt:
-                page.sends += 1
-                self._progress.sent()
-                try:
-                    transcript = await self._recognizer.read(image, max_tokens=max_tokens)
-                finally:
-                    self._progress.answered()
-                page.prompt_tokens += transcript.prompt_tokens
-                page.completion_tokens += transcript.completion_tokens
-                page.objections += objections(transcript)
+    async def _ask(self, page: _Page) -> Transcript:
+        page.sends += 1
+        self._progress.sent()
+        try:
+            transcript = await self._recognizer.read(page.image, max_tokens=page.max_tokens)
+        finally:
+            self._progress.answered()
+        page.answers += 1
+        page.prompt_tokens += transcript.prompt_tokens
+        page.completion_tokens += transcript.completion_tokens
         return transcript
-
-    async def _awake(self) -> None:
-        """Wait for the endpoint; the first page wakes it, for all."""
-        if self._waking is None:
-            self._waking = asyncio.create_task(self._recognizer.wake())
-        await asyncio.shield(self._waking)
 
     async def _save(self, document: Document, result: PageResult) -> None:
         """Write the checkpoint. Failed pages have none: the next run tries them again."""
@@ -171,18 +194,46 @@ class PageReader:
             )
 
 
-class _Attempts:
-    """What asking for a page took, over all questions."""
+class _Page:
+    """A page that is being asked for: what it took so far, and what can be held against it."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, image: bytes, max_tokens: int) -> None:
         self.number = number
+        self.image = image
+        self.max_tokens = max_tokens
         self.sends = 0
+        self.answers = 0
         self.prompt_tokens = 0
         self.completion_tokens = 0
         self.objections: list[str] = []
+        self._blamed = 0
+        self._troubles: Counter[str] = Counter()
         self._started = time.monotonic()
 
+    @property
+    def suspected(self) -> bool:
+        """Whether it is to be sent alone: pages in flight when the endpoint fails are all blamed at first."""
+        return self._blamed >= _SUSPECTED_AFTER
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether it is not to be sent again, unless the endpoint turns out to read nothing else either."""
+        return self._blamed >= _CONDEMNED_AFTER
+
+    def blame(self, trouble: EndpointUnavailable) -> None:
+        """Note what the endpoint did when it had the page, where that may be the page's doing."""
+        if trouble.page_may_be_the_cause:
+            self._blamed += 1
+            self._troubles[str(trouble)] += 1
+
+    def pardon(self) -> None:
+        """Take one blame back: the endpoint failed on something else as well."""
+        self._blamed -= 1
+
     def result(self, status: Status, markdown: str = "") -> PageResult:
+        """What became of it; troubles that it survived are not worth telling."""
+        if status is Status.FAILED:
+            self.objections += [f"{trouble} ({times} times)" for trouble, times in self._troubles.items()]
         return PageResult(
             self.number,
             status,
