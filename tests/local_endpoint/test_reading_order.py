@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pagemill.local_endpoint.boxes import Box
@@ -140,6 +140,7 @@ def pages(draw: st.DrawFn) -> list[Box]:
 
 
 @given(pages())
+@example([Box(0, 0, 0, 0, "w0x"), Box(0, 0, 1, 0, "w1x")])
 def test_no_text_is_ever_lost_or_said_twice(boxes: list[Box]) -> None:
     printed = Counter(word for box in boxes for word in box.text.split())
 

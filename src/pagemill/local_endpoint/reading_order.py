@@ -210,6 +210,8 @@ def _unaligned(left: Sequence[Box], right: Sequence[Box], unit: float) -> bool:
 
 
 def _is_running_text(column: Sequence[Box], unit: float) -> bool:
+    if not column:
+        return False
     width = max(box.right for box in column) - min(box.left for box in column)
     least = max(_RUNNING_TEXT_LENGTH * unit, _RUNNING_TEXT_FILL * width)
     longest = [max(box.width for box in row) for row in _rows(column, unit)]
