@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import stamina
 
@@ -15,9 +16,12 @@ from pagemill.adapters.openai_ocr import OpenAiRecognizer
 from pagemill.adapters.pdf_pages import RenderOptions
 from pagemill.adapters.pdfium import PdfiumRasterizer
 from pagemill.domain.model import Recipe
-from pagemill.errors import DocumentUnreadable, EndpointUnavailable, PagemillError
+from pagemill.errors import DocumentUnreadable, EndpointUnavailable, PagemillError, UsageError
 from pagemill.local_endpoint.engines import choose_engine, model_id
 from pagemill.settings import GIB, Settings
+
+if TYPE_CHECKING:
+    from tasks.limits import LimitReport
 
 _PATIENCE_SECONDS = 10.0
 
@@ -31,11 +35,17 @@ class Finding:
     detail: str  # what was found; where something is wrong, also the command that mends it
 
 
-async def findings(settings: Settings) -> AsyncIterator[Finding]:
-    """Look at everything a run needs, cheapest first. Asks the configured endpoint, and so may wake it."""
+async def findings(settings: Settings, *, repair: bool = False) -> AsyncIterator[Finding]:
+    """Look at everything a run needs, cheapest first. Asks the configured endpoint, and so may wake it.
+
+    Args:
+        settings: What is configured.
+        repair: Whether slots that nobody holds are given back.
+    """
     yield Finding("versions", True, f"pagemill {version('pagemill')}, Prefect {version('prefect')}, {_python()}")
     yield await _render_workers(settings)
-    yield await _prefect_server(settings)
+    async for finding in _prefect_server(settings, repair=repair):
+        yield finding
     yield await _endpoint(settings)
 
 
@@ -62,20 +72,49 @@ async def _render_workers(settings: Settings) -> Finding:
     raise AssertionError("an empty file was taken for a PDF")
 
 
-async def _prefect_server(settings: Settings) -> Finding:
+async def _prefect_server(settings: Settings, *, repair: bool) -> AsyncIterator[Finding]:
     what = "Prefect server"
     if not settings.prefect_api_url:
-        return Finding(
+        yield Finding(
             what, True, "none configured: each `pagemill run` starts its own; set PREFECT_API_URL to share one"
         )
-    from prefect.client.orchestration import get_client  # noqa: PLC0415 -- takes seconds, and only this check needs it
+        return
+    # Takes seconds, and only this check needs it.
+    from prefect import get_client  # noqa: PLC0415
 
-    async with get_client() as client:
-        problem = await client.api_healthcheck()
-    if problem:
-        detail = f"{settings.prefect_api_url} does not answer: {problem}; start it with: prefect server start"
-        return Finding(what, False, detail)
-    return Finding(what, True, settings.prefect_api_url)
+    from tasks import limits  # noqa: PLC0415
+    from tasks.server import require_server  # noqa: PLC0415
+
+    try:
+        yield Finding(what, True, await require_server())
+        async with get_client() as client:
+            report = await limits.report_limit(client, settings.concurrency_limit)
+            if repair and report.drift > 0:
+                report = await limits.repair(client, report)
+            safe = await limits.leases_survive_restarts(client)
+    except UsageError as error:
+        yield Finding(what, False, str(error))
+        return
+    yield _slots(report)
+    if not safe:
+        yield Finding(
+            "slot leases",
+            True,
+            "in the server's memory; a restart loses them unless it is started with "
+            "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE=prefect.server.concurrency.lease_storage.filesystem",
+        )
+
+
+def _slots(report: LimitReport) -> Finding:
+    holders = ", ".join(f"{holder.flow_run} {holder.slots}" for holder in report.holders if holder.slots)
+    detail = f"'{report.name}': {report.taken} of {report.limit} taken; held by {holders or 'no run'}"
+    if report.drift <= 0:
+        return Finding("slots", True, detail)
+    return Finding(
+        "slots",
+        False,
+        f"{detail}: {report.drift} too many. A killed run's come back within 75 s; if not: pagemill doctor --repair",
+    )
 
 
 async def _endpoint(settings: Settings) -> Finding:

@@ -40,6 +40,11 @@ async def prefect_api() -> AsyncIterator[None]:
         yield  # the server outlives the context: Prefect sends its last events when the process ends
 
 
+def is_private() -> bool:
+    """Tell whether this process started the server that it uses: then no other run has it."""
+    return bool(_kept)
+
+
 async def _start() -> str:
     process = subprocess.Popen(  # noqa: ASYNC220 -- outlives the event loop; our own interpreter and module
         [sys.executable, "-m", "tasks.private_server"],

@@ -66,6 +66,11 @@ class Settings(BaseSettings):
     storage_emulator_host: Annotated[str, AfterValidator(_assert_loopback)] = Field(
         "", validation_alias="STORAGE_EMULATOR_HOST", description="URL of a GCS emulator; loopback addresses only"
     )
+    concurrency_limit: str = Field(
+        "lightonocr-endpoint",
+        min_length=1,
+        description="Prefect's global concurrency limit that caps the pages at the endpoint over all runs",
+    )
     prefect_api_url: str = Field(
         "", validation_alias="PREFECT_API_URL", description="Prefect server; empty: an ephemeral one for each run"
     )

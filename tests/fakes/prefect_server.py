@@ -1,0 +1,60 @@
+"""A real Prefect server as a process of its own: killed and started again, it has the same port and database."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import stamina
+from prefect.client.orchestration import PrefectClient
+
+
+class PrefectServer:
+    """Answers once its context is entered."""
+
+    def __init__(self, home: Path, **environment: str) -> None:
+        """Configure; `environment` is added to the server's."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self._port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self._port}/api"
+        ours = {"PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+        self._environment = {**os.environ, **ours, **environment}
+        self._log = home / "server.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
+    async def start(self) -> None:
+        """Start it, and wait until it answers."""
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "prefect", "server", "start", "--no-ui", "--port", str(self._port)]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: ASYNC220 -- outlives this call
+                command, env=self._environment, stdout=log, stderr=log, process_group=0
+            )
+        async with PrefectClient(self.url) as client:
+            async for attempt in stamina.retry_context(
+                on=RuntimeError, attempts=None, timeout=120.0, wait_initial=0.2, wait_max=0.5
+            ):
+                with attempt:
+                    if problem := await client.api_healthcheck():
+                        raise RuntimeError(f"{problem}; see {self._log}")
+
+    def kill(self) -> None:
+        """Stop it as a power failure does; it has a process of its own below the one that was started."""
+        assert self._process
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
