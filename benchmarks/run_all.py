@@ -13,6 +13,7 @@ BENCHMARKS = {
     "rendering.py": "Drawing and encoding, beside pdftoppm",
     "memory.py": "Memory is flat",
     "cpu.py": "CPU time a page",
+    "listing.py": "A run over 100,000 documents that are done",
 }
 
 

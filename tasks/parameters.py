@@ -24,7 +24,7 @@ class OcrBatchParameters(BaseModel, frozen=True, extra="forbid"):
         position=0,
         min_length=1,
         title="Source",
-        description="gs://bucket/prefix, a PDF, a folder, or a .txt list of files",
+        description="gs://bucket/prefix, a PDF, a folder, or a .txt list of files or gs:// names",
     )
     destination: str = _field(
         ...,

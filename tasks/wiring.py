@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pagemill.adapters.embedded import EmbeddedEndpoint
-from pagemill.adapters.local_source import ListedSource, LocalSource
+from pagemill.adapters.local_source import ListedSource, LocalSource, names_objects
 from pagemill.adapters.openai_ocr import OpenAiRecognizer
 from pagemill.adapters.pdf_pages import RenderOptions
 from pagemill.adapters.pdfium import PdfiumRasterizer
@@ -29,7 +29,7 @@ from pagemill.domain.planning import parse_pages
 from pagemill.domain.quality import GUARD_VERSION
 from pagemill.errors import UsageError
 from pagemill.local_endpoint.engines import EngineName, choose_engine, model_id
-from pagemill.ports import DocumentSource, ObjectStore
+from pagemill.ports import DocumentSource, ObjectStore, SlotPool
 from pagemill.settings import GIB, LOOPBACK, Settings
 from tasks.parameters import OcrBatchParameters
 
@@ -98,7 +98,7 @@ async def open_batch(parameters: OcrBatchParameters, settings: Settings) -> Asyn
             rasterizer=rasterizer,
             recognizer=recognizer,
             gate=gate,
-            slots=RunSlots(parameters.max_in_flight),
+            slots=await _slots(parameters, settings, progress, stack),
             destination=destination,
             recipe=recipe,
             progress=progress,
@@ -122,6 +122,29 @@ async def open_batch(parameters: OcrBatchParameters, settings: Settings) -> Asyn
         )
 
 
+async def _slots(
+    parameters: OcrBatchParameters, settings: Settings, progress: Progress, stack: contextlib.AsyncExitStack
+) -> SlotPool:
+    """Slots of the limit that all runs of a Prefect server share, where there is something to share."""
+    from prefect import get_client  # noqa: PLC0415 -- takes seconds, and a dry run has no server
+    from prefect.context import FlowRunContext  # noqa: PLC0415
+
+    from tasks.private_server import is_private  # noqa: PLC0415
+    from tasks.slots import LimitSlots  # noqa: PLC0415
+
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None or is_private() or not endpoint_url(parameters, settings):
+        return RunSlots(parameters.max_in_flight)
+    slots = LimitSlots(
+        await stack.enter_async_context(get_client()),
+        limit=settings.concurrency_limit,
+        most=parameters.max_in_flight,
+        flow_run=context.flow_run.id,
+        announce=progress.announce,
+    )
+    return await stack.enter_async_context(slots)
+
+
 def endpoint_url(parameters: OcrBatchParameters, settings: Settings) -> str:
     """The endpoint's URL; empty for the embedded one."""
     chosen = parameters.endpoint or settings.service_url
@@ -131,20 +154,26 @@ def endpoint_url(parameters: OcrBatchParameters, settings: Settings) -> str:
 def open_source(
     parameters: OcrBatchParameters, settings: Settings, google: Callable[[], storage.Client]
 ) -> DocumentSource:
-    """Where the documents come from: a bucket, a `.txt` list, a folder or a PDF.
+    """Where the documents come from: a bucket, a `.txt` list of either kind, a folder or a PDF.
 
     Raises:
         UsageError: The source is of a kind this version does not read.
     """
+    include, largest_bytes = parameters.include, settings.largest_pdf_mib * 2**20
     if parameters.source.startswith("gs://"):
-        from pagemill.adapters import gcs  # noqa: PLC0415 -- half a second that local runs need not wait
+        from pagemill.adapters.gcs import parse_location  # noqa: PLC0415 -- half a second that local runs need not wait
+        from pagemill.adapters.gcs_source import GcsSource  # noqa: PLC0415 -- as above
 
-        location = gcs.parse_location(parameters.source)
-        largest_bytes = settings.largest_pdf_mib * 2**20
-        return gcs.GcsSource(google(), location, include=parameters.include, largest_bytes=largest_bytes)
+        location = parse_location(parameters.source)
+        return GcsSource(google(), location, include=include, largest_bytes=largest_bytes)
     path = _local_path(parameters.source, "SOURCE")
-    listed = path.suffix == ".txt" and not path.is_dir()
-    return (ListedSource if listed else LocalSource)(path, include=parameters.include)
+    if path.suffix != ".txt" or path.is_dir():
+        return LocalSource(path, include=include)
+    if not names_objects(path):
+        return ListedSource(path, include=include)
+    from pagemill.adapters.gcs_list import GcsListedSource  # noqa: PLC0415 -- as above
+
+    return GcsListedSource(google(), path, include=include, largest_bytes=largest_bytes)
 
 
 def open_destination(destination: str, google: Callable[[], storage.Client]) -> ObjectStore:
@@ -154,10 +183,11 @@ def open_destination(destination: str, google: Callable[[], storage.Client]) -> 
         UsageError: The destination is of a kind this version does not write.
     """
     if destination.startswith("gs://"):
-        from pagemill.adapters import gcs  # noqa: PLC0415 -- as above
+        from pagemill.adapters.gcs import parse_location  # noqa: PLC0415 -- as above
+        from pagemill.adapters.gcs_store import GcsStore  # noqa: PLC0415 -- as above
 
-        location = gcs.parse_location(destination)
-        return gcs.GcsStore(google(), location)
+        location = parse_location(destination)
+        return GcsStore(google(), location)
     return LocalStore(_local_path(destination, "DESTINATION"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,7 +36,18 @@ def prefect_api_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     home = tmp_path_factory.mktemp("prefect")
     with temporary_settings({PREFECT_HOME: home}), prefect_test_harness(server_startup_timeout=120):
-        yield PREFECT_API_URL.value()
+        url = PREFECT_API_URL.value()
+        asyncio.run(_register(url))
+        yield url
+
+
+async def _register(url: str) -> None:
+    from prefect.client.orchestration import PrefectClient  # noqa: PLC0415 -- takes seconds
+
+    from tasks.limits import ensure_limit  # noqa: PLC0415
+
+    async with PrefectClient(url) as client:  # so many slots that a killed run's do not keep later tests waiting
+        await ensure_limit(client, "lightonocr-endpoint", 64)
 
 
 @pytest.fixture

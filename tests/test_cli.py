@@ -233,16 +233,54 @@ def test_a_killed_run_leaves_no_process_behind_not_even_prefects_server(
 
 
 @pytest.mark.flow
-def test_an_interrupted_run_says_that_it_can_go_on_and_exits_with_130(
-    pagemill: Pagemill, tmp_path: Path, endpoint: Endpoint
+def test_an_interrupted_run_gives_its_slots_back_says_that_it_can_go_on_and_exits_with_130(
+    pagemill: Pagemill, tmp_path: Path, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_pdf(tmp_path / "in/a.pdf", [f"page {n}" for n in range(200)])
+    monkeypatch.setenv("PAGEMILL_CONCURRENCY_LIMIT", "for the interrupted")
+    monkeypatch.setenv("LIGHTONOCR_SERVICE_URL", endpoint.url)
+    write_pdf(tmp_path / "in/a.pdf", [f"page {n}" for n in range(3000)])
+    _, registered, _ = pagemill("register", "--slots", "3")
 
-    with pagemill.start("run", tmp_path / "in", tmp_path / "out", "--endpoint", endpoint.url) as process:
+    with pagemill.start("run", tmp_path / "in", tmp_path / "out") as process:
         _wait_until_sent(endpoint, 20, process)
+        _, held, _ = pagemill("doctor")
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
+    status, left, _ = pagemill("doctor")
 
     assert process.returncode == 130
     assert "interrupted; finished pages are kept" in errors
     assert "Traceback" not in errors
+    assert endpoint.record()["most_in_flight"] == 3
+    assert "concurrency limit 'for the interrupted', 3 slots: set" in registered
+    assert "'for the interrupted': 3 of 3 taken; held by ocr " in held
+    assert status == 0
+    assert "'for the interrupted': 0 of 3 taken; held by no run" in left
+
+
+@pytest.mark.flow
+def test_registering_again_changes_nothing_and_a_run_without_the_limit_names_the_command_that_creates_it(
+    pagemill: Pagemill, tmp_path: Path, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAGEMILL_CONCURRENCY_LIMIT", "not there yet")
+    numbered_pdf(tmp_path / "in/a.pdf", 2)
+    arguments = ("run", tmp_path / "in", tmp_path / "out", "--endpoint", endpoint.url)
+
+    without, _, errors = pagemill(*arguments)
+    first, second = pagemill("register")[1], pagemill("register")[1]
+
+    assert without == 2
+    assert "no concurrency limit 'not there yet'" in errors
+    assert "pagemill register" in errors
+    assert not endpoint.sent
+    assert "8 slots: set" in first
+    assert "8 slots: was there" in second
+    assert pagemill(*arguments)[0] == 0
+
+
+def test_registering_without_a_prefect_server_says_how_to_get_one(alone: Pagemill) -> None:
+    status, _, errors = alone("register")
+
+    assert status == 2
+    assert "no Prefect server is configured" in errors
+    assert "export PREFECT_API_URL=" in errors

@@ -55,7 +55,10 @@ _PREFECT_DEFAULTS = {
 def run(
     source: Annotated[
         str,
-        typer.Argument(metavar="SOURCE", help="gs://bucket/prefix, a PDF, a folder of PDFs, or a .txt list of files."),
+        typer.Argument(
+            metavar="SOURCE",
+            help="gs://bucket/prefix, a PDF, a folder of PDFs, or a .txt list of files or gs:// names.",
+        ),
     ],
     destination: Annotated[
         str, typer.Argument(metavar="DESTINATION", help="gs://bucket/prefix or a folder; gets one folder a document.")
@@ -131,21 +134,54 @@ def endpoint(
 
 
 @app.command()
-def doctor() -> None:
+def register(
+    slots: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=1000, help="Pages at the endpoint over all runs. Default: as it is; 8 where it is new."
+        ),
+    ] = None,
+) -> None:
+    """Create on the Prefect server what runs need there: the limit of pages at the endpoint. Again is no harm."""
+    from pagemill.settings import read_settings
+
+    try:
+        _quiet_prefect()
+        from deployments.register import register_all
+
+        for line in asyncio.run(register_all(read_settings(), slots=slots)):
+            Console().print(line, highlight=False, soft_wrap=True, markup=False)
+    except PagemillError as error:
+        _fail(error)
+
+
+@app.command()
+def doctor(
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Give slots back that no live run holds; takes up to 80 seconds.")
+    ] = False,
+) -> None:
     """Say what is configured, what is reachable, what is missing, and the command that mends it."""
     try:
-        status = asyncio.run(_diagnose())
+        _quiet_prefect()
+        status = asyncio.run(_diagnose(repair=repair))
     except PagemillError as error:
         _fail(error)
     raise typer.Exit(status)
 
 
-async def _diagnose() -> ExitCode:
+def _quiet_prefect() -> None:
+    """Prefect reads its settings when it is imported."""
+    for name, value in _PREFECT_DEFAULTS.items():
+        os.environ.setdefault(name, value)
+
+
+async def _diagnose(*, repair: bool) -> ExitCode:
     from pagemill.settings import read_settings
     from tasks.diagnosis import findings
 
     console, fine = Console(), True
-    async for finding in findings(read_settings()):
+    async for finding in findings(read_settings(), repair=repair):
         fine = fine and finding.fine
         mark = "[green]ok[/]     " if finding.fine else "[red]missing[/]"
         console.print(f"{mark} {finding.what}: ", end="")
@@ -154,8 +190,7 @@ async def _diagnose() -> ExitCode:
 
 
 async def _run(parameters: OcrBatchParameters) -> RunSummary:
-    for name, value in _PREFECT_DEFAULTS.items():
-        os.environ.setdefault(name, value)
+    _quiet_prefect()
     from flows.ocr_batch import ocr_batch
     from pagemill.batch.progress import Progress
     from pagemill.display import shown
@@ -200,8 +235,12 @@ def _conclude(summary: RunSummary, *, as_json: bool) -> None:
 
 def _fail(error: PagemillError) -> NoReturn:
     _console().print(f"pagemill: {error}", style="bold red", highlight=False, soft_wrap=True, markup=False)
-    codes = {EndpointNeverAnswered: ExitCode.ENDPOINT_NEVER_ANSWERED, StoreUnusable: ExitCode.STORE_UNUSABLE}
-    raise typer.Exit(codes.get(type(error), ExitCode.WRONG_USAGE))
+    match error:
+        case EndpointNeverAnswered():
+            raise typer.Exit(ExitCode.ENDPOINT_NEVER_ANSWERED)
+        case StoreUnusable():
+            raise typer.Exit(ExitCode.STORE_UNUSABLE)
+    raise typer.Exit(ExitCode.WRONG_USAGE)
 
 
 def _console() -> Console:

@@ -56,6 +56,13 @@ class ObjectStore(Protocol):
             StoreUnusable: The store does not let us.
         """
 
+    def version(self, key: str) -> str:
+        """Return the version an object is at, `ABSENT` where there is none; nothing of it is transferred.
+
+        Raises:
+            StoreUnusable: The store does not let us.
+        """
+
     def write(self, key: str, body: bytes | IO[bytes], *, content_type: str, if_version: str | None = None) -> None:
         """Write an object whole: readers see the old bytes or the new, never a mix.
 

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import gzip
+import io
+import re
+from typing import IO
 
 import pytest
 from google.cloud import storage
 
-from pagemill.adapters.gcs import GcsSource, GcsStore, Location, parse_location
+from pagemill.adapters.gcs import Location, parse_location
+from pagemill.adapters.gcs_source import GcsSource
+from pagemill.adapters.gcs_store import GcsStore
 from pagemill.domain.model import Document, Refusal
-from pagemill.errors import DocumentUnreadable, StoreUnusable, UsageError
+from pagemill.errors import DocumentUnreadable, PreconditionFailed, StoreUnusable, UsageError
 from pagemill.ports import ABSENT, DocumentSource
 from tests.fakes.gcs import FakeGcs, Fault
 
@@ -55,6 +60,12 @@ def test_a_location_is_a_bucket_and_a_prefix(text: str, location: Location) -> N
 def test_a_location_without_a_bucket_is_wrong_usage(text: str) -> None:
     with pytest.raises(UsageError, match="gs://BUCKET/PREFIX"):
         parse_location(text)
+
+
+@pytest.mark.parametrize("bucket", ["-b", "b_", "My Bucket", "b%2Fc", "größe", "b?"])
+def test_a_bucket_that_cannot_exist_is_wrong_usage(bucket: str) -> None:
+    with pytest.raises(UsageError, match=f"no bucket can be called '{re.escape(bucket)}'"):
+        parse_location(f"gs://{bucket}/a.pdf")
 
 
 def test_the_pdfs_below_a_prefix_are_listed_with_their_generation_and_size(
@@ -225,3 +236,71 @@ def test_a_torn_download_whose_rest_arrives_damaged_is_noticed(bucket: FakeGcs, 
 
     with pytest.raises(DocumentUnreadable, match="does not match the object's checksum"), source.local_copy(document):
         pass
+
+
+def test_a_version_is_looked_up_without_the_content(bucket: FakeGcs, gcs_client: storage.Client) -> None:
+    generation = bucket.put("bucket", "out/a", b"12345")
+
+    assert GcsStore(gcs_client, Location("bucket", "out")).version("a") == str(generation)
+    assert (bucket.requests["get"], bucket.requests["media"]) == (1, 0)
+
+
+@pytest.mark.parametrize("body", [b"12345", io.BytesIO(b"12345")], ids=["bytes", "file"])
+@pytest.mark.parametrize("new", [True, False])
+def test_a_write_whose_answer_is_lost_is_no_other_writers(
+    bucket: FakeGcs, gcs_client: storage.Client, body: bytes | IO[bytes], *, new: bool
+) -> None:
+    store = GcsStore(gcs_client, Location("bucket", "out"))
+    version = ABSENT if new else str(bucket.put("bucket", "out/a", b"old"))
+    lost = [Fault(torn=True)]
+    bucket.fault = lambda kind, _bucket, _key: lost.pop() if kind == "insert" and lost else None
+
+    store.write("a", body, content_type="text/plain", if_version=version)
+
+    assert bucket.get("bucket", "out/a") == b"12345"
+    assert (bucket.requests["insert"], bucket.requests["get"]) == (2, 1)  # the second found the first in its way
+
+
+@pytest.mark.parametrize("there", [b"54321", b"1234", None], ids=["other bytes", "fewer bytes", "nothing"])
+def test_what_is_not_the_same_is_another_writers(
+    bucket: FakeGcs, gcs_client: storage.Client, there: bytes | None
+) -> None:
+    store = GcsStore(gcs_client, Location("bucket", "out"))
+    version = str(bucket.put("bucket", "out/a", b"old"))
+    if there is None:
+        bucket.delete("bucket", "out/a")
+    else:
+        bucket.put("bucket", "out/a", there)
+
+    with pytest.raises(PreconditionFailed):
+        store.write("a", b"12345", content_type="text/plain", if_version=version)
+
+    assert bucket.get("bucket", "out/a") == there
+
+
+def test_an_object_that_may_not_be_read_costs_itself(bucket: FakeGcs, gcs_client: storage.Client) -> None:
+    bucket.put("bucket", "in/a.pdf", b"12345")
+    source = _source(gcs_client)
+    (document,) = source.documents()
+    assert isinstance(document, Document)
+    bucket.fault = lambda kind, _bucket, _key: Fault(status=403) if kind == "media" else None
+
+    with (
+        pytest.raises(DocumentUnreadable, match=r"gs://bucket/in/a\.pdf: no permission .* grant it: gcloud"),
+        source.local_copy(document),
+    ):
+        pass
+
+
+def test_an_object_is_itself_and_nothing_below_it(bucket: FakeGcs, gcs_client: storage.Client) -> None:
+    for name in ("in/a.pdf", "in/a.pdf/a.pdf"):
+        bucket.put("bucket", name, name.encode())
+    object_, folder = _source(gcs_client, "in/a.pdf"), _source(gcs_client, "in")
+
+    assert _keys(object_) == ["a.pdf"]
+    assert _keys(folder) == ["a.pdf", "a.pdf/a.pdf"]
+    bucket.delete("bucket", "in/a.pdf")
+    (document,) = object_.documents()
+    assert isinstance(document, Document)
+    with object_.local_copy(document) as path:
+        assert path.read_bytes() == b"in/a.pdf/a.pdf"

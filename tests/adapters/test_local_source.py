@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pagemill.adapters.local_source import ListedSource, LocalSource
+from pagemill.adapters.local_source import ListedSource, LocalSource, names_objects
 from pagemill.domain.model import Document, Refusal
 from pagemill.errors import DocumentUnreadable, StoreUnusable
 
@@ -110,3 +110,31 @@ def test_a_list_that_names_nothing_is_an_error(tmp_path: Path, content: bytes) -
 
     with pytest.raises(StoreUnusable, match=r"list\.txt"):
         _keys(ListedSource(tmp_path / "list.txt"))
+
+
+def test_an_object_in_a_list_of_files_is_refused_with_a_hint(folder: Path) -> None:
+    listing = folder / "list.txt"
+    listing.write_text("b.pdf\ngs://bucket/a.pdf\na\n")
+
+    first, refusal, last = ListedSource(listing).documents()
+
+    assert (first.key, last.key) == ("b.pdf", "a/C.PDF")
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason.startswith("line 2 of ")
+    assert "gs://bucket/a.pdf is no local file; a list names either local files or gs:// objects" in refusal.reason
+
+
+@pytest.mark.parametrize(
+    ("content", "objects"),
+    [
+        (b"\xef\xbb\xbf# objects\n\n  gs://bucket/a.pdf\nb.pdf\n", True),
+        (b"b.pdf\ngs://bucket/a.pdf\n", False),
+        (b"# gs://bucket/a.pdf\n", False),
+        (b"\xff\xfe\x00", False),
+    ],
+)
+def test_the_first_entry_decides_what_a_list_names(folder: Path, content: bytes, *, objects: bool) -> None:
+    (folder / "list.txt").write_bytes(content)
+
+    assert names_objects(folder / "list.txt") is objects
+    assert not names_objects(folder / "missing.txt")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pagemill.adapters import gcs
+from pagemill.adapters.gcs_store import GcsStore
 from pagemill.adapters.stores import LocalStore, MemoryStore
 from pagemill.errors import PreconditionFailed, StoreUnusable
 from pagemill.ports import ABSENT, ObjectStore
@@ -25,7 +26,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
     google: FakeGcs = request.getfixturevalue("google")
     google.create_bucket("results")
     location = gcs.Location("results", "some/prefix" if request.param == "bucket" else "")
-    return gcs.GcsStore(request.getfixturevalue("gcs_client"), location)
+    return GcsStore(request.getfixturevalue("gcs_client"), location)
 
 
 def _write(store: ObjectStore, key: str, body: bytes, if_version: str | None = None) -> None:
@@ -86,6 +87,17 @@ def test_an_object_is_replaced_only_at_the_version_that_was_read(store: ObjectSt
 
     with pytest.raises(PreconditionFailed):
         _write(store, "key", b"third", first.version)
+
+
+def test_a_version_is_the_one_that_was_read_until_the_object_is_written_again(store: ObjectStore) -> None:
+    assert store.version("a/key") == ABSENT
+    _write(store, "a/key", b"first", store.version("a/key"))
+    first, read = store.version("a/key"), store.read("a/key")
+    _write(store, "a/key", b"second", first)
+
+    assert read
+    assert read.version == first
+    assert store.version("a/key") not in {first, ABSENT}
 
 
 def test_of_many_writers_at_once_exactly_one_creates_the_object(store: ObjectStore) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from google.cloud import storage
 
-from pagemill.adapters.gcs import GcsSource, GcsStore, Location
+from pagemill.adapters.gcs import Location
+from pagemill.adapters.gcs_source import GcsSource
+from pagemill.adapters.gcs_store import GcsStore
 from pagemill.domain.model import Status
 from tests.batch.conftest import Mill
 from tests.fakes.gcs import FakeGcs

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +23,9 @@ _NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=
         ("a/./b.pdf", "a/%2E/b.pdf"),
         ("a\x00\n\\b.pdf", "a%00%0A%5Cb.pdf"),
         ("100%2F.pdf", "100%252F.pdf"),
+        ("a.pdf/document.md/b.pdf", "a.pdf/%64ocument.md/b.pdf"),
+        ("_runs/1/summary.json", "%5Fruns/1/summary.json"),
+        ("a.pdf/pages/0123456789ab-0123456789ab/b.pdf", "a.pdf/pages/%30123456789ab-0123456789ab/b.pdf"),
     ],
 )
 def test_hostile_names_become_harmless_folders(name: str, folder: str) -> None:
@@ -34,6 +39,22 @@ def test_every_name_becomes_a_relative_path_that_any_file_system_takes(name: str
     assert not {"", ".", ".."} & set(segments)
     assert all(len(segment.encode()) <= 200 for segment in segments)
     assert not any(character in segment for segment in segments for character in "\x00\n\r\x7f\\")
+
+
+@pytest.mark.parametrize("part", ["x", "é", "/", "../", "%/", "a/", "\x01"])
+def test_the_longest_names_of_objects_become_folders_that_leave_room(part: str) -> None:
+    name = part * (1019 // len(part.encode()))
+    one, other = keys.document_folder(f"{name}1.pdf"), keys.document_folder(f"{name}2.pdf")
+
+    assert one != other
+    assert len(one.encode()) <= 700
+
+
+def test_a_folder_that_is_cut_keeps_its_beginning() -> None:
+    folder = keys.document_folder("scans/2024/" + "%/" * 500 + "a.pdf")
+
+    assert folder.startswith("scans/2024/%25/%25/")
+    assert re.fullmatch(r".*/%~[0-9a-f]{12}", folder)
 
 
 @given(_NAMES, _NAMES)

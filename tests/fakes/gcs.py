@@ -7,6 +7,7 @@ it outlives the process.
 from __future__ import annotations
 
 import base64
+import bisect
 import hashlib
 import itertools
 import json
@@ -25,6 +26,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 import google_crc32c
 
 _PAGE = 1000
+_LONGEST_NAME = 1024  # bytes
 _PIECE = 256 * 1024  # all pieces of an upload but the last are multiples of it
 _ROUTE = re.compile(r"/(?:(?P<via>upload|download)/)?storage/v1/b/(?P<bucket>[^/]+)(?P<objects>/o)?(?:/(?P<rest>.+))?")
 _REASONS = {400: "invalid", 403: "forbidden", 404: "notFound", 412: "conditionNotMet", 429: "rateLimitExceeded"}
@@ -70,6 +72,7 @@ class FakeGcs:
         self.buckets: dict[str, dict[str, _Object]] = {}
         self.uploads: dict[str, _Upload] = {}
         self.guard = threading.RLock()
+        self._sorted: dict[str, list[str]] = {}  # the names of each bucket, until they change
         self._generations = itertools.count(1_700_000_000_000_001)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("_Mine", (_Handler,), {"fake": self}))
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
@@ -112,6 +115,8 @@ class FakeGcs:
                 "md5Hash": base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode(),
                 "mediaLink": f"{link}?generation={generation}&alt=media",
             }
+            if key not in self.buckets[bucket]:
+                self._sorted.pop(bucket, None)
             self.buckets[bucket][key] = _Object(data, generation, resource)
             return generation
 
@@ -119,7 +124,18 @@ class FakeGcs:
         return self.buckets[bucket][key].data if key in self.buckets[bucket] else None
 
     def delete(self, bucket: str, key: str) -> None:
-        del self.buckets[bucket][key]
+        with self.guard:
+            self._sorted.pop(bucket, None)
+            del self.buckets[bucket][key]
+
+    def names(self, bucket: str, prefix: str, after: str, most: int) -> list[str]:
+        """Names that begin with a prefix and come after another one, in order: that of their bytes is that of text."""
+        with self.guard:
+            if bucket not in self._sorted:
+                self._sorted[bucket] = sorted(self.buckets[bucket])
+            ordered = self._sorted[bucket]
+            begin = max(bisect.bisect_left(ordered, prefix), bisect.bisect_right(ordered, after))
+            return [name for name in ordered[begin : begin + most] if name.startswith(prefix)]
 
 
 class _Refused(Exception):
@@ -156,12 +172,14 @@ class _Handler(BaseHTTPRequestHandler):
     def _begin(self, kind: str, bucket: str, key: str = "") -> None:
         with self.fake.guard:
             self.fake.requests[kind] += 1
-            self._fault = self.fake.fault(kind, bucket, key) or Fault()
+        self._fault = self.fake.fault(kind, bucket, key) or Fault()
         if self._fault.reset:
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             raise ConnectionResetError
         if self._fault.status:
             raise _Refused(self._fault.status, "on order", self._fault.headers)
+        if len(key.encode()) > _LONGEST_NAME:
+            raise _Refused(400, f"The specified object name is not valid: {len(key.encode())} bytes")
         if bucket not in self.fake.buckets:
             raise _Refused(404, "The specified bucket does not exist.")
 
@@ -180,12 +198,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _list(self, bucket: str) -> None:
         self._begin("list", bucket)
         size = min(int(self._query.get("maxResults") or _PAGE), _PAGE)
-        after = base64.urlsafe_b64decode(self._query.get("pageToken", ""))
-        objects = self.fake.buckets[bucket].copy()
-        wanted = (name for name in objects if name.startswith(self._query.get("prefix", "")) and name.encode() > after)
-        names, fields = sorted(wanted, key=str.encode), re.search(r"items\(([^)]*)\)", self._query.get("fields", ""))
+        after = base64.urlsafe_b64decode(self._query.get("pageToken", "")).decode()
+        with self.fake.guard:
+            names = self.fake.names(bucket, self._query.get("prefix", ""), after, size + 1)
+            items = [self.fake.buckets[bucket][name].resource for name in names[:size]]
+        fields = re.search(r"items\(([^)]*)\)", self._query.get("fields", ""))
         kept = fields[1].split(",") if fields else ()
-        items = [objects[name].resource for name in names[:size]]
         page: dict[str, Any] = {"items": [{k: v for k, v in item.items() if k in kept or not kept} for item in items]}
         if len(names) > size:
             page["nextPageToken"] = base64.urlsafe_b64encode(names[size - 1].encode()).decode()

@@ -6,12 +6,14 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from pagemill.domain.matching import is_pdf_name, matches
 from pagemill.domain.model import Document, Refusal
 from pagemill.errors import DocumentUnreadable, StoreUnusable
+
+_OBJECTS = "gs://"
 
 
 class LocalSource:
@@ -94,14 +96,8 @@ class ListedSource:
         Raises:
             StoreUnusable: The list cannot be read, or names nothing.
         """
-        try:
-            lines = self._path.read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise StoreUnusable(f"{self.name}: the list cannot be read: {error}") from error
-        for line_number, line in enumerate(lines, start=1):
-            entry = line.strip()
-            if entry and not entry.startswith("#"):
-                yield from self._entry(entry, line_number)
+        for line_number, entry in list_entries(self._path):
+            yield from self._entry(entry, line_number)
         if not self._paths:
             raise StoreUnusable(f"{self.name}: the list names no PDF that could be read; write one path a line")
 
@@ -118,6 +114,10 @@ class ListedSource:
     def _entry(self, entry: str, line_number: int) -> Iterator[Document | Refusal]:
         path = self._path.parent / entry
         where = f"line {line_number} of {self.name}"
+        if entry.startswith(_OBJECTS):
+            hint = "a list names either local files or gs:// objects, not both; put these into a list of their own"
+            yield Refusal(self._key(path), f"{where}: {entry} is no local file; {hint}")
+            return
         if not path.exists():
             yield Refusal(self._key(path), f"{where}: no such file or folder: {entry}")
             return
@@ -135,6 +135,31 @@ class ListedSource:
         with contextlib.suppress(ValueError):
             return printable(Path(absolute).relative_to(folder).as_posix())
         return printable(absolute.lstrip("/"))
+
+
+def list_entries(path: Path) -> Generator[tuple[int, str], None, None]:
+    """Yield what a list names, a line at a time, with the line's number; blank lines and comments are skipped.
+
+    Raises:
+        StoreUnusable: The list cannot be read.
+    """
+    try:
+        with path.open(encoding="utf-8-sig") as lines:
+            for number, line in enumerate(lines, start=1):
+                entry = line.strip()
+                if entry and not entry.startswith("#"):
+                    yield number, entry
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreUnusable(f"{path}: the list cannot be read: {error}") from error
+
+
+def names_objects(path: Path) -> bool:
+    """Tell whether a list is one of gs:// names: its first entry decides. A list that cannot be read is not."""
+    try:
+        with contextlib.closing(list_entries(path)) as entries:
+            return next(entries, (0, ""))[1].startswith(_OBJECTS)
+    except StoreUnusable:
+        return False
 
 
 def printable(name: str) -> str:

@@ -49,6 +49,20 @@ class LocalStore:
             raise StoreUnusable(f"{self._path(key)} cannot be read: {error.strerror}") from error
         return StoredObject(data, _version(data))
 
+    def version(self, key: str) -> str:
+        """Return the file's SHA-256, `ABSENT` where there is none; a file of any length costs the same memory.
+
+        Raises:
+            StoreUnusable: The file cannot be read.
+        """
+        try:
+            with self._path(key).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except FileNotFoundError:
+            return ABSENT
+        except OSError as error:
+            raise StoreUnusable(f"{self._path(key)} cannot be read: {error.strerror}") from error
+
     def write(self, key: str, body: bytes | IO[bytes], *, content_type: str, if_version: str | None = None) -> None:
         """Write an object whole: to a temporary file, to the disk, then under its name.
 
@@ -95,8 +109,7 @@ class LocalStore:
             temporary.replace(path)
             return
         with _locked(path.parent):  # so that nobody writes between the look and the rename
-            current = self.read(path.relative_to(self._root).as_posix())
-            if if_version != (ABSENT if current is None else current.version):
+            if if_version != self.version(path.relative_to(self._root).as_posix()):
                 raise PreconditionFailed(f"{path} is not at the version the writer expected")
             temporary.replace(path)
 
@@ -120,6 +133,11 @@ class MemoryStore:
         data = self._objects.get(key)
         return None if data is None else StoredObject(data, _version(data))
 
+    def version(self, key: str) -> str:
+        """Return the object's version, `ABSENT` where there is none."""
+        data = self._objects.get(key)
+        return ABSENT if data is None else _version(data)
+
     def write(self, key: str, body: bytes | IO[bytes], *, content_type: str, if_version: str | None = None) -> None:
         """Write an object whole.
 
@@ -131,8 +149,7 @@ class MemoryStore:
             body.seek(0)
             body = body.read()
         with self._guard:
-            current = self._objects.get(key)
-            if if_version is not None and if_version != (ABSENT if current is None else _version(current)):
+            if if_version not in {None, self.version(key)}:
                 raise PreconditionFailed(f"{key} is not at the version the writer expected")
             self._objects[key] = body
 

@@ -209,16 +209,19 @@ class Batch:
             return None
         if not selected:
             return DocumentOutcome(document.key, 0, {})
-        tally = await asyncio.to_thread(
-            publishing.publish,
-            self._destination,
-            document,
-            self._recipe,
-            page_count=page_count,
-            numbers=done.union(selected),
-            failed=failed,
-            usd_per_page_second=self._usd_per_second / self._max_in_flight,
-        )
+        try:
+            tally = await asyncio.to_thread(
+                publishing.publish,
+                self._destination,
+                document,
+                self._recipe,
+                page_count=page_count,
+                numbers=done.union(selected),
+                failed=failed,
+                usd_per_page_second=self._usd_per_second / self._max_in_flight,
+            )
+        except publishing.Contended as error:
+            return replace(self._finished(document, error.tally, frozenset(selected), done), error=str(error))
         return self._finished(document, tally, frozenset(selected), done)
 
     async def _read_pages(

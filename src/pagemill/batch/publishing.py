@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import itertools
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import IO
 
 from pagemill.domain import assembly, keys
 from pagemill.domain.manifest import Manifest, Receipt, Tally, read_receipt
 from pagemill.domain.model import Document, PageResult, Recipe, Status
 from pagemill.domain.planning import chunks
 from pagemill.domain.summary import RunSummary
-from pagemill.ports import ObjectStore
+from pagemill.errors import PreconditionFailed
+from pagemill.ports import ABSENT, ObjectStore
 
+_ALL = 3  # objects of a published document
+_ROUNDS = 5  # tries to publish a document that other runs are publishing as well
+_MOST_ROUNDS = 50  # with a text of ours left behind; only a store that contradicts itself gets here
 _READERS = 8
 _READ_AHEAD = 64  # checkpoints held at once
 _IN_MEMORY_BYTES = 2**20  # longer texts are put together on disk
+
+
+class Contended(PreconditionFailed):
+    """Another run keeps writing the same document."""
+
+    def __init__(self, tally: Tally) -> None:
+        """Keep what this run's pages came to: they have their results all the same."""
+        super().__init__("another run keeps writing this document; run again")
+        self.tally = tally
 
 
 def receipt_of(destination: ObjectStore, document_key: str) -> Receipt | None:
@@ -41,9 +58,13 @@ def publish(
     failed: Mapping[int, PageResult],
     usd_per_page_second: float,
 ) -> Tally:
-    """Write `document.md`, `pages.jsonl` and `manifest.json`; blocks.
+    """Write `document.md`, `pages.jsonl` and `manifest.json`, all three or in the end those of another run; blocks.
 
     Texts go page by page from the checkpoints through a temporary file: a document of any length costs the same memory.
+
+    Each object is written only over the version that was there before the texts were put together, else everything
+    begins again. So the last to write `document.md` gets the other two written as well, and nobody after it: provided
+    that it goes on until it has, and gives up only where its `document.md` was not taken.
 
     Args:
         destination: Where the checkpoints are, and the results go.
@@ -53,32 +74,108 @@ def publish(
         numbers: The pages to ship: those with a checkpoint, and the failed ones.
         failed: Results of the pages that have no checkpoint.
         usd_per_page_second: Price of a page in flight for a second.
+
+    Raises:
+        Contended: Other runs were quicker, time and again.
+        StoreUnusable: The destination cannot be read or written.
     """
-    tally = Tally()
-    with (
-        tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as markdown,
-        tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as jsonl,
-    ):
-        for result in _results(destination, document, recipe, sorted(numbers), failed):
-            tally.add(result)
-            markdown.write(assembly.markdown(result).encode())
-            jsonl.write(assembly.to_json(result).encode())
-        destination.write(keys.markdown(document.key), markdown, content_type="text/markdown; charset=utf-8")
-        destination.write(keys.pages_jsonl(document.key), jsonl, content_type="application/jsonl")
-    cost = tally.page_seconds * usd_per_page_second
-    write_manifest(destination, Manifest(document, recipe, page_count, tally, cost, dt.datetime.now(dt.UTC)))
-    return tally
+    wanted = frozenset(numbers)
+    left_something = False  # a text of ours, which may lie beside what is another run's
+    for tries in itertools.count(1):
+        there = _Published.by_anyone(destination, document.key)
+        with _assembled(_results(destination, document, recipe, sorted(wanted), failed)) as texts:
+            if there.settles(document, recipe, wanted) and not left_something:
+                break
+            cost = texts.tally.page_seconds * usd_per_page_second
+            manifest = Manifest(document, recipe, page_count, texts.tally, cost, dt.datetime.now(dt.UTC))
+            written = _replace(destination, there, texts, manifest)
+        if written == _ALL:
+            break
+        if tries >= (_MOST_ROUNDS if written else _ROUNDS):
+            raise Contended(texts.tally)
+        left_something = left_something or written > 0
+        wanted |= checkpointed_pages(destination, document, recipe)
+    return texts.tally
 
 
 def write_manifest(destination: ObjectStore, manifest: Manifest) -> None:
-    """Write a manifest; blocks."""
-    body = manifest.to_json().encode()
-    destination.write(keys.manifest(manifest.document.key), body, content_type="application/json")
+    """Write the manifest of a document that has no texts; blocks."""
+    version = destination.version(keys.manifest(manifest.document.key))
+    with contextlib.suppress(PreconditionFailed):  # another run knows more by now, and what it says counts
+        _write_manifest(destination, manifest, version)
 
 
 def write_summary(destination: ObjectStore, summary: RunSummary) -> None:
     """Write what a run did; blocks."""
-    destination.write(keys.run_summary(summary.run_id), summary.to_json().encode(), content_type="application/json")
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as body:
+        body.writelines(part.encode() for part in summary.to_json())
+        destination.write(keys.run_summary(summary.run_id), body, content_type="application/json")
+
+
+def _write_manifest(destination: ObjectStore, manifest: Manifest, if_version: str) -> None:
+    key, body = keys.manifest(manifest.document.key), manifest.to_json().encode()
+    destination.write(key, body, content_type="application/json", if_version=if_version)
+
+
+@dataclass(frozen=True, slots=True)
+class _Published:
+    """What lies at the destination, whoever wrote it."""
+
+    markdown_version: str
+    jsonl_version: str
+    manifest_version: str
+    receipt: Receipt | None
+
+    @classmethod
+    def by_anyone(cls, destination: ObjectStore, document_key: str) -> _Published:
+        with ThreadPoolExecutor(_READERS) as readers:  # at once: a bucket takes tens of milliseconds each
+            manifest = readers.submit(destination.read, keys.manifest(document_key))
+            texts = [keys.markdown(document_key), keys.pages_jsonl(document_key)]
+            markdown_version, jsonl_version = readers.map(destination.version, texts)
+            stored = manifest.result()
+        version, receipt = (stored.version, read_receipt(stored.data)) if stored else (ABSENT, None)
+        return cls(markdown_version, jsonl_version, version, receipt)
+
+    def settles(self, document: Document, recipe: Recipe, numbers: Collection[int]) -> bool:
+        return self.receipt is not None and self.receipt.settles(document, recipe, numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """What is to be published, in temporary files."""
+
+    markdown: IO[bytes]
+    jsonl: IO[bytes]
+    tally: Tally
+
+
+@contextlib.contextmanager
+def _assembled(results: Iterable[PageResult]) -> Iterator[_Texts]:
+    with (
+        tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as markdown,
+        tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as jsonl,
+    ):
+        tally = Tally()
+        for result in results:
+            tally.add(result)
+            markdown.write(assembly.markdown(result).encode())
+            jsonl.write(assembly.to_json(result).encode())
+        yield _Texts(markdown, jsonl, tally)
+
+
+def _replace(destination: ObjectStore, there: _Published, texts: _Texts, manifest: Manifest) -> int:
+    """Write the three objects over what was there, the manifest last; return how many were still as they had been."""
+    key, written = manifest.document.key, 0
+    with contextlib.suppress(PreconditionFailed):
+        kind, version = "text/markdown; charset=utf-8", there.markdown_version
+        destination.write(keys.markdown(key), texts.markdown, content_type=kind, if_version=version)
+        written += 1
+        kind, version = "application/jsonl", there.jsonl_version
+        destination.write(keys.pages_jsonl(key), texts.jsonl, content_type=kind, if_version=version)
+        written += 1
+        _write_manifest(destination, manifest, there.manifest_version)
+        written += 1
+    return written
 
 
 def _results(

@@ -7,18 +7,27 @@ relative path of harmless segments, and two different documents never share one.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 
 from pagemill.domain.model import Document, Recipe
 
 # `%` itself is encoded, so that no encoded name can collide with a name that was never encoded.
 _HARMFUL = re.compile(r"[\x00-\x1f\x7f%\\]")
+_OURS = re.compile(r"_runs|document\.md|pages\.jsonl|manifest\.json|[0-9a-f]{12}-[0-9a-f]{12}", re.IGNORECASE)
 _LONGEST_SEGMENT_BYTES = 200  # file systems end at 255; temporary names need some of it
+_LONGEST_FOLDER_BYTES = 700  # names of objects end at 1,024; the destination's prefix and a checkpoint's name need some
 
 
 def document_folder(document_key: str) -> str:
     """The folder of everything about one source document."""
-    return "/".join(_harmless(segment) for segment in document_key.split("/"))
+    segments = [_harmless(segment) for segment in document_key.split("/")]
+    if len("/".join(segments).encode()) <= _LONGEST_FOLDER_BYTES:
+        return "/".join(segments)
+    mark = _mark(document_key)
+    ends = itertools.accumulate(len(segment.encode()) + 1 for segment in segments)
+    kept = [segment for segment, end in zip(segments, ends, strict=True) if end + len(mark) <= _LONGEST_FOLDER_BYTES]
+    return "/".join([*kept, mark])
 
 
 def markdown(document_key: str) -> str:
@@ -68,8 +77,15 @@ def _harmless(segment: str) -> str:
     encoded = _HARMFUL.sub(lambda match: f"%{ord(match[0]):02X}", segment)
     if set(encoded) == {"."}:
         encoded = encoded.replace(".", "%2E")
+    if _OURS.fullmatch(encoded):  # else `a.pdf/document.md/b.pdf` would lie where the text of `a.pdf` is
+        encoded = f"%{ord(encoded[0]):02X}{encoded[1:]}"
     if len(encoded.encode()) > _LONGEST_SEGMENT_BYTES:
-        digest = hashlib.sha256(segment.encode()).hexdigest()[:12]
-        kept = encoded.encode()[: _LONGEST_SEGMENT_BYTES - 14].decode(errors="ignore")
-        return f"{kept}%~{digest}"
+        mark = _mark(segment)
+        kept = encoded.encode()[: _LONGEST_SEGMENT_BYTES - len(mark)].decode(errors="ignore")
+        return f"{kept}{mark}"
     return encoded
+
+
+def _mark(name: str) -> str:
+    """Stands for what is cut off a name; nothing else is written like it."""
+    return f"%~{hashlib.sha256(name.encode()).hexdigest()[:12]}"

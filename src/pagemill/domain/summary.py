@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pagemill.domain.model import Status
@@ -70,15 +70,16 @@ class RunSummary:
             "destination": self.destination,
         }
 
-    def to_json(self) -> str:
-        """The whole summary, documents included, as `summary.json` holds it."""
-        return json.dumps(
-            self.as_dict()
-            | {"error": str(self.stopped_by) if self.stopped_by else None}
-            | {"document_list": [_outcome(outcome) for outcome in self.outcomes]},
-            ensure_ascii=False,
-            indent=2,
-        )
+    def to_json(self) -> Iterator[str]:
+        """The whole summary as `summary.json` holds it, in parts: a line a document, and there may be 100,000."""
+        error = str(self.stopped_by) if self.stopped_by else None
+        body = self.as_dict() | {"error": error, "document_list": []}
+        yield json.dumps(body, ensure_ascii=False, indent=2).removesuffix("]\n}")
+        separator = "\n    "
+        for outcome in self.outcomes:
+            yield separator + json.dumps(_outcome(outcome), ensure_ascii=False)
+            separator = ",\n    "
+        yield "\n  ]\n}\n"
 
 
 def _outcome(outcome: DocumentOutcome) -> dict[str, object]:
