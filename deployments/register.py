@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from prefect import get_client
+from prefect_gcp import GcpCredentials
 
 from pagemill.settings import Settings
 from tasks.limits import ensure_limit
@@ -25,5 +26,9 @@ async def register_all(settings: Settings, *, slots: int | None = None) -> list[
     url = await require_server()
     async with get_client() as client:
         held, changed = await ensure_limit(client, settings.concurrency_limit, slots)
+    await GcpCredentials.aregister_type_and_schema()
     state = "set" if changed else "was there"
-    return [f"{url}: concurrency limit '{settings.concurrency_limit}', {held} slots: {state}"]
+    return [
+        f"{url}: concurrency limit '{settings.concurrency_limit}', {held} slots: {state}",
+        f"{url}: block type '{GcpCredentials.get_block_type_slug()}': known",
+    ]

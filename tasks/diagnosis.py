@@ -19,6 +19,8 @@ from pagemill.domain.model import Recipe
 from pagemill.errors import DocumentUnreadable, EndpointUnavailable, PagemillError, UsageError
 from pagemill.local_endpoint.engines import choose_engine, model_id
 from pagemill.settings import GIB, Settings
+from tasks.credentials import google_key
+from tasks.wiring import endpoint_auth
 
 if TYPE_CHECKING:
     from tasks.limits import LimitReport
@@ -121,6 +123,11 @@ async def _endpoint(settings: Settings) -> Finding:
     if settings.service_url in {"", "local"}:
         return _embedded_endpoint(settings)
 
+    try:
+        key = await google_key(settings.gcp_credentials_block)
+    except UsageError as error:
+        return Finding("OCR endpoint", False, str(error))
+
     async def locate() -> str:
         return settings.service_url
 
@@ -128,6 +135,7 @@ async def _endpoint(settings: Settings) -> Finding:
         locate,
         recipe=Recipe(model=settings.model),
         api_key=settings.api_key.get_secret_value(),
+        auth=endpoint_auth(settings.service_url, settings, key),
     )
     async with recognizer:
         try:

@@ -7,10 +7,10 @@ import datetime as dt
 import functools
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pagemill.adapters.embedded import EmbeddedEndpoint
@@ -31,10 +31,13 @@ from pagemill.errors import UsageError
 from pagemill.local_endpoint.engines import EngineName, choose_engine, model_id
 from pagemill.ports import DocumentSource, ObjectStore, SlotPool
 from pagemill.settings import GIB, LOOPBACK, Settings
+from tasks.credentials import google_key
 from tasks.parameters import OcrBatchParameters
 
 if TYPE_CHECKING:
     from google.cloud import storage
+
+    from pagemill.adapters.id_token import IdTokenAuth
 
 _AHEAD = 2  # pages drawn or being drawn for each page in flight
 
@@ -70,7 +73,8 @@ async def open_batch(parameters: OcrBatchParameters, settings: Settings) -> Asyn
     recipe = _recipe(parameters, settings, engine)
     selection = parse_pages(parameters.pages)
     async with contextlib.AsyncExitStack() as stack:
-        google = _google_client(settings, stack)
+        key = await google_key(settings.gcp_credentials_block)
+        google = _google_client(settings, key, stack)
         source = open_source(parameters, settings, google)
         destination = open_destination(parameters.destination, google)
         embedded = EmbeddedEndpoint(
@@ -88,6 +92,7 @@ async def open_batch(parameters: OcrBatchParameters, settings: Settings) -> Asyn
                 api_key=settings.api_key.get_secret_value(),
                 connections=parameters.max_in_flight,
                 answer_seconds=settings.answer_seconds,
+                auth=endpoint_auth(url, settings, key),
             )
         )
         patience = Patience(wake_seconds=settings.wake_seconds, silence_seconds=settings.silence_seconds)
@@ -151,6 +156,15 @@ def endpoint_url(parameters: OcrBatchParameters, settings: Settings) -> str:
     return "" if chosen == "local" else chosen
 
 
+def endpoint_auth(url: str, settings: Settings, key: Mapping[str, Any] | None) -> IdTokenAuth | None:
+    """Identity tokens, where the endpoint may want them: over TLS, unless it has an API key."""
+    if urlsplit(url).scheme != "https" or settings.api_key.get_secret_value():
+        return None
+    from pagemill.adapters.id_token import IdTokenAuth  # noqa: PLC0415 -- only such endpoints need Google's libraries
+
+    return IdTokenAuth(url, key=key)
+
+
 def open_source(
     parameters: OcrBatchParameters, settings: Settings, google: Callable[[], storage.Client]
 ) -> DocumentSource:
@@ -191,14 +205,16 @@ def open_destination(destination: str, google: Callable[[], storage.Client]) -> 
     return LocalStore(_local_path(destination, "DESTINATION"))
 
 
-def _google_client(settings: Settings, stack: contextlib.AsyncExitStack) -> Callable[[], storage.Client]:
+def _google_client(
+    settings: Settings, key: Mapping[str, Any] | None, stack: contextlib.AsyncExitStack
+) -> Callable[[], storage.Client]:
     """Opens the run's one client, and looks for credentials, when first asked."""
 
     @functools.cache
     def client() -> storage.Client:
         from pagemill.adapters import gcs  # noqa: PLC0415 -- as above
 
-        opened = gcs.open_client(settings.google_cloud_project)
+        opened = gcs.open_client(settings.google_cloud_project, key)
         stack.callback(opened.close)
         return opened
 

@@ -61,7 +61,12 @@ class Settings(BaseSettings):
     )
     largest_pdf_mib: int = Field(1024, ge=1, description="larger objects of a bucket are refused, in MiB")
     google_cloud_project: str = Field(
-        "", validation_alias="GOOGLE_CLOUD_PROJECT", description="project that requester-pays buckets are billed to"
+        "",
+        validation_alias="GOOGLE_CLOUD_PROJECT",
+        description="Google Cloud project; objects are read and written without",
+    )
+    gcp_credentials_block: str = Field(
+        "", description="Prefect's GcpCredentials block with a service account's key; empty: the machine's credentials"
     )
     storage_emulator_host: Annotated[str, AfterValidator(_assert_loopback)] = Field(
         "", validation_alias="STORAGE_EMULATOR_HOST", description="URL of a GCS emulator; loopback addresses only"

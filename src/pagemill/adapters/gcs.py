@@ -9,9 +9,9 @@ import base64
 import contextlib
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Any
 
 import google_crc32c
 import requests
@@ -19,6 +19,7 @@ from google.api_core import exceptions as api
 from google.auth import exceptions as auth
 from google.cloud import storage
 from google.cloud.storage.exceptions import DataCorruption
+from google.oauth2 import service_account
 
 from pagemill.errors import StoreUnusable, UsageError
 
@@ -26,6 +27,7 @@ SCHEME = "gs://"
 LOOKUPS = 8  # requests sent at once: the client keeps ten connections
 _BUCKET = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
 _CHUNK_BYTES = 2**20
+_SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 _NO_PROJECT = "-"  # the client insists on one; reading and writing objects needs none
 _LOGIN = "gcloud auth application-default login"
 
@@ -64,17 +66,19 @@ def parse_location(text: str) -> Location:
     return Location(bucket, prefix.rstrip("/"))
 
 
-def open_client(project: str) -> storage.Client:
+def open_client(project: str, key: Mapping[str, Any] | None = None) -> storage.Client:
     """A client with the machine's own credentials; without any towards an emulator.
 
     Args:
-        project: Whom calls are billed to, where a bucket lets its readers pay; may be empty.
+        project: The client's; may be empty, for reading and writing objects needs none.
+        key: A service account's, as in its JSON file, to be used instead.
 
     Raises:
         StoreUnusable: There are no credentials.
     """
     try:
-        return storage.Client(project=project or _NO_PROJECT)
+        credentials = service_account.Credentials.from_service_account_info(key, scopes=[_SCOPE]) if key else None
+        return storage.Client(project=project or _NO_PROJECT, credentials=credentials)
     except auth.GoogleAuthError as error:
         raise StoreUnusable(f"no Google credentials ({error}); type: {_LOGIN}") from error
 

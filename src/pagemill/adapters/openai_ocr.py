@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -22,6 +22,9 @@ from pagemill.errors import (
     RequestRejected,
     UsageError,
 )
+
+if TYPE_CHECKING:
+    from pagemill.adapters.id_token import IdTokenAuth
 
 _LONGEST_DETAIL = 300  # characters of an endpoint's own words that fit a message
 _PROBE_SECONDS = 60.0  # Cloud Run holds a request while an instance starts
@@ -73,7 +76,7 @@ class OpenAiRecognizer:
         api_key: str = "",
         connections: int = 8,
         answer_seconds: float = 300.0,
-        auth: httpx.Auth | None = None,
+        auth: IdTokenAuth | None = None,
     ) -> None:
         """Configure; nothing is sent before the first probe.
 
@@ -87,6 +90,7 @@ class OpenAiRecognizer:
         """
         self._locate = locate
         self._recipe = recipe
+        self._auth = auth
         self._base_url = ""
         self._before_image, self._after_image = _envelope(recipe)
         self._client = httpx.AsyncClient(
@@ -173,10 +177,10 @@ class OpenAiRecognizer:
         if response.is_success:
             return
         if response.status_code in _REFUSED:
-            raise UsageError(
-                f"the endpoint {self._base_url} refuses us: {_detail(response)}; "
-                "if it wants an API key, set PAGEMILL_API_KEY"
+            cure = (
+                self._auth.cure(response.status_code) if self._auth else "if it wants an API key, set PAGEMILL_API_KEY"
             )
+            raise UsageError(f"the endpoint {self._base_url} refuses us: {_detail(response)}; {cure}")
         if response.status_code in _BUSY or response.is_server_error:
             raise EndpointUnavailable(
                 f"the endpoint answered {_detail(response)}",
