@@ -230,17 +230,26 @@ def _conclude(summary: RunSummary, *, as_json: bool) -> None:
         sys.stdout.write(dumps(summary.as_dict()) + "\n")
     if summary.stopped_by:
         _fail(summary.stopped_by)
-    raise typer.Exit(ExitCode.DONE if summary.complete else ExitCode.FAILURES)
+    raise typer.Exit(exit_code(summary))
+
+
+def exit_code(outcome: RunSummary | PagemillError) -> ExitCode:
+    """How a command ends that came to this."""
+    match outcome:
+        case EndpointNeverAnswered():
+            return ExitCode.ENDPOINT_NEVER_ANSWERED
+        case StoreUnusable():
+            return ExitCode.STORE_UNUSABLE
+        case PagemillError():
+            return ExitCode.WRONG_USAGE
+    if outcome.stopped_by:
+        return exit_code(outcome.stopped_by)
+    return ExitCode.DONE if outcome.complete else ExitCode.FAILURES
 
 
 def _fail(error: PagemillError) -> NoReturn:
     _console().print(f"pagemill: {error}", style="bold red", highlight=False, soft_wrap=True, markup=False)
-    match error:
-        case EndpointNeverAnswered():
-            raise typer.Exit(ExitCode.ENDPOINT_NEVER_ANSWERED)
-        case StoreUnusable():
-            raise typer.Exit(ExitCode.STORE_UNUSABLE)
-    raise typer.Exit(ExitCode.WRONG_USAGE)
+    raise typer.Exit(exit_code(error))
 
 
 def _console() -> Console:

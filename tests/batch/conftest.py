@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pagemill.adapters.id_token import IdTokenAuth
 from pagemill.adapters.local_source import LocalSource
 from pagemill.adapters.openai_ocr import OpenAiRecognizer
 from pagemill.adapters.stores import LocalStore
@@ -45,6 +46,7 @@ class Mill:
     store: ObjectStore | None = None
     documents: DocumentSource | None = None  # instead of the local folder `source`
     url: str = ""
+    auth: IdTokenAuth | None = None
     answer_seconds: float = 2.0
     patience: Patience = IMPATIENT
 
@@ -87,7 +89,9 @@ class Mill:
         recipe = recipe or Recipe(MODEL)
         self.progress = Progress()
         store = self.store or LocalStore(self.out)
-        async with OpenAiRecognizer(locate, recipe=recipe, answer_seconds=self.answer_seconds) as client:
+        async with OpenAiRecognizer(
+            locate, recipe=recipe, answer_seconds=self.answer_seconds, auth=self.auth
+        ) as client:
             gate = EndpointGate(client, patience=self.patience, announce=self.progress.announce)
             reader = PageReader(
                 rasterizer=self.rasterizer,

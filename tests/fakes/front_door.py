@@ -94,7 +94,7 @@ class FrontDoor:
                     await writer.drain()
         finally:
             self._connections.discard(task)
-            writer.close()
+            writer.transport.abort()  # to close politely takes longer than a test's event loop may live
 
     async def _forward(self, head: bytes, body: bytes) -> bytes:
         if self.moved_to:
@@ -104,7 +104,7 @@ class FrontDoor:
             writer.write(head + body)
             answer, _, content = await _message(reader)
         finally:
-            writer.close()
+            writer.transport.abort()
         return answer + content
 
 
