@@ -304,3 +304,28 @@ def test_an_object_is_itself_and_nothing_below_it(bucket: FakeGcs, gcs_client: s
     assert isinstance(document, Document)
     with object_.local_copy(document) as path:
         assert path.read_bytes() == b"in/a.pdf/a.pdf"
+
+
+@pytest.mark.parametrize("stored", [b"", b"content" * 100])
+def test_an_answer_that_breaks_off_is_asked_for_again_even_that_there_is_nothing(
+    bucket: FakeGcs, gcs_client: storage.Client, stored: bytes
+) -> None:
+    if stored:
+        bucket.put("bucket", "out/a.json", stored)
+    torn = [Fault(torn=True), Fault(torn=True)]
+    bucket.fault = lambda kind, _bucket, _key: torn.pop() if kind == "media" and torn else None
+
+    found = GcsStore(gcs_client, Location("bucket", "out")).read("a.json")
+
+    assert (found.data if found else b"") == stored
+
+
+def test_a_result_whose_rest_arrives_damaged_is_read_again(bucket: FakeGcs, gcs_client: storage.Client) -> None:
+    bucket.put("bucket", "out/a.json", b"content" * 100)
+    faults = [Fault(corrupted=True), Fault(torn=True)]
+    bucket.fault = lambda kind, _bucket, _key: faults.pop() if kind == "media" and faults else None
+
+    found = GcsStore(gcs_client, Location("bucket", "out")).read("a.json")
+
+    assert found
+    assert found.data == b"content" * 100

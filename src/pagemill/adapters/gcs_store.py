@@ -6,6 +6,8 @@ import io
 from collections.abc import Iterator
 from typing import IO
 
+import requests
+import stamina
 from google.api_core import exceptions as api
 from google.cloud import storage
 from google.cloud.storage.exceptions import DataCorruption
@@ -48,7 +50,7 @@ class GcsStore:
         blob = self._blob(key)
         try:
             with explained(self._location.bucket, f"{self.name}/{key}"):
-                data = blob.download_as_bytes(checksum="crc32c")
+                data = _downloaded(blob)
         except api.NotFound:
             return None
         except DataCorruption as error:
@@ -124,3 +126,15 @@ class GcsStore:
 
     def _blob(self, key: str) -> storage.Blob:
         return self._bucket.blob(self._location.name_of(key))
+
+
+@stamina.retry(on=(requests.RequestException, DataCorruption), attempts=5)
+def _downloaded(blob: storage.Blob) -> bytes:
+    """An object's content. What breaks off is asked for again, for the client does so only where it is no error answer.
+
+    The checksum is compared here because the client does not compare it after it has resumed a download.
+    """
+    data: bytes = blob.download_as_bytes(checksum=None)
+    if crc32c(io.BytesIO(data)) != blob.crc32c:
+        raise DataCorruption(None, "the content does not match its checksum")
+    return data
