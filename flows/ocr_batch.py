@@ -9,6 +9,7 @@ from prefect.client.schemas.objects import State
 
 from pagemill.domain.summary import RunSummary
 from pagemill.settings import read_settings
+from tasks.admission import shared_slots
 from tasks.parameters import OcrBatchParameters
 from tasks.reading import read_pages
 from tasks.reporting import final_state, report, reporting
@@ -18,7 +19,7 @@ from tasks.wiring import new_run_id, open_batch
 @flow(name="ocr-batch", flow_run_name="ocr {parameters.source}", persist_result=False)
 async def ocr_batch(parameters: OcrBatchParameters) -> State[RunSummary]:
     """Read every PDF of a source, with few pages in flight at once, and write Markdown, JSONL and a manifest each."""
-    async with open_batch(parameters, read_settings()) as batch:
+    async with open_batch(parameters, read_settings(), shared_slots) as batch:
         async with reporting(batch.progress):
             summary = await batch.run(new_run_id(), partial(read_pages, batch))
         await report(summary)

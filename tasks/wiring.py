@@ -8,6 +8,7 @@ import functools
 import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
     from pagemill.adapters.id_token import IdTokenAuth
 
+Admission = Callable[[OcrBatchParameters, Settings, Progress], AbstractAsyncContextManager[SlotPool]]
+
 _AHEAD = 2  # pages drawn or being drawn for each page in flight
 
 _watched: ContextVar[Progress | None] = ContextVar("watched", default=None)
@@ -60,8 +63,15 @@ def new_run_id() -> str:
 
 
 @contextlib.asynccontextmanager
-async def open_batch(parameters: OcrBatchParameters, settings: Settings) -> AsyncIterator[Batch]:
+async def open_batch(
+    parameters: OcrBatchParameters, settings: Settings, admission: Admission | None = None
+) -> AsyncIterator[Batch]:
     """Build a batch; what it started ends with the context.
+
+    Args:
+        parameters: What to do.
+        settings: Where things are.
+        admission: Opens the slots; None: the run's own.
 
     Raises:
         UsageError: A parameter or a setting is wrong.
@@ -99,11 +109,14 @@ async def open_batch(parameters: OcrBatchParameters, settings: Settings) -> Asyn
         gate = EndpointGate(recognizer, patience=patience, announce=progress.announce)
         stack.push_async_callback(gate.close)
         rasterizer = await stack.enter_async_context(_rasterizer(parameters, settings))
+        slots: SlotPool = RunSlots(parameters.max_in_flight)
+        if admission:
+            slots = await stack.enter_async_context(admission(parameters, settings, progress))
         reader = PageReader(
             rasterizer=rasterizer,
             recognizer=recognizer,
             gate=gate,
-            slots=await _slots(parameters, settings, progress, stack),
+            slots=slots,
             destination=destination,
             recipe=recipe,
             progress=progress,
@@ -125,29 +138,6 @@ async def open_batch(parameters: OcrBatchParameters, settings: Settings) -> Asyn
             max_in_flight=parameters.max_in_flight,
             limits=BatchLimits(pages=(1 + _AHEAD) * parameters.max_in_flight),
         )
-
-
-async def _slots(
-    parameters: OcrBatchParameters, settings: Settings, progress: Progress, stack: contextlib.AsyncExitStack
-) -> SlotPool:
-    """Slots of the limit that all runs of a Prefect server share, where there is something to share."""
-    from prefect import get_client  # noqa: PLC0415 -- takes seconds, and a dry run has no server
-    from prefect.context import FlowRunContext  # noqa: PLC0415
-
-    from tasks.private_server import is_private  # noqa: PLC0415
-    from tasks.slots import LimitSlots  # noqa: PLC0415
-
-    context = FlowRunContext.get()
-    if context is None or context.flow_run is None or is_private() or not endpoint_url(parameters, settings):
-        return RunSlots(parameters.max_in_flight)
-    slots = LimitSlots(
-        await stack.enter_async_context(get_client()),
-        limit=settings.concurrency_limit,
-        most=parameters.max_in_flight,
-        flow_run=context.flow_run.id,
-        announce=progress.announce,
-    )
-    return await stack.enter_async_context(slots)
 
 
 def endpoint_url(parameters: OcrBatchParameters, settings: Settings) -> str:

@@ -278,6 +278,7 @@ def test_registering_again_changes_nothing_and_a_run_without_the_limit_names_the
     assert pagemill(*arguments)[0] == 0
 
 
+@pytest.mark.flow
 def test_registering_without_a_prefect_server_says_how_to_get_one(alone: Pagemill) -> None:
     status, _, errors = alone("register")
 

@@ -175,14 +175,14 @@ async def test_several_poison_pages_that_fly_together_are_found_one_by_one(mill:
 async def test_an_endpoint_that_reads_nothing_ends_the_run_in_the_end_and_no_page_is_blamed(
     mill: Mill, answer: Answer
 ) -> None:
-    mill.patience = replace(mill.patience, silence_seconds=1.0)
+    mill.patience = replace(mill.patience, silence_seconds=0.5)
     mill.add("a.pdf", "30")
 
     async with FakeEndpoint(lambda request: None if request.index <= 10 else answer, dead_seconds=0.01) as endpoint:
         summary = await mill.run(endpoint)
 
     assert isinstance(summary.stopped_by, EndpointNeverAnswered)
-    assert "read no page for 1 s" in str(summary.stopped_by)
+    assert "read no page for 0.5 s" in str(summary.stopped_by)
     assert +Counter(summary.statuses) == {Status.OK: 10}
     assert not (mill.out / "a.pdf/manifest.json").exists()
 
