@@ -38,6 +38,18 @@ def born_digital(path: Path, *, pages: int, seed: int = 1) -> Path:
     return path
 
 
+def stamps(path: Path, *, pages: int, seed: int = 1) -> Path:
+    """Write a document of stamp-sized pages, all different, that cost next to nothing to draw."""
+    canvas = Canvas(str(path), pagesize=(24, 24), invariant=1)
+    for number in range(1, pages + 1):
+        for bit in range(20):
+            if (seed * 2**14 + number) >> bit & 1:
+                canvas.rect(2 + 4 * (bit % 5), 2 + 4 * (bit // 5), 3, 3, fill=1)
+        canvas.showPage()
+    canvas.save()
+    return path
+
+
 def scan(path: Path, *, pages: int, seed: int = 1) -> Path:
     """Write a document whose pages are nothing but a grey 200 dpi JPEG each."""
     source = pdfium.PdfDocument(born_digital(path.with_suffix(".source.pdf"), pages=pages, seed=seed))

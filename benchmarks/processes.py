@@ -28,18 +28,26 @@ class Run:
     cpu_seconds: dict[str, float] = field(default_factory=dict)  # by kind of process
 
 
+def started_run(
+    source: Path, destination: Path, url: str, *, home: Path, api_url: str = "", **settings: str
+) -> subprocess.Popen[str]:
+    """Start the command line, on a shared Prefect server if there is one."""
+    quiet = {"PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+    environment = {**os.environ, **quiet, **settings}
+    environment.pop("PREFECT_API_URL", None)
+    if api_url:
+        environment["PREFECT_API_URL"] = api_url
+    command = [sys.executable, "-m", "pagemill.cli", "run", str(source), str(destination), "--endpoint", url, "--json"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
 def pagemill_run(source: Path, destination: Path, url: str, *, home: Path) -> Run:
     """Run the command line to its end.
 
     Raises:
         RuntimeError: It failed.
     """
-    environment = {**os.environ, "PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
-    environment.pop("PREFECT_API_URL", None)
-    command = [sys.executable, "-m", "pagemill.cli", "run", str(source), str(destination), "--endpoint", url, "--json"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    ) as process:
+    with started_run(source, destination, url, home=home) as process:
         watch = _Watch(psutil.Process(process.pid))
         watch.start()
         output, errors = process.communicate()

@@ -1,4 +1,4 @@
-"""All benchmarks that need nothing but this machine, one after the other: `make bench`."""
+"""All benchmarks that need nothing but this machine, one after the other: `make bench`; half an hour in all."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ BENCHMARKS = {
     "memory.py": "Memory is flat",
     "cpu.py": "CPU time a page",
     "listing.py": "A run over 100,000 documents that are done",
+    "cold.py": "A cold and flaky endpoint costs time, and no page",
+    "three_runs.py": "Three runs share eight slots, and keep them busy",
+    "kills.py": "kill -9 at twenty moments",
 }
 
 

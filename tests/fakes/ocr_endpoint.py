@@ -1,9 +1,8 @@
 """An OCR endpoint whose text depends on the image alone, with faults on order and a record of everything it was sent.
 
 Speaks as much of vLLM's HTTP interface as pagemill uses, over bare asyncio streams, so that it can fail below HTTP too
-and costs next to no CPU time in benchmarks. As a program,
-`python tests/fakes/ocr_endpoint.py [--latency S]`, it prints its URL and runs until its standard input closes; then
-`GET /record` returns its record.
+and costs next to no CPU time in benchmarks. A path before `/v1` tells callers apart. As a program it prints its URL and
+runs until its standard input closes; meanwhile `GET /record` returns its record.
 """
 
 from __future__ import annotations
@@ -14,17 +13,22 @@ import base64
 import contextlib
 import hashlib
 import json
+import random
+import re
+import socket
 import struct
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from socket import SO_LINGER, SOL_SOCKET
 from types import TracebackType
 from typing import Any, Self
 
 MODEL = "lightonai/LightOnOCR-2-1B"
+_FIGURES = ("sent", "spans", "callers", "most_in_flight", "ready_at")
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ class Answer:
     status: int = 200
     finish_reason: str = "stop"
     headers: dict[str, str] = field(default_factory=dict)
+    at_once: bool = False  # whatever the latency
 
 
 RESET, HANG = Answer(kind="reset"), Answer(kind="hang")
@@ -64,6 +69,8 @@ class Record:
 
     sent: Counter[str] = field(default_factory=Counter)  # image to how often
     spans: list[tuple[float, float]] = field(default_factory=list)  # of each request, on the monotonic clock
+    callers: list[str] = field(default_factory=list)  # who sent them: what came before `/v1` in the path
+    ready_at: float = 0.0  # when `/health` first said so
     in_flight: int = 0
     most_in_flight: int = 0
     paths: Counter[str] = field(default_factory=Counter)
@@ -103,6 +110,9 @@ class FakeEndpoint:
         keep_bodies: bool = True,
         first_wait_for: int = 1,
         dead_seconds: float = 0.05,
+        probe_fault: Callable[[], Answer | None] = lambda: None,
+        journal: Path | None = None,
+        port: int = 0,
     ) -> None:
         """Configure.
 
@@ -114,6 +124,9 @@ class FakeEndpoint:
             first_wait_for: The first answers wait until so many pages are in flight.
             keep_bodies: Whether the record holds requests, without their images.
             dead_seconds: How long it is away when it dies.
+            probe_fault: Decides about requests that are no pages.
+            journal: A file that gets a line, the image's name, for each page as it arrives: it survives the process.
+            port: Where to listen; 0: any free port.
         """
         self.record = Record()
         self._answer = answer
@@ -123,8 +136,10 @@ class FakeEndpoint:
         self._keep_bodies = keep_bodies
         self._first_wait_for = first_wait_for
         self._dead_seconds = dead_seconds
+        self._probe_fault = probe_fault
+        self._journal = journal.open("a", buffering=1) if journal else None
         self._enough = asyncio.Event()
-        self._port = 0
+        self._port = port
         self._server: asyncio.Server | None = None
         self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._resurrection: asyncio.Task[None] | None = None
@@ -183,23 +198,27 @@ class FakeEndpoint:
         _, path, _ = head[0].split(" ", 2)
         length = next((int(line.split(":")[1]) for line in head if line.lower().startswith("content-length:")), 0)
         body = await reader.readexactly(length)
-        self.record.paths[path] += 1
-        if path == "/v1/chat/completions":
-            return await self._page(body, writer)
-        if path == "/health":
-            _send(writer, 200 if self._healthy() else 503, b"")
-        elif path == "/v1/models":
+        caller, route = re.fullmatch(r"(.*?)(/v1/\w+(?:/\w+)?|/\w+)", path).groups()  # type: ignore[union-attr]
+        self.record.paths[route] += 1
+        if route == "/v1/chat/completions":
+            return await self._page(body, writer, caller)
+        if (fault := self._probe_fault()) and route != "/record":
+            return await self._reply(fault, writer)
+        if route == "/health":
+            healthy = self._healthy()
+            self.record.ready_at = self.record.ready_at or healthy * time.monotonic()
+            _send(writer, 200 if healthy else 503, b"")
+        elif route == "/v1/models":
             _send(writer, 200, json.dumps({"object": "list", "data": [{"id": self._model}]}).encode())
-        elif path == "/record":
-            record = self.record
-            figures = {"sent": record.sent, "spans": record.spans, "most_in_flight": record.most_in_flight}
+        elif route == "/record":
+            figures = {name: getattr(self.record, name) for name in _FIGURES}
             _send(writer, 200, json.dumps(figures).encode())
         else:
             _send(writer, 404, b"")
         await writer.drain()
         return True
 
-    async def _page(self, body: bytes, writer: asyncio.StreamWriter) -> bool:
+    async def _page(self, body: bytes, writer: asyncio.StreamWriter, caller: str) -> bool:
         started = time.monotonic()
         record = self.record
         record.in_flight += 1
@@ -210,17 +229,20 @@ class FakeEndpoint:
             if record.in_flight >= self._first_wait_for:
                 self._enough.set()
             await self._enough.wait()
-            await asyncio.sleep(self._latency_seconds)
+            await asyncio.sleep(0 if answer.at_once else self._latency_seconds)
             return await self._reply(answer, writer)
         finally:
             record.in_flight -= 1
             record.spans.append((started, time.monotonic()))
+            record.callers.append(caller)
 
     def _request(self, body: bytes) -> Request:
         start = body.index(b";base64,") + 8
         end = body.index(b'"', start)
         image = hashlib.sha256(body[start:end]).hexdigest()[:16]
         self.record.sent[image] += 1
+        if self._journal:
+            self._journal.write(f"{image}\n")
         parsed = json.loads(body[:start] + body[end:]) if self._keep_bodies else {}
         if self._keep_bodies:
             self.record.bodies.append(parsed)
@@ -266,16 +288,47 @@ def _send(writer: asyncio.StreamWriter, status: int, body: bytes, headers: dict[
     writer.write("\r\n".join([*lines, "", ""]).encode() + body)
 
 
-async def _serve(latency_seconds: float, model: str) -> None:
-    async with FakeEndpoint(latency_seconds=latency_seconds, model=model, keep_bodies=False) as endpoint:
-        sys.stdout.write(f"{endpoint.url}\n")
-        sys.stdout.flush()
+def flaky(seed: int) -> Callable[[], Answer | None]:
+    """A tenth of all requests gets 429 or 503, one in fifty is reset; at once, as a front end does it."""
+    rng = random.Random(seed)  # noqa: S311 -- a schedule of faults
+    answers = [None, *(replace(answer, at_once=True) for answer in (failing(429), failing(503), RESET))]
+    return lambda: rng.choices(answers, weights=[88, 5, 5, 2])[0]
+
+
+async def _serve(options: argparse.Namespace) -> None:
+    started = time.monotonic()
+    fault = flaky(options.flaky) if options.flaky else lambda: None
+    endpoint = FakeEndpoint(
+        lambda _: fault(),
+        latency_seconds=options.latency,
+        model=options.model,
+        keep_bodies=False,
+        healthy=lambda: time.monotonic() > started + options.cold,
+        probe_fault=fault,
+        journal=options.journal,
+        port=options.port or _free_port(),
+    )
+    if options.cold:
+        print(endpoint.url, flush=True)  # noqa: T201 -- what starts it reads this
+        await asyncio.sleep(options.cold / 2)  # refuses connections first; then it is there, and not ready
+    async with endpoint:
+        if not options.cold:
+            print(endpoint.url, flush=True)  # noqa: T201
         await asyncio.to_thread(sys.stdin.read)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+        return port
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--latency", type=float, default=0.0, help="seconds a page takes")
     parser.add_argument("--model", default=MODEL, help="model to serve")
-    options = parser.parse_args()
-    asyncio.run(_serve(options.latency, options.model))
+    parser.add_argument("--cold", type=float, default=0.0, help="seconds until it is ready")
+    parser.add_argument("--flaky", type=int, default=0, metavar="SEED", help="fail now and then")
+    parser.add_argument("--port", type=int, default=0, help="where to listen")
+    parser.add_argument("--journal", type=Path, help="file that gets the name of each image")
+    asyncio.run(_serve(parser.parse_args()))

@@ -33,11 +33,16 @@ class Endpoint:
 
 
 @contextlib.contextmanager
-def running_endpoint(latency_seconds: float) -> Iterator[Endpoint]:
-    """Start the endpoint, and stop it."""
-    program = Path(__file__).with_name("ocr_endpoint.py")
-    command = [sys.executable, str(program), "--latency", str(latency_seconds)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+def running_endpoint(latency_seconds: float, *options: str) -> Iterator[Endpoint]:
+    """Start the endpoint, and stop it; `options` are more of the program's."""
+    with started_endpoint(latency_seconds, *options) as process:
         assert process.stdout
         yield Endpoint(process.stdout.readline().strip())
         process.terminate()
+
+
+def started_endpoint(latency_seconds: float, *options: str) -> subprocess.Popen[str]:
+    """Start the endpoint, for those who mean to kill it; its first line is its URL."""
+    program = Path(__file__).with_name("ocr_endpoint.py")
+    command = [sys.executable, str(program), "--latency", str(latency_seconds), *options]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

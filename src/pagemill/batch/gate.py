@@ -47,6 +47,7 @@ class EndpointGate:
             patience: When to give up.
             announce: Told what is being waited for.
         """
+        self.answers = 0  # that pages got so far
         self._recognizer = recognizer
         self._patience = patience
         self._announce = announce
@@ -74,7 +75,6 @@ class EndpointGate:
             PagemillError: What else the run was stopped by.
         """
         if self._opening is None:
-            self._silent_since = time.monotonic()
             self._opening = asyncio.create_task(self._wake())
         await self._until(lambda: self._open)
 
@@ -134,6 +134,7 @@ class EndpointGate:
         return not self._through if alone else not self._alone_wanted and self._through < self._width
 
     def _answered(self) -> None:
+        self.answers += 1
         self._failures = 0
         self._width += 1
 
@@ -150,7 +151,6 @@ class EndpointGate:
     async def _wake(self) -> None:
         patience = self._patience.wake_seconds
         await self._open_within(patience, f"did not get ready within {patience:g} s")
-        self._silent_since = time.monotonic()
 
     async def _reopen(self, trouble: EndpointUnavailable) -> None:
         self._announce(f"the endpoint is in trouble: {trouble}")

@@ -27,8 +27,8 @@ from pagemill.errors import (
 )
 from pagemill.ports import ABSENT, ObjectStore, Rasterizer, Recognizer, SlotPool
 
-_SUSPECTED_AFTER = 3  # failures that the page may be the cause of; then it is sent while no other page is in flight
-_CONDEMNED_AFTER = 5  # such failures, if the endpoint then reads something else
+_SUSPECTED_AFTER = 3  # failures during which no other page was read; then it is sent while no other is in flight
+_CONDEMNED_AFTER = 5  # failures, if the endpoint then reads something else
 _MOST_ANSWERS = 2  # the second only if the first will not do
 
 
@@ -114,12 +114,13 @@ class PageReader:
             async with self._slots.slot():
                 if not self._gate.is_open:
                     continue
+                answers = self._gate.answers
                 try:
                     return await self._in_flight(document, page)
                 except Shut:
                     continue
                 except EndpointUnavailable as trouble:
-                    page.blame(trouble)
+                    page.blame(trouble, others_were_read=self._gate.answers > answers)
         return None
 
     async def _in_flight(self, document: Document, page: _Page) -> PageResult:
@@ -207,23 +208,25 @@ class _Page:
         self.completion_tokens = 0
         self.objections: list[str] = []
         self._blamed = 0
+        self._blamed_with_others = 0
         self._troubles: Counter[str] = Counter()
         self._started = time.monotonic()
 
     @property
     def suspected(self) -> bool:
-        """Whether it is to be sent alone: pages in flight when the endpoint fails are all blamed at first."""
-        return self._blamed >= _SUSPECTED_AFTER
+        """Whether it is to be sent alone: all pages in flight when the endpoint fails are blamed at first."""
+        return self._blamed_with_others >= _SUSPECTED_AFTER
 
     @property
     def exhausted(self) -> bool:
         """Whether it is not to be sent again, unless the endpoint turns out to read nothing else either."""
         return self._blamed >= _CONDEMNED_AFTER
 
-    def blame(self, trouble: EndpointUnavailable) -> None:
+    def blame(self, trouble: EndpointUnavailable, *, others_were_read: bool) -> None:
         """Note what the endpoint did when it had the page, where that may be the page's doing."""
         if trouble.page_may_be_the_cause:
             self._blamed += 1
+            self._blamed_with_others += not others_were_read
             self._troubles[str(trouble)] += 1
 
     def pardon(self) -> None:

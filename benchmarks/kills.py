@@ -1,0 +1,204 @@
+"""`kill -9` at twenty random moments of a 400-page batch: what is sent again, and whether the results are the same.
+
+Five times each: the run itself (which is then started again), a render worker, the endpoint, the Prefect server. The
+limit on that server has room for eight killed runs, so that the benchmark need not wait for their leases; how long it
+takes until a killed run's slots are back is measured apart. Usage: `kills.py [SEED]`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import psutil
+from prefect.client.orchestration import PrefectClient
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.corpus import stamps
+from benchmarks.processes import pagemill_run, started_run
+from tasks.limits import ensure_limit
+from tests.fakes.ocr_process import running_endpoint, started_endpoint
+from tests.fakes.prefect_server import PrefectServer
+
+DOCUMENTS, PAGES, PAGE_SECONDS = 8, 50, 2.0
+KILLS_EACH, IN_FLIGHT, BACK_SECONDS = 5, 8, 75.0
+LIMIT = "lightonocr-endpoint"
+LEASES = {"PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem"}
+
+
+class Experiment:
+    """A batch, everything around it, and the means to kill each part."""
+
+    def __init__(self, folder: Path, server: PrefectServer, seed: int) -> None:
+        self.resent: dict[str, list[int]] = {}
+        self._folder = folder
+        self._server = server
+        self._rng = random.Random(seed)  # noqa: S311 -- moments, no secrets
+        self._journal = folder / "journal"
+        self._journal.touch()
+        self._url = ""
+        self._endpoint = self._started_endpoint()
+        self._run = self._started_run()
+        self._server_starts: asyncio.Task[None] | None = None
+
+    async def kill_all(self) -> None:
+        """Kill this and that, and let the batch come to its end."""
+        targets: dict[str, Callable[[], Awaitable[None]]] = {
+            "the run": self._kill_run,
+            "a render worker": self._kill_worker,
+            "the endpoint": self._kill_endpoint,
+            "the Prefect server": self._kill_server,
+        }
+        order = [name for name in targets for _ in range(KILLS_EACH)]
+        self._rng.shuffle(order)
+        for name in order:
+            await self._some_pages()
+            before = self._sent()
+            await targets[name]()
+            await self._some_pages()
+            after = self._sent()[len(before) :]
+            self.resent.setdefault(name, []).append(sum(image in set(before) for image in after))
+        while self._run.poll() is None or self._run.returncode:
+            if self._run.poll() is not None:
+                raise RuntimeError(self._run.communicate()[1])
+            await asyncio.sleep(0.1)
+        self._endpoint.kill()
+        self._endpoint.communicate()
+
+    def times_sent(self) -> Counter[str]:
+        """How often each page was sent."""
+        return Counter(self._sent())
+
+    def _sent(self) -> list[str]:
+        return self._journal.read_text().split()
+
+    async def _some_pages(self) -> None:
+        """Wait for a random number of pages to arrive."""
+        target = len(self._sent()) + self._rng.randint(IN_FLIGHT + 1, 2 * IN_FLIGHT)
+        while len(self._sent()) < target:
+            if self._run.poll() is not None:
+                return  # nothing is left to be sent
+            await asyncio.sleep(0.02)
+
+    def _started_endpoint(self) -> subprocess.Popen[str]:
+        port = ("--port", self._url.rpartition(":")[2]) if self._url else ()
+        endpoint = started_endpoint(PAGE_SECONDS, "--journal", str(self._journal), *port)
+        assert endpoint.stdout  # noqa: S101 -- for mypy: it is a pipe
+        self._url = endpoint.stdout.readline().strip()
+        return endpoint
+
+    def _started_run(self) -> subprocess.Popen[str]:
+        folder = self._folder
+        return started_run(folder / "in", folder / "out", self._url, home=folder / "home", api_url=self._server.url)
+
+    async def _kill_run(self) -> None:
+        self._run.kill()
+        self._run.communicate()
+        if self._server_starts:
+            await self._server_starts  # a run does not begin without it
+        self._run = self._started_run()
+
+    async def _kill_worker(self) -> None:
+        children = psutil.Process(self._run.pid).children()
+        self._rng.choice([child for child in children if any("render_worker" in w for w in child.cmdline())]).kill()
+
+    async def _kill_endpoint(self) -> None:
+        self._endpoint.kill()
+        self._endpoint.communicate()
+        self._endpoint = self._started_endpoint()
+
+    async def _kill_server(self) -> None:
+        if self._server_starts:
+            await self._server_starts
+        self._server.kill()
+        self._server_starts = asyncio.create_task(self._server.start())
+
+
+def texts(folder: Path) -> dict[str, list[tuple[int, str, str]]]:
+    """Number, status and text of each page."""
+    found = {}
+    for path in sorted(folder.glob("*/pages.jsonl")):
+        pages = [json.loads(line) for line in path.read_text().splitlines()]
+        found[path.parent.name] = [(page["number"], page["status"], page["markdown"]) for page in pages]
+    return found
+
+
+async def seconds_until_slots_are_back(folder: Path, server: PrefectServer, client: PrefectClient) -> float:
+    """Kill a run that holds all slots, start another, and wait for its first page."""
+    await ensure_limit(client, "all eight", IN_FLIGHT)
+    for seed, name in ((101, "holder"), (102, "next")):
+        (folder / name).mkdir()
+        stamps(folder / name / "a.pdf", pages=40, seed=seed)
+    with running_endpoint(600.0) as target:
+
+        async def sends(name: str, pages: int) -> tuple[subprocess.Popen[str], float]:
+            run = started_run(
+                *(folder / name, folder / f"{name}-out", target.url),
+                home=folder / "home",
+                api_url=server.url,
+                PAGEMILL_CONCURRENCY_LIMIT="all eight",
+            )
+            before = len(target.sent)
+            while len(target.sent) < before + pages:
+                await asyncio.sleep(0.1)
+            return run, time.monotonic()
+
+        holder, _ = await sends("holder", IN_FLIGHT)
+        holder.kill()
+        holder.communicate()
+        killed = time.monotonic()
+        following, first_page = await sends("next", 1)
+        following.kill()
+        following.communicate()
+    return first_page - killed
+
+
+async def main(seed: int) -> int:
+    """Print the tables; return 1 if a promise is broken."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "in").mkdir()
+        for number in range(DOCUMENTS):
+            stamps(folder / f"in/{number}.pdf", pages=PAGES, seed=number + 1)
+        with running_endpoint(0.0) as target:
+            pagemill_run(folder / "in", folder / "undisturbed", target.url, home=folder / "home")
+        async with PrefectServer(folder / "server", **LEASES) as server, PrefectClient(server.url) as client:
+            await ensure_limit(client, LIMIT, 8 * IN_FLIGHT)
+            experiment = Experiment(folder, server, seed)
+            await experiment.kill_all()
+            back = await seconds_until_slots_are_back(folder, server, client)
+            deadline = time.monotonic() + BACK_SECONDS + 5.0
+            while (left := (await client.read_global_concurrency_limit_by_name(LIMIT)).active_slots) and (
+                time.monotonic() < deadline
+            ):
+                await asyncio.sleep(1.0)
+        same = texts(folder / "out") == texts(folder / "undisturbed")
+    table = Table("killed", "times", "pages sent again, each time", "promised: at most", box=None)
+    for target_name, resent in experiment.resent.items():
+        table.add_row(target_name, str(len(resent)), ", ".join(map(str, resent)), str(IN_FLIGHT))
+    console = Console()
+    console.print(table)
+    sent = experiment.times_sent()
+    console.print(
+        f"seed {seed}; {len(sent)} different pages, sent {sent.total()} times; results as undisturbed: {same}"
+    )
+    console.print(
+        f"slots of a killed run are back after {back:.0f} s, promised: {BACK_SECONDS:.0f}; slots left taken: {left}"
+    )
+    worst = max(max(resent) for resent in experiment.resent.values())
+    return int(worst > IN_FLIGHT or not same or back > BACK_SECONDS or left > 0)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    sys.exit(asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 1)))
