@@ -175,7 +175,7 @@ async def test_a_page_that_hangs_while_others_are_read_does_not_keep_them_waitin
 
     assert +Counter(summary.statuses) == {Status.OK: 599, Status.FAILED: 1}
     assert len(company) == 5
-    assert all(company[:4])
+    assert company[3]  # the fourth time it would be alone
 
 
 async def test_several_poison_pages_that_fly_together_are_found_one_by_one(mill: Mill) -> None:
