@@ -36,7 +36,7 @@ class EndpointGate:
     """Lets pages through to an endpoint that can read them.
 
     A probe opens it: at first, and again after trouble. An endpoint that has just started gets one page, and with each
-    answer one more at a time, so that its autoscaler sees no burst. The gate itself asks for nothing: pages open it.
+    answer twice as many at a time, so that its autoscaler sees no burst. It asks for nothing unless a page wants through.
     """
 
     def __init__(self, recognizer: Recognizer, *, patience: Patience, announce: Callable[[str], None]) -> None:
@@ -136,7 +136,7 @@ class EndpointGate:
     def _answered(self) -> None:
         self.answers += 1
         self._failures = 0
-        self._width += 1
+        self._width *= 2
 
     def _shut(self, trouble: EndpointUnavailable) -> None:
         if not self.is_open:
@@ -165,7 +165,9 @@ class EndpointGate:
 
     def _backoff(self) -> float:
         """None after one failure: the probe says how things are. After several, it has shown that it does not know."""
-        longest = min(2.0 ** (self._failures - 2), self._patience.longest_pause_seconds)
+        longest = min(
+            self._patience.probe_seconds * 2.0 ** min(self._failures, 30), self._patience.longest_pause_seconds
+        )
         return random.uniform(longest / 2, longest) if self._failures > 1 else 0.0  # noqa: S311 -- no secret
 
     async def _open_within(self, seconds: float, failing: str) -> None:
@@ -177,7 +179,7 @@ class EndpointGate:
         except Exception as error:  # noqa: BLE001 -- whoever waits gets it; lost in this task, they would wait for ever
             self.stop(error)
         else:
-            self._width = 1 if time.monotonic() - started > self._patience.cold_seconds else math.inf
+            self._width = 1.0 if time.monotonic() - started > self._patience.cold_seconds else math.inf
             self._open = True
             self._openings += 1
             self._announce("reading")
