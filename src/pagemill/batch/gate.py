@@ -36,7 +36,8 @@ class EndpointGate:
     """Lets pages through to an endpoint that can read them.
 
     A probe opens it: at first, and again after trouble. An endpoint that has just started gets one page, and with each
-    answer twice as many at a time, so that its autoscaler sees no burst. It asks for nothing unless a page wants through.
+    answer twice as many at a time, so that its autoscaler sees no burst. Without a page that wants through, nothing is
+    asked for.
     """
 
     def __init__(self, recognizer: Recognizer, *, patience: Patience, announce: Callable[[str], None]) -> None:
