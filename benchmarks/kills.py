@@ -61,19 +61,20 @@ class Experiment:
         }
         order = [name for name in targets for _ in range(KILLS_EACH)]
         self._rng.shuffle(order)
+        moments: list[int] = []
         for name in order:
-            await self._some_pages()
-            before = self._sent()
+            await self._some_pages()  # so many that what the last kill cost has been sent again
+            moments.append(len(self._sent()))
             await targets[name]()
-            await self._some_pages()
-            after = self._sent()[len(before) :]
-            self.resent.setdefault(name, []).append(sum(image in set(before) for image in after))
         while self._run.poll() is None or self._run.returncode:
             if self._run.poll() is not None:
                 raise RuntimeError(self._run.communicate()[1])
             await asyncio.sleep(0.1)
         self._endpoint.kill()
         self._endpoint.communicate()
+        sent = self._sent()
+        for name, begin, end in zip(order, moments, [*moments[1:], len(sent)], strict=True):
+            self.resent.setdefault(name, []).append(sum(image in set(sent[:begin]) for image in sent[begin:end]))
 
     def times_sent(self) -> Counter[str]:
         """How often each page was sent."""
@@ -84,10 +85,10 @@ class Experiment:
 
     async def _some_pages(self) -> None:
         """Wait for a random number of pages to arrive."""
-        target = len(self._sent()) + self._rng.randint(IN_FLIGHT + 1, 2 * IN_FLIGHT)
+        target = len(self._sent()) + self._rng.randint(IN_FLIGHT + 1, IN_FLIGHT + 6)
         while len(self._sent()) < target:
             if self._run.poll() is not None:
-                return  # nothing is left to be sent
+                raise RuntimeError(f"the batch came to its end too early: {self._run.communicate()[1]}")
             await asyncio.sleep(0.02)
 
     def _started_endpoint(self) -> subprocess.Popen[str]:
