@@ -36,6 +36,10 @@ class MetadataServer:
         self.requests: Counter[str] = Counter()
         self.faults: list[int] = []  # statuses of the next answers
         self.broken: int = 0  # status of all answers, if any
+        self.said: dict[str, bytes] = {}  # instead of the body of a path's answers
+        self.status_of: dict[str, int] = {}  # instead of their status
+        self.remembers = False  # whether an audience gets the same token again
+        self._tokens: dict[str, str] = {}
         self.before_token: Callable[[], object] = lambda: None  # runs while a token is being made
         private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self.private_pem = private.private_bytes(
@@ -64,7 +68,12 @@ class MetadataServer:
         return f"127.0.0.1:{self._server.server_address[1]}"
 
     def token(self, audience: str, **claims: Any) -> str:
-        """Sign a token."""
+        """Sign a token, or give the one that it remembers."""
+        if not (self.remembers and audience in self._tokens):
+            self._tokens[audience] = self._signed(audience, **claims)
+        return self._tokens[audience]
+
+    def _signed(self, audience: str, **claims: Any) -> str:
         now = int(self.clock())
         payload = {
             "iss": "https://accounts.google.com",
@@ -97,6 +106,8 @@ class MetadataServer:
         self.requests[url.path] += 1
         if status := self.faults.pop(0) if self.faults else self.broken:
             return status, b"on order", "text/plain"
+        if url.path in self.status_of or url.path in self.said:
+            return self.status_of.get(url.path, 200), self.said.get(url.path, b"<html>on order</html>"), "text/html"
         if url.path == f"{_ACCOUNT}/identity":
             self.before_token()
             return 200, self.token(parse_qs(url.query)["audience"][0]).encode(), "application/text"

@@ -7,84 +7,21 @@ import json
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
-from google.auth.compute_engine import _metadata
 
 from pagemill.adapters.id_token import IdTokenAuth
 from pagemill.adapters.openai_ocr import OpenAiRecognizer
 from pagemill.domain.model import Recipe
 from pagemill.errors import EndpointUnavailable, RequestRejected, UsageError
+from tests.adapters.id_token.conftest import IDENTITY, Clock, Gcloud, client_with
 from tests.fakes.front_door import FrontDoor
 from tests.fakes.metadata_server import MetadataServer
 from tests.fakes.ocr_endpoint import MODEL, FakeEndpoint
-
-_IDENTITY = "/computeMetadata/v1/instance/service-accounts/default/identity"
-_NOBODY = "127.0.0.1:9"
-
-
-@dataclass
-class Clock:
-    """Wall clock time that tests move."""
-
-    ahead: float = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self.ahead
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def signer(clock: Clock) -> Iterator[MetadataServer]:
-    with MetadataServer(clock=clock) as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A machine that is not on Google Cloud and where nobody ever logged in."""
-    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path / "gcloud"))
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    for name in ("K_SERVICE", "CLOUD_RUN_JOB", "GCE_METADATA_HOST"):
-        monkeypatch.delenv(name, raising=False)
-    _set_metadata_server(monkeypatch, _NOBODY)
-    monkeypatch.setattr(_metadata, "_METADATA_DETECT_RETRIES", 1)
-    monkeypatch.setattr(_metadata.ping, "__defaults__", (0.5, 1))
-
-
-@pytest.fixture
-def on_google_cloud(monkeypatch: pytest.MonkeyPatch, signer: MetadataServer) -> MetadataServer:
-    """A machine whose metadata server is `signer`."""
-    monkeypatch.setenv("GCE_METADATA_HOST", signer.host)
-    _set_metadata_server(monkeypatch, signer.host)
-    return signer
-
-
-def _set_metadata_server(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
-    monkeypatch.setattr(_metadata, "_GCE_METADATA_HOST", host)  # google-auth reads the variable when it is imported
-    monkeypatch.setenv("GCE_METADATA_IP", host)
-
-
-@pytest.fixture
-async def door(signer: MetadataServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FrontDoor]:
-    async with FakeEndpoint() as endpoint, FrontDoor(endpoint.url, signer, tmp_path) as door:
-        monkeypatch.setenv("SSL_CERT_FILE", str(door.ca_file))
-        yield door
-
-
-@asynccontextmanager
-async def _client(auth: IdTokenAuth) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(auth=auth) as client:
-        yield client
 
 
 async def test_a_hundred_first_requests_at_once_fetch_one_token(
@@ -93,34 +30,34 @@ async def test_a_hundred_first_requests_at_once_fetch_one_token(
     everybody_waits = threading.Event()
     on_google_cloud.before_token = lambda: everybody_waits.wait(5)
 
-    async with _client(IdTokenAuth(f"{door.url}/v1")) as client:
+    async with client_with(IdTokenAuth(f"{door.url}/v1")) as client:
         requests = [asyncio.create_task(client.get(f"{door.url}/health")) for _ in range(100)]
         await asyncio.sleep(0)
         everybody_waits.set()
         answers = await asyncio.gather(*requests)
 
     assert {answer.status_code for answer in answers} == {200}
-    assert on_google_cloud.requests[_IDENTITY] == 1
+    assert on_google_cloud.requests[IDENTITY] == 1
     assert len(set(door.tokens)) == 1
 
 
 async def test_a_token_is_renewed_before_it_expires_and_nobody_notices(
     on_google_cloud: MetadataServer, door: FrontDoor, clock: Clock
 ) -> None:
-    async with _client(IdTokenAuth(door.url, clock=clock)) as client:
+    async with client_with(IdTokenAuth(door.url, clock=clock)) as client:
         for ahead in (0, 3200, 3400, 3600, 6500):
             clock.ahead = ahead
             answers = await asyncio.gather(*(client.get(f"{door.url}/health") for _ in range(5)))
             assert {answer.status_code for answer in answers} == {200}
 
     assert door.outcomes == {200: 25}
-    assert on_google_cloud.requests[_IDENTITY] == 2
+    assert on_google_cloud.requests[IDENTITY] == 2
 
 
 async def test_a_token_that_is_still_good_does_while_the_metadata_server_is_away(
     on_google_cloud: MetadataServer, door: FrontDoor, clock: Clock
 ) -> None:
-    async with _client(IdTokenAuth(door.url, clock=clock)) as client:
+    async with client_with(IdTokenAuth(door.url, clock=clock)) as client:
         await client.get(f"{door.url}/health")
         on_google_cloud.broken, clock.ahead = 404, 3500
         assert (await client.get(f"{door.url}/health")).status_code == 200
@@ -130,20 +67,20 @@ async def test_a_token_that_is_still_good_does_while_the_metadata_server_is_away
 
 
 async def test_fifty_refusals_at_once_cost_one_renewal(on_google_cloud: MetadataServer, door: FrontDoor) -> None:
-    async with _client(IdTokenAuth(door.url)) as client:
+    async with client_with(IdTokenAuth(door.url)) as client:
         await client.get(f"{door.url}/health")
         door.revoked.update(door.tokens)
         answers = await asyncio.gather(*(client.get(f"{door.url}/health") for _ in range(50)))
 
     assert {answer.status_code for answer in answers} == {200}
-    assert on_google_cloud.requests[_IDENTITY] == 2
+    assert on_google_cloud.requests[IDENTITY] == 2
     assert 1 <= door.outcomes[401] <= 50
 
 
 async def test_a_second_refusal_is_the_callers_to_see(on_google_cloud: MetadataServer, door: FrontDoor) -> None:
     on_google_cloud.lifetime_seconds = -1
 
-    async with _client(IdTokenAuth(door.url)) as client:
+    async with client_with(IdTokenAuth(door.url)) as client:
         answer = await client.get(f"{door.url}/health")
 
     assert answer.status_code == 401
@@ -180,7 +117,7 @@ async def test_no_token_goes_to_another_origin(on_google_cloud: MetadataServer, 
         await client.get(f"{url}/health")
 
     assert ["Authorization" in request.headers for request in seen] == [True, False]
-    assert on_google_cloud.requests[_IDENTITY] == 1
+    assert on_google_cloud.requests[IDENTITY] == 1
 
 
 @pytest.mark.usefixtures("on_google_cloud")
@@ -210,7 +147,7 @@ async def test_pages_are_read_behind_the_door(on_google_cloud: MetadataServer, d
 
     assert len(transcripts) == 20
     assert door.outcomes == {200: 22}
-    assert on_google_cloud.requests[_IDENTITY] == 1
+    assert on_google_cloud.requests[IDENTITY] == 1
 
 
 async def test_an_account_that_may_not_come_in_is_told_the_command_that_lets_it_in(
@@ -244,7 +181,7 @@ async def test_one_failing_answer_does_not_hide_the_metadata_server(
 ) -> None:
     on_google_cloud.faults = [503]
 
-    async with _client(IdTokenAuth(door.url)) as client:
+    async with client_with(IdTokenAuth(door.url)) as client:
         assert (await client.get(f"{door.url}/health")).status_code == 200
 
 
@@ -254,7 +191,7 @@ async def test_a_metadata_server_in_trouble_is_a_trouble_that_passes(
 ) -> None:
     on_google_cloud.broken = status
 
-    async with _client(IdTokenAuth(door.url)) as client:
+    async with client_with(IdTokenAuth(door.url)) as client:
         with pytest.raises(EndpointUnavailable, match="no identity token for now"):
             await client.get(f"{door.url}/health")
         on_google_cloud.broken = 0
@@ -262,7 +199,7 @@ async def test_a_metadata_server_in_trouble_is_a_trouble_that_passes(
 
 
 async def test_a_service_accounts_key_gets_tokens_from_its_token_uri(signer: MetadataServer, door: FrontDoor) -> None:
-    async with _client(IdTokenAuth(door.url, key=signer.service_account_key())) as client:
+    async with client_with(IdTokenAuth(door.url, key=signer.service_account_key())) as client:
         assert (await client.get(f"{door.url}/health")).status_code == 200
 
     assert signer.requests == {"/token": 1}
@@ -274,12 +211,12 @@ async def test_a_key_file_that_the_environment_names_is_used(
     (tmp_path / "key.json").write_text(json.dumps(signer.service_account_key()))
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
 
-    async with _client(IdTokenAuth(door.url)) as client:
+    async with client_with(IdTokenAuth(door.url)) as client:
         assert (await client.get(f"{door.url}/health")).status_code == 200
 
 
 async def test_a_key_of_another_kind_is_named(door: FrontDoor) -> None:
-    async with _client(IdTokenAuth(door.url, key={"type": "authorized_user"})) as client:
+    async with client_with(IdTokenAuth(door.url, key={"type": "authorized_user"})) as client:
         with pytest.raises(UsageError, match="the key is none of a service account"):
             await client.get(f"{door.url}/health")
 
@@ -299,11 +236,10 @@ async def test_an_impersonated_service_account_gets_tokens(
         "source_credentials": source,
         "delegates": [],
     }
-    (tmp_path / "gcloud").mkdir()
     (tmp_path / "gcloud/application_default_credentials.json").write_text(json.dumps(impersonated))
     monkeypatch.setattr("google.oauth2.credentials.Credentials.refresh", _user_refreshed)
 
-    async with _client(IdTokenAuth(door.url)) as client:
+    async with client_with(IdTokenAuth(door.url)) as client:
         assert (await client.get(f"{door.url}/health")).status_code == 200
 
 
@@ -311,42 +247,34 @@ def _user_refreshed(credentials: object, _: object) -> None:
     credentials.token = "a user's access token"  # type: ignore[attr-defined]  # noqa: S105 -- no secret
 
 
-def _gcloud(folder: Path, script: str) -> None:
-    (folder / "bin").mkdir()
-    program = folder / "bin/gcloud"
-    program.write_text(f"#!/bin/sh\n{script}\n")
-    program.chmod(0o755)
-
-
 async def test_the_last_resort_is_the_users_own_gcloud_login(
-    signer: MetadataServer, door: FrontDoor, tmp_path: Path
+    signer: MetadataServer, door: FrontDoor, gcloud: Gcloud
 ) -> None:
-    _gcloud(tmp_path, f'[ "$*" = "auth print-identity-token --quiet" ] && echo {signer.token(door.url)}')
+    gcloud(f'[ "$*" = "auth print-identity-token --quiet" ] && echo {signer.token(door.url)}')
 
-    async with _client(IdTokenAuth(door.url)) as client:
+    async with client_with(IdTokenAuth(door.url)) as client:
         assert (await client.get(f"{door.url}/health")).status_code == 200
 
 
 async def test_a_users_application_default_credentials_lead_to_gcloud_too(
-    signer: MetadataServer, door: FrontDoor, tmp_path: Path
+    signer: MetadataServer, door: FrontDoor, tmp_path: Path, gcloud: Gcloud
 ) -> None:
     user = {"type": "authorized_user", "client_id": "c", "client_secret": "s", "refresh_token": "r"}
-    (tmp_path / "gcloud").mkdir()
     (tmp_path / "gcloud/application_default_credentials.json").write_text(json.dumps(user))
-    _gcloud(tmp_path, f"echo {signer.token(door.url)}")
+    gcloud(f"echo {signer.token(door.url)}")
 
-    async with _client(IdTokenAuth(door.url)) as client:
+    async with client_with(IdTokenAuth(door.url)) as client:
         assert (await client.get(f"{door.url}/health")).status_code == 200
 
 
 @pytest.mark.parametrize("script", [None, "echo some secret; echo 'ERROR: you are not logged in' >&2; exit 1"])
 async def test_somebody_without_credentials_is_told_the_two_commands_that_help(
-    door: FrontDoor, tmp_path: Path, script: str | None
+    door: FrontDoor, script: str | None, gcloud: Gcloud
 ) -> None:
     if script:
-        _gcloud(tmp_path, script)
+        gcloud(script)
 
-    async with _client(IdTokenAuth(door.url)) as client:
+    async with client_with(IdTokenAuth(door.url)) as client:
         with pytest.raises(UsageError) as error:
             await client.get(f"{door.url}/health")
 
@@ -362,7 +290,7 @@ async def test_a_token_is_in_no_log_and_in_no_error(
 ) -> None:
     auth = IdTokenAuth(door.url)
     with caplog.at_level(logging.DEBUG):
-        async with _client(auth) as client:
+        async with client_with(auth) as client:
             await client.get(f"{door.url}/health")
             door.revoked.update(door.tokens)
             await client.get(f"{door.url}/health")

@@ -6,153 +6,60 @@ import asyncio
 import json
 import logging
 import threading
-import time
 import traceback
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
-import stamina
-from google.auth import _exponential_backoff
-from google.auth.compute_engine import _metadata
 
 from pagemill.adapters.id_token import IdTokenAuth
 from pagemill.errors import EndpointUnavailable, PagemillError, UsageError
+from tests.adapters.id_token.conftest import IDENTITY, NOBODY, Clock, Gcloud, client_with, set_metadata_server
 from tests.fakes.front_door import FrontDoor
 from tests.fakes.metadata_server import MetadataServer
-from tests.fakes.ocr_endpoint import FakeEndpoint
-
-_IDENTITY = "/computeMetadata/v1/instance/service-accounts/default/identity"
-_NOBODY = "127.0.0.1:9"
-
-
-@dataclass
-class Clock:
-    """Wall clock time that tests move."""
-
-    ahead: float = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self.ahead
-
-
-class Server(MetadataServer):
-    """With answers on order: `said` replaces the body of answers of a path, `status_of` their status."""
-
-    def __init__(self, clock: Clock) -> None:
-        super().__init__(clock=clock)
-        self.said: dict[str, bytes] = {}
-        self.status_of: dict[str, int] = {}
-        self.remembers = False
-        self._remembered: dict[str, str] = {}
-
-    def token(self, audience: str, **claims: object) -> str:
-        if self.remembers and audience in self._remembered:
-            return self._remembered[audience]
-        self._remembered[audience] = super().token(audience, **claims)
-        return self._remembered[audience]
-
-    def answer(self, path: str, body: bytes) -> tuple[int, bytes, str]:
-        status, content, type_ = super().answer(path, body)
-        route = path.partition("?")[0]
-        if route in self.status_of or route in self.said:
-            return self.status_of.get(route, status), self.said.get(route, b"<html>on order</html>"), "text/html"
-        return status, content, type_
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def signer(clock: Clock) -> Iterator[Server]:
-    with Server(clock) as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """A machine that is not on Google Cloud, where nobody ever logged in and nobody waits between attempts."""
-    (tmp_path / "gcloud").mkdir()
-    (tmp_path / "bin").mkdir()
-    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path / "gcloud"))
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    for name in ("K_SERVICE", "CLOUD_RUN_JOB", "CLOUD_RUN_EXECUTION", "GCE_METADATA_HOST"):
-        monkeypatch.delenv(name, raising=False)
-    _set_metadata_server(monkeypatch, _NOBODY)
-    monkeypatch.setattr(_exponential_backoff._BaseExponentialBackoff, "_calculate_jitter", lambda _: 0.0)  # noqa: SLF001
-    with stamina.set_testing(True, attempts=3, cap=True):
-        yield
-
-
-@pytest.fixture
-def on_google_cloud(monkeypatch: pytest.MonkeyPatch, signer: Server) -> Server:
-    monkeypatch.setenv("GCE_METADATA_HOST", signer.host)
-    _set_metadata_server(monkeypatch, signer.host)
-    return signer
-
-
-def _set_metadata_server(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
-    monkeypatch.setattr(_metadata, "_GCE_METADATA_HOST", host)
-    monkeypatch.setenv("GCE_METADATA_IP", host)
-
-
-@pytest.fixture
-async def door(signer: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FrontDoor]:
-    async with FakeEndpoint() as endpoint, FrontDoor(endpoint.url, signer, tmp_path) as door:
-        monkeypatch.setenv("SSL_CERT_FILE", str(door.ca_file))
-        yield door
-
-
-@asynccontextmanager
-async def _client(auth: IdTokenAuth) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(auth=auth) as client:
-        yield client
 
 
 async def test_while_renewals_fail_the_metadata_server_is_not_asked_for_every_page(
-    on_google_cloud: Server, door: FrontDoor, clock: Clock
+    on_google_cloud: MetadataServer, door: FrontDoor, clock: Clock
 ) -> None:
-    async with _client(IdTokenAuth(door.url, clock=clock)) as client:
+    async with client_with(IdTokenAuth(door.url, clock=clock)) as client:
         await client.get(f"{door.url}/health")
-        asked = on_google_cloud.requests[_IDENTITY]
+        asked = on_google_cloud.requests[IDENTITY]
         clock.ahead = 3600 - 200
-        on_google_cloud.status_of[_IDENTITY] = 503
+        on_google_cloud.status_of[IDENTITY] = 503
         for _ in range(10):
             assert (await client.get(f"{door.url}/health")).status_code == 200
 
     # google-auth asks five times, with 15 seconds of pauses; once a minute is enough
-    assert on_google_cloud.requests[_IDENTITY] - asked == 5
+    assert on_google_cloud.requests[IDENTITY] - asked == 5
 
 
 async def test_fifty_refusals_cost_one_renewal_though_the_metadata_server_gives_the_same_token_again(
-    on_google_cloud: Server, door: FrontDoor
+    on_google_cloud: MetadataServer, door: FrontDoor
 ) -> None:
-    async with _client(IdTokenAuth(door.url)) as client:
+    async with client_with(IdTokenAuth(door.url)) as client:
         await client.get(f"{door.url}/health")
         on_google_cloud.remembers = True
         door.revoked.update(door.tokens)
         answers = await asyncio.gather(*(client.get(f"{door.url}/health") for _ in range(50)))
 
     assert {answer.status_code for answer in answers} == {401}
-    assert on_google_cloud.requests[_IDENTITY] <= 10  # some come later than the first renewal; not fifty
+    assert on_google_cloud.requests[IDENTITY] <= 10  # some come later than the first renewal; not fifty
 
 
-async def test_those_who_wait_for_a_token_together_fail_together(on_google_cloud: Server, door: FrontDoor) -> None:
-    on_google_cloud.status_of[_IDENTITY] = 503
-    async with _client(IdTokenAuth(door.url)) as client:
+async def test_those_who_wait_for_a_token_together_fail_together(
+    on_google_cloud: MetadataServer, door: FrontDoor
+) -> None:
+    on_google_cloud.status_of[IDENTITY] = 503
+    async with client_with(IdTokenAuth(door.url)) as client:
         outcomes = await asyncio.gather(*(client.get(f"{door.url}/health") for _ in range(8)), return_exceptions=True)
 
     assert {type(outcome) for outcome in outcomes} == {EndpointUnavailable}
-    assert on_google_cloud.requests[_IDENTITY] == 5
+    assert on_google_cloud.requests[IDENTITY] == 5
 
 
 async def test_a_request_that_is_cancelled_does_not_cost_the_others_their_token(
-    on_google_cloud: Server, door: FrontDoor
+    on_google_cloud: MetadataServer, door: FrontDoor
 ) -> None:
     asked, gate = threading.Event(), threading.Event()
 
@@ -161,7 +68,7 @@ async def test_a_request_that_is_cancelled_does_not_cost_the_others_their_token(
         gate.wait(10)
 
     on_google_cloud.before_token = wait
-    async with _client(IdTokenAuth(door.url)) as client:
+    async with client_with(IdTokenAuth(door.url)) as client:
         first = asyncio.create_task(client.get(f"{door.url}/health"))
         second = asyncio.create_task(client.get(f"{door.url}/health"))
         await asyncio.to_thread(asked.wait, 10)
@@ -170,7 +77,7 @@ async def test_a_request_that_is_cancelled_does_not_cost_the_others_their_token(
         gate.set()
         assert (await second).status_code == 200
 
-    assert on_google_cloud.requests[_IDENTITY] == 1
+    assert on_google_cloud.requests[IDENTITY] == 1
 
 
 async def test_another_origin_gets_no_authorization_at_all(door: FrontDoor) -> None:
@@ -191,10 +98,10 @@ async def test_another_origin_gets_no_authorization_at_all(door: FrontDoor) -> N
 
 @pytest.mark.parametrize("garbage", ["<html>sign in</html>", "eyJhbGciOiJSUzI1NiJ9.eyJzZWNyZXQiOjF9", "{}", ""])
 async def test_an_answer_that_is_no_token_passes_and_is_not_quoted(
-    on_google_cloud: Server, door: FrontDoor, garbage: str
+    on_google_cloud: MetadataServer, door: FrontDoor, garbage: str
 ) -> None:
-    on_google_cloud.said[_IDENTITY] = garbage.encode()
-    async with _client(IdTokenAuth(door.url)) as client:
+    on_google_cloud.said[IDENTITY] = garbage.encode()
+    async with client_with(IdTokenAuth(door.url)) as client:
         with pytest.raises(EndpointUnavailable) as trouble:
             await client.get(f"{door.url}/health")
 
@@ -202,47 +109,47 @@ async def test_an_answer_that_is_no_token_passes_and_is_not_quoted(
 
 
 async def test_an_account_that_the_metadata_server_refuses_is_no_trouble_that_passes(
-    on_google_cloud: Server, door: FrontDoor
+    on_google_cloud: MetadataServer, door: FrontDoor
 ) -> None:
-    on_google_cloud.status_of[_IDENTITY] = 403
-    async with _client(IdTokenAuth(door.url)) as client:
+    on_google_cloud.status_of[IDENTITY] = 403
+    async with client_with(IdTokenAuth(door.url)) as client:
         with pytest.raises(UsageError):
             await client.get(f"{door.url}/health")
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 429])
 async def test_a_token_uri_in_trouble_is_a_trouble_that_passes(
-    signer: Server, door: FrontDoor, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    signer: MetadataServer, door: FrontDoor, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "key.json").write_text(json.dumps(signer.service_account_key()))
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
     signer.status_of["/token"] = status
-    async with _client(IdTokenAuth(door.url)) as client:
+    async with client_with(IdTokenAuth(door.url)) as client:
         with pytest.raises(EndpointUnavailable):
             await client.get(f"{door.url}/health")
 
 
 async def test_a_key_that_was_deleted_is_no_trouble_that_passes(
-    signer: Server, door: FrontDoor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    signer: MetadataServer, door: FrontDoor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "key.json").write_text(json.dumps(signer.service_account_key()))
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
     signer.status_of["/token"] = 400
     signer.said["/token"] = b'{"error": "invalid_grant", "error_description": "Invalid JWT Signature."}'
-    async with _client(IdTokenAuth(door.url)) as client:
+    async with client_with(IdTokenAuth(door.url)) as client:
         with pytest.raises(UsageError, match="invalid_grant: Invalid JWT Signature"):
             await client.get(f"{door.url}/health")
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"type": "service_account"}'])
 async def test_a_broken_key_file_is_named_even_where_gcloud_has_a_login(
-    signer: Server, door: FrontDoor, content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    door: FrontDoor, content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gcloud: Gcloud
 ) -> None:
-    _gcloud(tmp_path, f"echo {signer.token(door.url)}")
+    gcloud("echo never asked")
     if content:
         (tmp_path / "key.json").write_text(content)
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
-    async with _client(IdTokenAuth(door.url)) as client:
+    async with client_with(IdTokenAuth(door.url)) as client:
         with pytest.raises(UsageError, match="GOOGLE_APPLICATION_CREDENTIALS"):
             await client.get(f"{door.url}/health")
 
@@ -251,7 +158,7 @@ _IAM = "/v1/projects/-/serviceAccounts/x@y.iam.gserviceaccount.com:generateIdTok
 
 
 @pytest.fixture
-def impersonating(signer: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
+def impersonating(signer: MetadataServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MetadataServer:
     at = f"http://{signer.host}/v1/projects/-/serviceAccounts/{{}}:generateIdToken"
     monkeypatch.setattr("google.auth.iam._IAM_IDTOKEN_ENDPOINT", at)
     monkeypatch.setattr("google.oauth2.credentials._GOOGLE_OAUTH2_TOKEN_ENDPOINT", f"http://{signer.host}/user")
@@ -271,8 +178,8 @@ def impersonating(signer: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     return signer
 
 
-async def test_a_gcloud_login_that_impersonates_gets_tokens(impersonating: Server, door: FrontDoor) -> None:
-    async with _client(IdTokenAuth(door.url)) as client:
+async def test_a_gcloud_login_that_impersonates_gets_tokens(impersonating: MetadataServer, door: FrontDoor) -> None:
+    async with client_with(IdTokenAuth(door.url)) as client:
         assert (await client.get(f"{door.url}/health")).status_code == 200
 
     assert impersonating.requests[_IAM] == 1
@@ -287,21 +194,21 @@ async def test_a_gcloud_login_that_impersonates_gets_tokens(impersonating: Serve
     ],
 )
 async def test_an_impersonation_in_trouble_is_a_trouble_that_passes(
-    impersonating: Server, door: FrontDoor, status: int, said: bytes
+    impersonating: MetadataServer, door: FrontDoor, status: int, said: bytes
 ) -> None:
     impersonating.status_of[_IAM], impersonating.said[_IAM] = status, said
-    async with _client(IdTokenAuth(door.url)) as client:
+    async with client_with(IdTokenAuth(door.url)) as client:
         with pytest.raises(EndpointUnavailable):
             await client.get(f"{door.url}/health")
 
 
-async def test_an_impersonation_that_is_not_allowed_says_so(impersonating: Server, door: FrontDoor) -> None:
+async def test_an_impersonation_that_is_not_allowed_says_so(impersonating: MetadataServer, door: FrontDoor) -> None:
     denied = "Permission 'iam.serviceAccounts.getOpenIdToken' denied on resource (or it may not exist)."
     impersonating.status_of[_IAM] = 403
     impersonating.said[_IAM] = json.dumps(
         {"error": {"code": 403, "message": denied, "status": "PERMISSION_DENIED"}}
     ).encode()
-    async with _client(IdTokenAuth(door.url)) as client:
+    async with client_with(IdTokenAuth(door.url)) as client:
         with pytest.raises(UsageError, match=r"iam\.serviceAccounts\.getOpenIdToken"):
             await client.get(f"{door.url}/health")
 
@@ -310,40 +217,40 @@ async def test_an_impersonation_that_is_not_allowed_says_so(impersonating: Serve
 async def test_an_impersonation_that_nobody_answers_is_a_trouble_that_passes(
     door: FrontDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("google.auth.iam._IAM_IDTOKEN_ENDPOINT", f"http://{_NOBODY}/{{}}")
-    async with _client(IdTokenAuth(door.url)) as client:
+    monkeypatch.setattr("google.auth.iam._IAM_IDTOKEN_ENDPOINT", f"http://{NOBODY}/{{}}")
+    async with client_with(IdTokenAuth(door.url)) as client:
         with pytest.raises(EndpointUnavailable):
             await client.get(f"{door.url}/health")
 
 
 async def test_a_gcloud_login_that_worked_before_may_work_again(
-    signer: Server, door: FrontDoor, clock: Clock, tmp_path: Path
+    signer: MetadataServer, door: FrontDoor, clock: Clock, gcloud: Gcloud
 ) -> None:
-    _gcloud(tmp_path, f"echo {signer.token(door.url)}")
-    async with _client(IdTokenAuth(door.url, clock=clock)) as client:
+    gcloud(f"echo {signer.token(door.url)}")
+    async with client_with(IdTokenAuth(door.url, clock=clock)) as client:
         assert (await client.get(f"{door.url}/health")).status_code == 200
         clock.ahead = 3600
-        _gcloud(tmp_path, "echo 'Reauthentication required.' >&2; exit 1")
+        gcloud("echo 'Reauthentication required.' >&2; exit 1")
         with pytest.raises(EndpointUnavailable, match="Reauthentication required"):
             await client.get(f"{door.url}/health")
-        _gcloud(tmp_path, f"echo {signer.token(door.url)}")
+        gcloud(f"echo {signer.token(door.url)}")
         assert (await client.get(f"{door.url}/health")).status_code == 200
 
 
 async def test_a_token_that_gcloud_prints_on_the_wrong_stream_is_not_quoted(
-    signer: Server, door: FrontDoor, tmp_path: Path
+    signer: MetadataServer, door: FrontDoor, gcloud: Gcloud
 ) -> None:
-    _gcloud(tmp_path, f"echo 'failed with {signer.token(door.url)}' >&2; exit 1")
-    async with _client(IdTokenAuth(door.url)) as client:
+    gcloud(f"echo 'failed with {signer.token(door.url)}' >&2; exit 1")
+    async with client_with(IdTokenAuth(door.url)) as client:
         with pytest.raises(UsageError, match="failed with") as error:
             await client.get(f"{door.url}/health")
 
     assert "eyJ" not in _everything(error.value)
 
 
-async def test_what_gcloud_prints_instead_of_a_token_is_not_quoted(door: FrontDoor, tmp_path: Path) -> None:
-    _gcloud(tmp_path, "echo eyJhbGciOiJSUzI1NiJ9.eyJzZWNyZXQiOjF9")
-    async with _client(IdTokenAuth(door.url)) as client:
+async def test_what_gcloud_prints_instead_of_a_token_is_not_quoted(door: FrontDoor, gcloud: Gcloud) -> None:
+    gcloud("echo eyJhbGciOiJSUzI1NiJ9.eyJzZWNyZXQiOjF9")
+    async with client_with(IdTokenAuth(door.url)) as client:
         with pytest.raises(PagemillError) as error:
             await client.get(f"{door.url}/health")
 
@@ -351,47 +258,45 @@ async def test_what_gcloud_prints_instead_of_a_token_is_not_quoted(door: FrontDo
 
 
 async def test_on_a_machine_of_google_without_its_variables_a_503_does_not_lead_to_gcloud(
-    signer: Server, door: FrontDoor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    signer: MetadataServer, door: FrontDoor, monkeypatch: pytest.MonkeyPatch, gcloud: Gcloud
 ) -> None:
-    _gcloud(tmp_path, "echo gcloud was asked >&2; exit 1")
-    _set_metadata_server(monkeypatch, signer.host)
+    gcloud("echo gcloud was asked >&2; exit 1")
+    set_metadata_server(monkeypatch, signer.host)
     signer.faults = [503]
-    async with _client(IdTokenAuth(door.url)) as client:
+    async with client_with(IdTokenAuth(door.url)) as client:
         assert (await client.get(f"{door.url}/health")).status_code == 200
 
 
 async def test_a_users_login_without_a_quota_project_warns_of_nothing_and_asks_gcloud_for_the_token_alone(
-    signer: Server, door: FrontDoor, tmp_path: Path
+    signer: MetadataServer, door: FrontDoor, tmp_path: Path, gcloud: Gcloud
 ) -> None:
     client_id = "764086051850-6qr4p6gpi6hn506pt8ejuq83di341hur.apps.googleusercontent.com"  # gcloud's own
     user = {"type": "authorized_user", "client_id": client_id, "client_secret": "s", "refresh_token": "r"}
     (tmp_path / "gcloud/application_default_credentials.json").write_text(json.dumps(user))
-    _gcloud(tmp_path, f'echo "$*" >> {tmp_path}/asked; echo {signer.token(door.url)}')
-    async with _client(IdTokenAuth(door.url)) as client:
+    gcloud(f'echo "$*" >> {tmp_path}/asked; echo {signer.token(door.url)}')
+    async with client_with(IdTokenAuth(door.url)) as client:
         assert (await client.get(f"{door.url}/health")).status_code == 200
 
     assert len((tmp_path / "asked").read_text().splitlines()) == 1
 
 
 async def test_with_every_logger_at_debug_no_token_and_no_assertion_is_attached_to_a_record(
-    signer: Server, door: FrontDoor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    signer: MetadataServer,
+    door: FrontDoor,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     (tmp_path / "key.json").write_text(json.dumps(signer.service_account_key()))
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
     monkeypatch.setattr(logging.getLogger("google"), "propagate", True)
     for name in ("", "google", *logging.root.manager.loggerDict):
         caplog.set_level(logging.DEBUG, logger=name)
-    async with _client(IdTokenAuth(door.url)) as client:
+    async with client_with(IdTokenAuth(door.url)) as client:
         await client.get(f"{door.url}/health")
 
     assert caplog.records
     assert not [record.name for record in caplog.records if "eyJ" in str(vars(record))]
-
-
-def _gcloud(folder: Path, script: str) -> None:
-    program = folder / "bin/gcloud"
-    program.write_text(f"#!/bin/sh\n{script}\n")
-    program.chmod(0o755)
 
 
 def _everything(error: BaseException) -> str:
