@@ -41,6 +41,7 @@ class Experiment:
 
     def __init__(self, folder: Path, server: PrefectServer, seed: int) -> None:
         self.resent: dict[str, list[int]] = {}
+        self.times_sent: Counter[str] = Counter()  # of each page
         self._folder = folder
         self._server = server
         self._rng = random.Random(seed)  # noqa: S311 -- moments, no secrets
@@ -72,13 +73,9 @@ class Experiment:
             await asyncio.sleep(0.1)
         self._endpoint.kill()
         self._endpoint.communicate()
-        sent = self._sent()
+        self.times_sent = Counter(sent := self._sent())
         for name, begin, end in zip(order, moments, [*moments[1:], len(sent)], strict=True):
             self.resent.setdefault(name, []).append(sum(image in set(sent[:begin]) for image in sent[begin:end]))
-
-    def times_sent(self) -> Counter[str]:
-        """How often each page was sent."""
-        return Counter(self._sent())
 
     def _sent(self) -> list[str]:
         return self._journal.read_text().split()
@@ -189,7 +186,7 @@ async def main(seed: int) -> int:
         table.add_row(target_name, str(len(resent)), ", ".join(map(str, resent)), str(IN_FLIGHT))
     console = Console()
     console.print(table)
-    sent = experiment.times_sent()
+    sent = experiment.times_sent
     console.print(
         f"seed {seed}; {len(sent)} different pages, sent {sent.total()} times; results as undisturbed: {same}"
     )
