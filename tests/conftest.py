@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from google.cloud import storage
-from google.cloud.storage.retry import DEFAULT_RETRY
 
 from pagemill.adapters import gcs
 from tests.fakes.gcs import FakeGcs
@@ -56,8 +55,6 @@ def google(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGcs]:
     """A Google Cloud Storage of the test's own, which the real client finds by itself."""
     with FakeGcs() as fake:
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", fake.url)
-        monkeypatch.setattr(DEFAULT_RETRY, "_initial", 0.001)  # Google's client waits for a second and more
-        monkeypatch.setattr(DEFAULT_RETRY, "_maximum", 0.005)
         yield fake
 
 

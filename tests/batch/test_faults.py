@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 from google.cloud import storage
+from google.cloud.storage.retry import DEFAULT_RETRY
 
 from pagemill.adapters.gcs import Location
 from pagemill.adapters.gcs_source import GcsSource
@@ -99,7 +100,9 @@ def _kill_a_render_worker(rng: random.Random) -> None:
 
 
 @pytest.fixture
-def buckets(google: FakeGcs, tmp_path: Path) -> FakeGcs:
+def buckets(google: FakeGcs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeGcs:
+    monkeypatch.setattr(DEFAULT_RETRY, "_initial", 0.001)  # Google's client waits for a second and more
+    monkeypatch.setattr(DEFAULT_RETRY, "_maximum", 0.005)
     for name in ("in", "out", "undisturbed"):
         google.create_bucket(name)
     for index, (name, pages) in enumerate(_PAGES.items()):

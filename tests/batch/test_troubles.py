@@ -159,25 +159,6 @@ async def test_a_poison_page_that_is_all_there_is_to_read_is_told_from_an_outage
     assert endpoint.record.requests == 5 + 1  # and a harmless image, which it read
 
 
-async def test_a_page_that_hangs_while_others_are_read_does_not_keep_them_waiting(mill: Mill) -> None:
-    mill.answer_seconds = 0.2
-    mill.add("a.pdf", "600")
-    company: list[int] = []
-
-    def answer(request: Request) -> Answer | None:
-        if request.image != image_name(b"a.pdf 1"):
-            return None
-        company.append(endpoint.record.in_flight - 1)
-        return HANG
-
-    async with FakeEndpoint(answer, latency_seconds=0.01, first_wait_for=8) as endpoint:
-        summary = await mill.run(endpoint)
-
-    assert +Counter(summary.statuses) == {Status.OK: 599, Status.FAILED: 1}
-    assert len(company) == 5
-    assert company[3]  # the fourth time it would be alone
-
-
 async def test_several_poison_pages_that_fly_together_are_found_one_by_one(mill: Mill) -> None:
     mill.add("a.pdf", "20")
     poison = [f"a.pdf {number}".encode() for number in (2, 3, 5, 20)]

@@ -125,7 +125,7 @@ class FakeEndpoint:
             keep_bodies: Whether the record holds requests, without their images.
             dead_seconds: How long it is away when it dies.
             probe_fault: Decides about requests that are no pages.
-            journal: A file that gets a line, the image's name, for each page as it arrives: it survives the process.
+            journal: A file that gets a line, time and image, for each page as it arrives: it survives the process.
             port: Where to listen; 0: any free port.
         """
         self.record = Record()
@@ -170,6 +170,8 @@ class FakeEndpoint:
 
     def _die(self) -> None:
         assert self._server
+        if self._resurrection and not self._resurrection.done():
+            return  # one dies but once
         self._server.close()
         for task, writer in self._connections.items():
             _break(writer)
@@ -242,7 +244,7 @@ class FakeEndpoint:
         image = hashlib.sha256(body[start:end]).hexdigest()[:16]
         self.record.sent[image] += 1
         if self._journal:
-            self._journal.write(f"{image}\n")
+            self._journal.write(f"{time.time()} {image}\n")
         parsed = json.loads(body[:start] + body[end:]) if self._keep_bodies else {}
         if self._keep_bodies:
             self.record.bodies.append(parsed)
@@ -330,5 +332,5 @@ if __name__ == "__main__":
     parser.add_argument("--cold", type=float, default=0.0, help="seconds until it is ready")
     parser.add_argument("--flaky", type=int, default=0, metavar="SEED", help="fail now and then")
     parser.add_argument("--port", type=int, default=0, help="where to listen")
-    parser.add_argument("--journal", type=Path, help="file that gets the name of each image")
+    parser.add_argument("--journal", type=Path, help="file that gets a line for each page")
     asyncio.run(_serve(parser.parse_args()))

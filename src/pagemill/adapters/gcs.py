@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import os
 import re
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -76,6 +77,8 @@ def open_client(project: str, key: Mapping[str, Any] | None = None) -> storage.C
     Raises:
         StoreUnusable: There are no credentials.
     """
+    # The client would look up each bucket's metadata in a thread of its own, for traces that nobody collects.
+    os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
     try:
         credentials = service_account.Credentials.from_service_account_info(key, scopes=[_SCOPE]) if key else None
         return storage.Client(project=project or _NO_PROJECT, credentials=credentials)

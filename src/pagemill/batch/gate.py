@@ -48,7 +48,6 @@ class EndpointGate:
             patience: When to give up.
             announce: Told what is being waited for.
         """
-        self.answers = 0  # that pages got so far
         self._recognizer = recognizer
         self._patience = patience
         self._announce = announce
@@ -135,7 +134,6 @@ class EndpointGate:
         return not self._through if alone else not self._alone_wanted and self._through < self._width
 
     def _answered(self) -> None:
-        self.answers += 1
         self._failures = 0
         self._width *= 2
 

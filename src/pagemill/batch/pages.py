@@ -27,8 +27,9 @@ from pagemill.errors import (
 )
 from pagemill.ports import ABSENT, ObjectStore, Rasterizer, Recognizer, SlotPool
 
-_SUSPECTED_AFTER = 3  # failures during which no other page was read; then it is sent while no other is in flight
-_CONDEMNED_AFTER = 5  # failures, if the endpoint then reads something else
+_SUSPECTED_AFTER = 3  # failures that the page may be the cause of; then it is sent while no other page is in flight
+_CONDEMNED_AFTER = 5  # such failures, if the endpoint then reads something else
+_MOST_DOUBTS = 2  # one failure on something else may be chance
 _MOST_ANSWERS = 2  # the second only if the first will not do
 
 
@@ -114,13 +115,12 @@ class PageReader:
             async with self._slots.slot():
                 if not self._gate.is_open:
                     continue
-                answers = self._gate.answers
                 try:
                     return await self._in_flight(document, page)
                 except Shut:
                     continue
                 except EndpointUnavailable as trouble:
-                    page.blame(trouble, others_were_read=self._gate.answers > answers)
+                    page.blame(trouble)
         return None
 
     async def _in_flight(self, document: Document, page: _Page) -> PageResult:
@@ -162,7 +162,7 @@ class PageReader:
         except RequestRejected:
             pass  # it has an opinion: it works
         except EndpointUnavailable as trouble:
-            page.pardon()
+            page.doubt()
             raise EndpointUnavailable(str(trouble), retry_after_seconds=trouble.retry_after_seconds) from trouble
         return page.result(Status.FAILED)
 
@@ -208,30 +208,31 @@ class _Page:
         self.completion_tokens = 0
         self.objections: list[str] = []
         self._blamed = 0
-        self._blamed_with_others = 0
+        self._doubts = 0
         self._troubles: Counter[str] = Counter()
         self._started = time.monotonic()
 
     @property
     def suspected(self) -> bool:
         """Whether it is to be sent alone: all pages in flight when the endpoint fails are blamed at first."""
-        return self._blamed_with_others >= _SUSPECTED_AFTER
+        return self._blamed >= _SUSPECTED_AFTER
 
     @property
     def exhausted(self) -> bool:
         """Whether it is not to be sent again, unless the endpoint turns out to read nothing else either."""
         return self._blamed >= _CONDEMNED_AFTER
 
-    def blame(self, trouble: EndpointUnavailable, *, others_were_read: bool) -> None:
+    def blame(self, trouble: EndpointUnavailable) -> None:
         """Note what the endpoint did when it had the page, where that may be the page's doing."""
         if trouble.page_may_be_the_cause:
             self._blamed += 1
-            self._blamed_with_others += not others_were_read
             self._troubles[str(trouble)] += 1
 
-    def pardon(self) -> None:
-        """Take one blame back: the endpoint failed on something else as well."""
-        self._blamed -= 1
+    def doubt(self) -> None:
+        """Note that the endpoint failed on something else as well; the second time in a row takes one blame back."""
+        self._doubts += 1
+        if self._doubts == _MOST_DOUBTS:
+            self._blamed, self._doubts = self._blamed - 1, 0
 
     def result(self, status: Status, markdown: str = "") -> PageResult:
         """What became of it; troubles that it survived are not worth telling."""
