@@ -32,6 +32,7 @@ from tests.fakes.prefect_server import PrefectServer
 
 DOCUMENTS, PAGES, PAGE_SECONDS = 8, 50, 2.0
 IN_FLIGHT_SECONDS = PAGE_SECONDS + 1.0  # from arrival until the result is saved
+SLACK_SECONDS = 0.5  # from the decision to kill until it has happened
 KILLS_EACH, IN_FLIGHT, BACK_SECONDS = 5, 8, 75.0
 LIMIT = "lightonocr-endpoint"
 LEASES = {"PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem"}
@@ -86,9 +87,8 @@ class Experiment:
         self.pages, self.requests = len(arrivals), sum(map(len, arrivals.values()))
         for moments in arrivals.values():
             for earlier, later in itertools.pairwise(moments):
-                found = [
-                    i for i, (at, _) in enumerate(kills) if earlier <= at < min(later, earlier + IN_FLIGHT_SECONDS)
-                ]
+                begin, end = earlier - SLACK_SECONDS, min(later, earlier + IN_FLIGHT_SECONDS)
+                found = [index for index, (at, _) in enumerate(kills) if begin <= at < end]
                 if not found:
                     self.unexplained += 1
                     continue
