@@ -256,11 +256,15 @@ class LimitSlots:
         while True:
             await self._unnoted.wait()
             self._unnoted.clear()
-            await self.note_held()
+            if not await self.note_held():
+                await asyncio.sleep(self._times.retry[1])
+                self._unnoted.set()
 
-    async def note_held(self) -> None:
-        """Write on the flow run how many slots it holds."""
+    async def note_held(self) -> bool:
+        """Write on the flow run how many slots it holds; tell whether that went well."""
         try:
             await note_slots(self._client, self._flow_run, limit=self._limit, slots=len(self._lanes))
-        except httpx.HTTPError as error:
+        except Exception as error:  # noqa: BLE001 -- a note that fails must neither cost a page nor be the last one
             _log.info("how many slots are held could not be noted: %s", error)
+            return False
+        return True
