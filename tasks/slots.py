@@ -248,7 +248,7 @@ class LimitSlots:
         try:
             await self._client.renew_concurrency_lease(lane.lease, _LEASE_SECONDS)
             lane.renewed = time.monotonic()
-        except httpx.HTTPError as error:
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the other lanes are to be renewed
             gone = isinstance(error, httpx.HTTPStatusError) and error.response.status_code == HTTPStatus.GONE
             lane.lost = gone or time.monotonic() - lane.renewed > _LEASE_SECONDS
 
