@@ -1,8 +1,9 @@
 """`kill -9` at twenty random moments of a 400-page batch: what is sent again, and whether the results are the same.
 
-Five times each: the run itself (which is then started again), a render worker, the endpoint, the Prefect server. The
-limit on that server has room for eight killed runs, so that the benchmark need not wait for their leases; how long it
-takes until a killed run's slots are back is measured apart. Usage: `kills.py [SEED]`.
+Five times each: the run itself (which is then started again), a render worker, the endpoint, the Prefect server. Half
+of the kills come as a page arrives, when others are answered and perhaps not yet saved, half at any moment of a page's
+life. The limit on that server has room for eight killed runs, so that the benchmark need not wait for their leases; how
+long it takes until a killed run's slots are back is measured apart. Usage: `kills.py [SEED]`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import logging
 import os
 import random
 import subprocess
@@ -24,7 +26,7 @@ from prefect.client.orchestration import PrefectClient
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.corpus import stamps
+from benchmarks.corpus import born_digital, stamps
 from benchmarks.processes import pagemill_run, started_run
 from tasks.limits import ensure_limit
 from tests.fakes.ocr_process import running_endpoint, started_endpoint
@@ -32,8 +34,9 @@ from tests.fakes.prefect_server import PrefectServer
 
 DOCUMENTS, PAGES, PAGE_SECONDS = 8, 50, 2.0
 IN_FLIGHT_SECONDS = PAGE_SECONDS + 1.0  # from arrival until the result is saved
-SLACK_SECONDS = 0.5  # from the decision to kill until it has happened
+SLACK_SECONDS = 0.5  # from a request's being sent until its arrival is written down
 KILLS_EACH, IN_FLIGHT, BACK_SECONDS = 5, 8, 75.0
+LEAK_SECONDS = 80.0  # after the batch, until a slot that is still taken has leaked
 LIMIT = "lightonocr-endpoint"
 LEASES = {"PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem"}
 
@@ -45,6 +48,7 @@ class Experiment:
         self.costs: list[tuple[str, int]] = []  # what was killed, and how many pages were sent again for it
         self.unexplained = 0  # pages sent again that were in flight at no kill
         self.pages = self.requests = 0
+        self._kills: list[tuple[float, str]] = []
         self._folder = folder
         self._server = server
         self._rng = random.Random(seed)  # noqa: S311 -- moments, no secrets
@@ -65,10 +69,8 @@ class Experiment:
         }
         order = [name for name in targets for _ in range(KILLS_EACH)]
         self._rng.shuffle(order)
-        kills: list[tuple[float, str]] = []
         for name in order:
             await self._some_pages()
-            kills.append((time.time(), name))
             await targets[name]()
         while self._run.poll() is None or self._run.returncode:
             if self._run.poll() is not None:
@@ -76,11 +78,11 @@ class Experiment:
             await asyncio.sleep(0.1)
         self._endpoint.kill()
         self._endpoint.communicate()
-        self._account_for(kills)
+        self._account()
 
-    def _account_for(self, kills: list[tuple[float, str]]) -> None:
-        """Find for each page that was sent again the kill that it was in flight at."""
-        self.costs = [(name, 0) for _, name in kills]
+    def _account(self) -> None:
+        """Find for each page that was sent again the kill that it was in flight at: the last one before it was."""
+        self.costs = [(name, 0) for _, name in self._kills]
         arrivals: dict[str, list[float]] = {}
         for moment, image in self._sent():
             arrivals.setdefault(image, []).append(moment)
@@ -88,12 +90,12 @@ class Experiment:
         for moments in arrivals.values():
             for earlier, later in itertools.pairwise(moments):
                 begin, end = earlier - SLACK_SECONDS, min(later, earlier + IN_FLIGHT_SECONDS)
-                found = [index for index, (at, _) in enumerate(kills) if begin <= at < end]
+                found = [index for index, (at, _) in enumerate(self._kills) if begin <= at < end]
                 if not found:
                     self.unexplained += 1
                     continue
-                name, resent = self.costs[found[0]]
-                self.costs[found[0]] = name, resent + 1
+                name, resent = self.costs[found[-1]]
+                self.costs[found[-1]] = name, resent + 1
 
     def _sent(self) -> list[tuple[float, str]]:
         """When which page arrived."""
@@ -101,12 +103,18 @@ class Experiment:
         return [(float(moment), image) for moment, image in lines]
 
     async def _some_pages(self) -> None:
-        """Wait for a random number of pages to arrive."""
-        target = len(self._sent()) + self._rng.randint(IN_FLIGHT + 1, IN_FLIGHT + 6)
+        """Wait for a random number of pages to arrive, and every other time a little longer."""
+        target = len(self._sent()) + self._rng.randint(IN_FLIGHT, IN_FLIGHT + 5)
+        longer = self._rng.choice((0.0, self._rng.uniform(0.0, PAGE_SECONDS)))
         while len(self._sent()) < target:
             if self._run.poll() is not None:
                 raise RuntimeError(f"the batch came to its end too early: {self._run.communicate()[1]}")
             await asyncio.sleep(0.02)
+        await asyncio.sleep(longer)
+
+    def _struck(self, name: str) -> None:
+        """Write down that this is the moment."""
+        self._kills.append((time.time(), name))
 
     def _started_endpoint(self) -> subprocess.Popen[str]:
         port = ("--port", self._url.rpartition(":")[2]) if self._url else ()
@@ -120,6 +128,7 @@ class Experiment:
         return started_run(folder / "in", folder / "out", self._url, home=folder / "home", api_url=self._server.url)
 
     async def _kill_run(self) -> None:
+        self._struck("the run")
         self._run.kill()
         self._run.communicate()
         if self._server_starts:
@@ -128,9 +137,12 @@ class Experiment:
 
     async def _kill_worker(self) -> None:
         children = psutil.Process(self._run.pid).children()
-        self._rng.choice([child for child in children if any("render_worker" in w for w in child.cmdline())]).kill()
+        worker = self._rng.choice([child for child in children if any("render_worker" in w for w in child.cmdline())])
+        self._struck("a render worker")
+        worker.kill()
 
     async def _kill_endpoint(self) -> None:
+        self._struck("the endpoint")
         self._endpoint.kill()
         self._endpoint.communicate()
         self._endpoint = self._started_endpoint()
@@ -138,17 +150,36 @@ class Experiment:
     async def _kill_server(self) -> None:
         if self._server_starts:
             await self._server_starts
+        self._struck("the Prefect server")
         self._server.kill()
         self._server_starts = asyncio.create_task(self._server.start())
 
 
-def texts(folder: Path) -> dict[str, list[tuple[int, str, str]]]:
-    """Number, status and text of each page."""
+def results(folder: Path) -> dict[str, tuple[bytes, list[tuple[int, str, str]]]]:
+    """Each document's Markdown, and the number, status and text of each page.
+
+    Raises:
+        RuntimeError: Some page is missing or not `ok`: then equal results would say nothing.
+    """
     found = {}
     for path in sorted(folder.glob("*/pages.jsonl")):
-        pages = [json.loads(line) for line in path.read_text().splitlines()]
-        found[path.parent.name] = [(page["number"], page["status"], page["markdown"]) for page in pages]
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        pages = [(line["number"], line["status"], line["markdown"]) for line in lines]
+        found[path.parent.name] = path.with_name("document.md").read_bytes(), pages
+    well = [[(number, status) for number, status, _ in pages] for _, pages in found.values()]
+    if well != [[(number, "ok") for number in range(1, PAGES + 1)]] * DOCUMENTS:
+        raise RuntimeError(f"not every page is there and ok in {folder.name}: {well}")
     return found
+
+
+async def slots_left(client: PrefectClient) -> int:
+    """Slots that are still taken when all leases of the killed runs must have expired."""
+    deadline = time.monotonic() + LEAK_SECONDS
+    while left := (await client.read_global_concurrency_limit_by_name(LIMIT)).active_slots:
+        if time.monotonic() > deadline:
+            break
+        await asyncio.sleep(1.0)
+    return left
 
 
 async def seconds_until_slots_are_back(folder: Path, server: PrefectServer, client: PrefectClient) -> float:
@@ -187,20 +218,15 @@ async def main(seed: int) -> int:
         folder = Path(name)
         (folder / "in").mkdir()
         for number in range(DOCUMENTS):
-            stamps(folder / f"in/{number}.pdf", pages=PAGES, seed=number + 1)
+            born_digital(folder / f"in/{number}.pdf", pages=PAGES, seed=number + 1)
         with running_endpoint(0.0) as target:
             pagemill_run(folder / "in", folder / "undisturbed", target.url, home=folder / "home")
         async with PrefectServer(folder / "server", **LEASES) as server, PrefectClient(server.url) as client:
             await ensure_limit(client, LIMIT, 8 * IN_FLIGHT)
             experiment = Experiment(folder, server, seed)
             await experiment.kill_all()
-            back = await seconds_until_slots_are_back(folder, server, client)
-            deadline = time.monotonic() + BACK_SECONDS + 5.0
-            while (left := (await client.read_global_concurrency_limit_by_name(LIMIT)).active_slots) and (
-                time.monotonic() < deadline
-            ):
-                await asyncio.sleep(1.0)
-        same = texts(folder / "out") == texts(folder / "undisturbed")
+            back, left = await asyncio.gather(seconds_until_slots_are_back(folder, server, client), slots_left(client))
+        same = results(folder / "out") == results(folder / "undisturbed")
     table = Table("killed", "times", "pages sent again, each time", "promised: at most", box=None)
     for killed in sorted({name for name, _ in experiment.costs}):
         resent = [cost for name, cost in experiment.costs if name == killed]
@@ -219,5 +245,6 @@ async def main(seed: int) -> int:
 
 
 if __name__ == "__main__":
+    logging.getLogger("stamina").setLevel(logging.ERROR)  # a server that is starting is asked again and again
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     sys.exit(asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 1)))

@@ -70,7 +70,7 @@ class Record:
     sent: Counter[str] = field(default_factory=Counter)  # image to how often
     spans: list[tuple[float, float]] = field(default_factory=list)  # of each request, on the monotonic clock
     callers: list[str] = field(default_factory=list)  # who sent them: what came before `/v1` in the path
-    ready_at: float = 0.0  # when `/health` first said so
+    ready_at: float = 0.0  # when the program became ready, whether or not anybody asked
     in_flight: int = 0
     most_in_flight: int = 0
     paths: Counter[str] = field(default_factory=Counter)
@@ -207,9 +207,7 @@ class FakeEndpoint:
         if (fault := self._probe_fault()) and route != "/record":
             return await self._reply(fault, writer)
         if route == "/health":
-            healthy = self._healthy()
-            self.record.ready_at = self.record.ready_at or healthy * time.monotonic()
-            _send(writer, 200 if healthy else 503, b"")
+            _send(writer, 200 if self._healthy() else 503, b"")
         elif route == "/v1/models":
             _send(writer, 200, json.dumps({"object": "list", "data": [{"id": self._model}]}).encode())
         elif route == "/record":
@@ -310,6 +308,7 @@ async def _serve(options: argparse.Namespace) -> None:
         journal=options.journal,
         port=options.port or _free_port(),
     )
+    endpoint.record.ready_at = started + options.cold
     if options.cold:
         print(endpoint.url, flush=True)  # noqa: T201 -- what starts it reads this
         await asyncio.sleep(options.cold / 2)  # refuses connections first; then it is there, and not ready

@@ -23,7 +23,7 @@ class Patience:
     wake_seconds: float = 900.0  # to get ready at first: image pull, model load, queueing for a GPU
     silence_seconds: float = 1800.0  # in trouble, without having read a page in between
     probe_seconds: float = 0.02  # between the first two probes, or a little more; each later pause is twice as long
-    longest_probe_seconds: float = 5.0
+    longest_probe_seconds: float = 2.0
     longest_pause_seconds: float = 30.0  # before the first probe, where pages fail although probes succeed
     cold_seconds: float = 5.0  # an endpoint that was away so long has started anew
 
