@@ -7,11 +7,7 @@ Reads OUT/NAME.pdf/document.md and tests/samples/NAME.txt. Markup counts for not
 
 from __future__ import annotations
 
-import html
-import re
 import sys
-import unicodedata
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,18 +15,14 @@ from rapidfuzz.distance import Levenshtein
 from rich.console import Console
 from rich.table import Table
 
+from pagemill.domain.similarity import plain, word_f1
+
 SAMPLES = Path(__file__).parents[1] / "tests" / "samples"
 SCANNED = {"scanned-letter"}
 
 LARGEST_BORN_DIGITAL_CER = 0.10  # mean
 SMALLEST_BORN_DIGITAL_F1 = 0.95  # mean
 LARGEST_SCANNED_CER = 0.15
-
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-_TAG = re.compile(r"</?[a-zA-Z][^>]*>")
-_MARKDOWN = re.compile(r"^\s{0,3}(#{1,6}\s+|[-*+]\s+|>\s?)|\*\*|__|`|^\s*\|?[\s:|-]*\|[\s:|-]*$", re.MULTILINE)
-_SAME = str.maketrans({"‘": "'", "’": "'", "‚": "'", "“": '"', "”": '"', "„": '"', "–": "-", "—": "-", "|": " "})
-
 
 @dataclass(frozen=True)
 class Score:
@@ -41,22 +33,9 @@ class Score:
     word_f1: float  # over words, order aside
 
 
-def plain(text: str) -> str:
-    """Text without markup, with one kind of quote, dash and white space."""
-    bare = _MARKDOWN.sub(" ", _TAG.sub(" ", _COMMENT.sub(" ", text)))
-    bullets = html.unescape(bare).translate(_SAME).replace("•", " ").replace("\f", " ")
-    return " ".join(unicodedata.normalize("NFKC", bullets).split())
-
-
 def character_error_rate(text: str, truth: str) -> float:
     """Edits that turn `text` into `truth`, for each character of `truth`."""
     return Levenshtein.distance(text, truth) / max(len(truth), 1)
-
-
-def word_f1(text: str, truth: str) -> float:
-    """Harmonic mean of precision and recall over words."""
-    found, wanted = Counter(text.split()), Counter(truth.split())
-    return 2 * (found & wanted).total() / max(found.total() + wanted.total(), 1)
 
 
 def scores(out: Path) -> list[Score]:

@@ -13,13 +13,15 @@ from tasks.admission import shared_slots
 from tasks.parameters import OcrBatchParameters
 from tasks.reading import read_pages
 from tasks.reporting import final_state, report, reporting
+from tasks.service_url import located
 from tasks.wiring import new_run_id, open_batch
 
 
 @flow(name="ocr-batch", flow_run_name="ocr {parameters.source}", persist_result=False)
 async def ocr_batch(parameters: OcrBatchParameters) -> State[RunSummary]:
     """Read every PDF of a source, with few pages in flight at once, and write Markdown, JSONL and a manifest each."""
-    async with open_batch(parameters, read_settings(), shared_slots) as batch:
+    settings = await located(read_settings(), parameters)
+    async with open_batch(parameters, settings, shared_slots) as batch:
         async with reporting(batch.progress):
             summary = await batch.run(new_run_id(), partial(read_pages, batch))
         await report(summary)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
-from enum import IntEnum
-from typing import TYPE_CHECKING, Annotated, NoReturn, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.console import Console
 
+from pagemill.cli_deploy import deploy
+from pagemill.cli_support import ExitCode, console, exit_code, fail, quiet_prefect
 from pagemill.domain.model import Mode
-from pagemill.errors import EndpointNeverAnswered, PagemillError, StoreUnusable, UsageError
+from pagemill.errors import PagemillError, UsageError
 
 if TYPE_CHECKING:
     from pagemill.domain.summary import RunSummary
@@ -26,29 +26,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-
-class ExitCode(IntEnum):
-    """How a command ended."""
-
-    DONE = 0
-    WRONG_USAGE = 2
-    FAILURES = 3  # finished, but pages or documents failed
-    ENDPOINT_NEVER_ANSWERED = 4
-    STORE_UNUSABLE = 5
-    INTERRUPTED = 130
-
-
-# How Prefect behaves where nobody has said otherwise: quiet, private and quick.
-_PREFECT_DEFAULTS = {
-    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # the server gets the log all the same
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    # One transaction for a hundred task runs instead of one each: a quarter of the server's CPU time.
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "100",
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
-    "DO_NOT_TRACK": "1",
-}
 
 
 @app.command()
@@ -99,16 +76,16 @@ def run(
         )
     except ValidationError as error:
         problem = error.errors()[0]
-        _fail(UsageError(f"{problem['loc'][0]} '{problem['input']}': {problem['msg'].removeprefix('Value error, ')}"))
+        fail(UsageError(f"{problem['loc'][0]} '{problem['input']}': {problem['msg'].removeprefix('Value error, ')}"))
     try:
         if dry_run:
             asyncio.run(_survey(parameters))
             return
         summary = asyncio.run(_run(parameters))
     except PagemillError as error:
-        _fail(error)
+        fail(error)
     except (KeyboardInterrupt, asyncio.CancelledError):
-        _console().print("interrupted; finished pages are kept, the same command goes on from there")
+        console().print("interrupted; finished pages are kept, the same command goes on from there")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     _conclude(summary, as_json=json)
 
@@ -130,7 +107,7 @@ def endpoint(
     except KeyboardInterrupt:
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     except PagemillError as error:
-        _fail(error)
+        fail(error)
 
 
 @app.command()
@@ -146,13 +123,13 @@ def register(
     from pagemill.settings import read_settings
 
     try:
-        _quiet_prefect()
+        quiet_prefect()
         from deployments.register import register_all
 
         for line in asyncio.run(register_all(read_settings(), slots=slots)):
             Console().print(line, highlight=False, soft_wrap=True, markup=False)
     except PagemillError as error:
-        _fail(error)
+        fail(error)
 
 
 @app.command()
@@ -163,34 +140,28 @@ def doctor(
 ) -> None:
     """Say what is configured, what is reachable, what is missing, and the command that mends it."""
     try:
-        _quiet_prefect()
+        quiet_prefect()
         status = asyncio.run(_diagnose(repair=repair))
     except PagemillError as error:
-        _fail(error)
+        fail(error)
     raise typer.Exit(status)
-
-
-def _quiet_prefect() -> None:
-    """Prefect reads its settings when it is imported."""
-    for name, value in _PREFECT_DEFAULTS.items():
-        os.environ.setdefault(name, value)
 
 
 async def _diagnose(*, repair: bool) -> ExitCode:
     from pagemill.settings import read_settings
     from tasks.diagnosis import findings
 
-    console, fine = Console(), True
+    screen, fine = Console(), True
     async for finding in findings(read_settings(), repair=repair):
         fine = fine and finding.fine
         mark = "[green]ok[/]     " if finding.fine else "[red]missing[/]"
-        console.print(f"{mark} {finding.what}: ", end="")
-        console.print(finding.detail, markup=False, highlight=False, soft_wrap=True)
+        screen.print(f"{mark} {finding.what}: ", end="")
+        screen.print(finding.detail, markup=False, highlight=False, soft_wrap=True)
     return ExitCode.DONE if fine else ExitCode.WRONG_USAGE
 
 
 async def _run(parameters: OcrBatchParameters) -> RunSummary:
-    _quiet_prefect()
+    quiet_prefect()
     from flows.ocr_batch import ocr_batch
     from pagemill.batch.progress import Progress
     from pagemill.display import shown
@@ -202,7 +173,7 @@ async def _run(parameters: OcrBatchParameters) -> RunSummary:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.cancel)
     progress = Progress()
     with watching(progress):
-        async with shown(progress, _console()), prefect_api():
+        async with shown(progress, console()), prefect_api():
             state = await ocr_batch(parameters, return_state=True)
     outcome = await state.aresult(raise_on_failure=False)
     if isinstance(outcome, Exception):
@@ -225,36 +196,15 @@ def _conclude(summary: RunSummary, *, as_json: bool) -> None:
     from pagemill.display import print_summary
 
     if summary.documents:
-        print_summary(summary, _console() if as_json else Console())
+        print_summary(summary, console() if as_json else Console())
     if as_json:
         sys.stdout.write(dumps(summary.as_dict()) + "\n")
     if summary.stopped_by:
-        _fail(summary.stopped_by)
+        fail(summary.stopped_by)
     raise typer.Exit(exit_code(summary))
 
 
-def exit_code(outcome: RunSummary | PagemillError) -> ExitCode:
-    """How a command ends that came to this."""
-    match outcome:
-        case EndpointNeverAnswered():
-            return ExitCode.ENDPOINT_NEVER_ANSWERED
-        case StoreUnusable():
-            return ExitCode.STORE_UNUSABLE
-        case PagemillError():
-            return ExitCode.WRONG_USAGE
-    if outcome.stopped_by:
-        return exit_code(outcome.stopped_by)
-    return ExitCode.DONE if outcome.complete else ExitCode.FAILURES
-
-
-def _fail(error: PagemillError) -> NoReturn:
-    _console().print(f"pagemill: {error}", style="bold red", highlight=False, soft_wrap=True, markup=False)
-    raise typer.Exit(exit_code(error))
-
-
-def _console() -> Console:
-    """Standard error: standard output is for results."""
-    return Console(stderr=True)
+app.command()(deploy)
 
 
 def main() -> None:

@@ -2,6 +2,11 @@
 
 PagemillError
 ├── UsageError                  wrong options or configuration                      exit 2
+│   ├── EndpointRefusesUs       401 or 403: who we are, or that we may not
+│   └── WrongModel              it serves another model
+├── DeploymentFailed            the service is as it was before                     exit 6
+│   ├── Conflict                somebody else changed the service meanwhile
+│   └── NotReady                a revision did not start
 ├── EndpointNeverAnswered       nothing to send pages to                            exit 4
 ├── StoreUnusable               source or destination cannot be read or written     exit 5
 ├── Permanent                   asking again gives the same answer
@@ -24,6 +29,26 @@ class PagemillError(Exception):
 
 class UsageError(PagemillError):
     """An option or a setting is wrong; nothing was done."""
+
+
+class EndpointRefusesUs(UsageError):
+    """The endpoint does not let us in."""
+
+
+class WrongModel(UsageError):
+    """The endpoint serves another model than the one asked for."""
+
+
+class DeploymentFailed(PagemillError):
+    """A deployment did not succeed; what served before serves on."""
+
+
+class Conflict(DeploymentFailed):
+    """The service was changed by somebody else since we looked."""
+
+
+class NotReady(DeploymentFailed):
+    """A revision did not get ready."""
 
 
 class EndpointNeverAnswered(PagemillError):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
 from pagemill.domain.model import Document, Refusal, Rendering, Transcript
+from pagemill.domain.service_plan import Candidate, Image, ServiceState
 
 ABSENT = "0"  # the version of an object that does not exist, as in GCS's `if_generation_match=0`
 
@@ -143,3 +144,82 @@ class SlotPool(Protocol):
         Raises:
             UsageError: There is nothing to take slots from.
         """
+
+
+class ServiceHost(Protocol):
+    """Runs one service. Every method that changes something raises Conflict if it was changed by others meanwhile."""
+
+    def desired(self, image: Image | None) -> Mapping[str, str]:
+        """Path to value of the service as it is to be; without an image that of the image is left out."""
+
+    async def state(self) -> ServiceState | None:
+        """Look at the service; None if there is none."""
+
+    async def check(self, image: str) -> None:
+        """Have the host check what would be deployed, quotas included; nothing changes."""
+
+    async def stage(self, image: Image, state: ServiceState | None) -> Candidate:
+        """Make a revision that gets no requests but those for its own URL, and wait until it is ready.
+
+        Raises:
+            NotReady: It does not start.
+        """
+
+    async def stage_again(self, revision: str, state: ServiceState) -> Candidate:
+        """Give a revision that was ready before an URL of its own."""
+
+    async def promote(self, candidate: Candidate) -> str:
+        """Send all requests to a revision, and remember it as proven; return the service's URL."""
+
+    async def restore(self, before: ServiceState | None) -> None:
+        """Send requests where they went before."""
+
+    async def ask_everybody_who_they_are(self) -> None:
+        """Switch the check of invitations on again, where it was switched off."""
+
+    async def delete(self) -> bool:
+        """Delete the service; tell whether there was one."""
+
+
+class GuestList(Protocol):
+    """Who may ask the service."""
+
+    async def invite(self, members: Sequence[str]) -> bool:
+        """Let members in, whoever else may; tell whether that is news."""
+
+    async def uninvited(self) -> list[tuple[str, str]]:
+        """Role and member of every entry that lets everybody in."""
+
+    async def shut(self) -> None:
+        """Take every such entry away."""
+
+    def cure(self, role: str, member: str) -> str:
+        """The command that takes an entry away."""
+
+
+class ServiceDoor(Protocol):
+    """One URL of the service, as callers meet it."""
+
+    url: str
+
+    async def status_without_token(self) -> int:
+        """HTTP status that a caller gets who does not say who they are.
+
+        Raises:
+            EndpointUnavailable: None at all.
+        """
+
+    async def probe(self) -> None:
+        """Look once whether the service is healthy and serves the model.
+
+        Raises:
+            EndpointUnavailable: Not yet.
+            EndpointRefusesUs: We are not let in.
+            WrongModel: It serves another.
+        """
+
+    async def first_token_seconds(self, png: bytes) -> float:
+        """Time from a request to the first piece of its text."""
+
+    async def read(self, png: bytes, *, max_tokens: int) -> Transcript:
+        """Return the transcript of one page image."""

@@ -17,7 +17,7 @@ GIB = 2**30
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
-def _assert_loopback(url: str) -> str:
+def assert_loopback(url: str) -> str:
     """Refuse an emulator elsewhere: a stray variable must not divert production."""
     host = urlsplit(url if "://" in url else f"//{url}").hostname
     if url and host not in LOOPBACK:
@@ -68,7 +68,7 @@ class Settings(BaseSettings):
     gcp_credentials_block: str = Field(
         "", description="Prefect's GcpCredentials block with a service account's key; empty: the machine's credentials"
     )
-    storage_emulator_host: Annotated[str, AfterValidator(_assert_loopback)] = Field(
+    storage_emulator_host: Annotated[str, AfterValidator(assert_loopback)] = Field(
         "", validation_alias="STORAGE_EMULATOR_HOST", description="URL of a GCS emulator; loopback addresses only"
     )
     concurrency_limit: str = Field(
@@ -90,11 +90,20 @@ def read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        wrong = [
-            f"{_variable(str(problem['loc'][0]))}={problem['input']!r}: {problem['msg']}" for problem in error.errors()
-        ]
-        raise UsageError(f"the environment is wrong: {'; '.join(wrong)}") from None
+        raise UsageError(f"the environment is wrong: {described(error, Settings)}") from None
 
 
-def _variable(name: str) -> str:
-    return name if name.isupper() else f"{Settings.model_config['env_prefix']}{name.upper()}"
+def described(error: ValidationError, of: type[BaseSettings]) -> str:
+    """Say which variables are wrong, and why."""
+    return "; ".join(
+        _variable(problem["loc"], of, problem["input"]) + problem["msg"].removeprefix("Value error, ")
+        for problem in error.errors()
+    )
+
+
+def _variable(location: tuple[int | str, ...], of: type[BaseSettings], value: object) -> str:
+    """The variable and what it holds; nothing where several together are wrong."""
+    if not location:
+        return ""
+    name = str(location[0])
+    return f"{name if name.isupper() else of.model_config['env_prefix'] + name.upper()}={value!r}: "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO
 
 import requests
@@ -17,15 +17,24 @@ from pagemill.adapters.gcs import Location, crc32c, explained, grant, in_bucket,
 from pagemill.errors import PreconditionFailed, StoreUnusable
 from pagemill.ports import ABSENT, StoredObject
 
-_NEEDED_TO_WRITE = ["storage.objects.create", "storage.objects.delete", "storage.objects.get", "storage.objects.list"]
+_NEEDED_TO_WRITE = ("storage.objects.create", "storage.objects.delete", "storage.objects.get", "storage.objects.list")
 
 
 class GcsStore:
     """Objects below a prefix of a bucket."""
 
-    def __init__(self, client: storage.Client, location: Location) -> None:
-        """Configure; nothing is asked yet."""
+    def __init__(
+        self, client: storage.Client, location: Location, *, permissions: Sequence[str] = _NEEDED_TO_WRITE
+    ) -> None:
+        """Configure; nothing is asked yet.
+
+        Args:
+            client: The run's one client.
+            location: Where the objects lie.
+            permissions: What `check_writable` wants.
+        """
         self.name = str(location)
+        self._permissions = permissions
         self._client = client
         self._bucket = client.bucket(location.bucket)
         self._location = location
@@ -94,8 +103,8 @@ class GcsStore:
             StoreUnusable: We may not, or there is no such bucket.
         """
         with in_bucket(self._location.bucket, self.name):
-            granted = self._bucket.test_iam_permissions(_NEEDED_TO_WRITE)
-        missing = sorted(set(_NEEDED_TO_WRITE) - set(granted))
+            granted = self._bucket.test_iam_permissions(list(self._permissions))
+        missing = sorted(set(self._permissions) - set(granted))
         if missing:
             raise StoreUnusable(
                 f"the destination {self.name} cannot be written: {', '.join(missing)} missing; "

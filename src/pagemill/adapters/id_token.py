@@ -6,7 +6,7 @@ import asyncio
 import base64
 import json
 import time
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -28,19 +28,27 @@ class _Token:
 
 
 class IdTokenAuth(httpx.Auth):
-    """Shows requests to one origin an identity token; requests to any other leave without."""
+    """Shows requests to one service an identity token; requests to any other origin leave without."""
 
     def __init__(
-        self, url: str, *, key: Mapping[str, Any] | None = None, clock: Callable[[], float] = time.time
+        self,
+        url: str,
+        *,
+        also: Iterable[str] = (),
+        key: Mapping[str, Any] | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """Configure; nobody is asked for a token before the first request.
 
         Args:
             url: The endpoint; its origin is the tokens' audience.
+            also: Other URLs of the same service, such as that of a revision with a traffic tag: the audience of their
+                tokens is the service's own URL.
             key: A service account's, as in its JSON file; otherwise the machine's own credentials.
             clock: Seconds since 1970.
         """
         self.audience = _origin(httpx.URL(url))
+        self._origins = {self.audience, *(_origin(httpx.URL(other)) for other in also)}
         self._source = IdTokenSource(self.audience, key=key)
         self._clock = clock
         self._token: _Token | None = None
@@ -58,7 +66,7 @@ class IdTokenAuth(httpx.Auth):
             EndpointUnavailable: There is no token for now.
             UsageError: There are no credentials, or they are refused.
         """
-        if _origin(request.url) != self.audience:
+        if _origin(request.url) not in self._origins:
             request.headers.pop("Authorization", None)
             yield request
             return

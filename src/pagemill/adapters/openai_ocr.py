@@ -17,10 +17,12 @@ from pydantic import BaseModel, ValidationError
 
 from pagemill.domain.model import Recipe, Transcript
 from pagemill.errors import (
+    EndpointRefusesUs,
     EndpointUnavailable,
     MalformedAnswer,
     RequestRejected,
     UsageError,
+    WrongModel,
 )
 
 if TYPE_CHECKING:
@@ -55,6 +57,14 @@ class _Usage(BaseModel):
 class _Completion(BaseModel):
     choices: list[_Choice]
     usage: _Usage = _Usage()
+
+
+class _Delta(BaseModel):
+    delta: _Message = _Message()
+
+
+class _Chunk(BaseModel):
+    choices: list[_Delta]
 
 
 class _Model(BaseModel):
@@ -153,6 +163,28 @@ class OpenAiRecognizer:
         self._raise_for_status(response)
         return _transcript(response, time.monotonic() - started)
 
+    async def first_token_seconds(self, png: bytes) -> float:
+        """Time from a request to the first piece of its text, with the answer as a stream of server-sent events.
+
+        Raises:
+            EndpointUnavailable: Connection error, timeout, 429, 5xx, or a stream that holds no text.
+            RequestRejected: The endpoint refuses this request.
+            UsageError: It refuses our credentials.
+        """
+        body = b"".join((self._before_image, base64.b64encode(png), self._after_image, b'64, "stream": true}'))
+        started = time.monotonic()
+        try:
+            async with self._client.stream("POST", f"{self._base_url}/v1/chat/completions", content=body) as response:
+                if not response.is_success:
+                    await response.aread()
+                self._raise_for_status(response)
+                async for line in response.aiter_lines():
+                    if _piece(line):
+                        return time.monotonic() - started
+        except httpx.HTTPError as error:
+            raise EndpointUnavailable(f"the endpoint gave no stream: {_describe(error)}") from error
+        raise MalformedAnswer("the endpoint's stream ended without any text")
+
     async def _get(self, path: str) -> httpx.Response:
         try:
             return await self._client.get(f"{self._base_url}{path}", timeout=_PROBE_SECONDS)
@@ -168,7 +200,7 @@ class OpenAiRecognizer:
             url = f"{self._base_url}/v1/models"
             raise UsageError(f"{url} does not list models, as OpenAI-compatible endpoints do: {error}") from error
         if self._recipe.model not in served:
-            raise UsageError(
+            raise WrongModel(
                 f"the endpoint {self._base_url} does not serve '{self._recipe.model}', it serves {', '.join(served)}; "
                 "set PAGEMILL_MODEL to the one to use"
             )
@@ -180,7 +212,7 @@ class OpenAiRecognizer:
             cure = (
                 self._auth.cure(response.status_code) if self._auth else "if it wants an API key, set PAGEMILL_API_KEY"
             )
-            raise UsageError(f"the endpoint {self._base_url} refuses us: {_detail(response)}; {cure}")
+            raise EndpointRefusesUs(f"the endpoint {self._base_url} refuses us: {_detail(response)}; {cure}")
         if response.status_code in _BUSY or response.is_server_error:
             raise EndpointUnavailable(
                 f"the endpoint answered {_detail(response)}",
@@ -220,6 +252,18 @@ def _transcript(response: httpx.Response, seconds: float) -> Transcript:
         completion_tokens=completion.usage.completion_tokens,
         seconds=seconds,
     )
+
+
+def _piece(line: str) -> str:
+    """The text in one line of a stream; empty where it holds none."""
+    event = line.removeprefix("data: ")
+    if event in {line, "[DONE]"}:
+        return ""
+    try:
+        choices = _Chunk.model_validate_json(event).choices
+    except ValidationError as error:
+        raise MalformedAnswer(f"the endpoint's stream holds no chat completion: {_excerpt(event)}") from error
+    return "".join(choice.delta.content or "" for choice in choices)
 
 
 def _retry_after(response: httpx.Response) -> float | None:

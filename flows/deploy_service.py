@@ -1,0 +1,30 @@
+"""The other job: the GPU service, built, deployed, proven and published."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from pagemill.domain.deployment import Deployment
+from tasks.deploy_parameters import Action, DeployParameters
+from tasks.deploying import approved, check, deployment, image_of, promote, prove, publish, stage, stage_previous
+
+
+@flow(name="deploy-service", flow_run_name="{parameters.action.value} {parameters.project}", persist_result=False)
+async def deploy_service(parameters: DeployParameters) -> Deployment:
+    """Build the image if it is new, deploy it beside what serves, prove it, then let it serve and publish its URL."""
+    async with deployment(parameters) as rollout:
+        plan = await check(rollout)
+        if parameters.action is Action.ROLL_BACK:
+            async with rollout.undone_on_failure(plan):
+                candidate = await stage_previous(rollout, plan)
+                await prove(rollout, candidate)
+                url = await promote(rollout, candidate)
+        else:
+            image = await image_of(rollout, plan)
+            await approved(parameters, plan, image)
+            async with rollout.undone_on_failure(plan):
+                candidate = await stage(rollout, plan, image)
+                await prove(rollout, candidate)
+                url = await promote(rollout, candidate)
+        await publish(url)
+        return rollout.concluded(went_back=parameters.action is Action.ROLL_BACK)

@@ -1,0 +1,104 @@
+"""A service as it is, as it shall be, and what lies between. Pure: the adapters fill it in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+_KEPT_VERIFIED = 10  # revisions that one can go back to
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A container image, by digest."""
+
+    name: str  # registry/project/repository/image
+    digest: str  # sha256:…
+    source: str  # names the source and the arguments that it was built from
+
+    @property
+    def reference(self) -> str:
+        """What is deployed."""
+        return f"{self.name}@{self.digest}"
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficShare:
+    """Requests that go to a revision."""
+
+    revision: str
+    percent: int
+    tag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceState:
+    """A service as it is."""
+
+    url: str
+    etag: str
+    fields: Mapping[str, str]  # path to value of all that the plan owns, of the newest revision
+    traffic: tuple[TrafficShare, ...]
+    latest_created: str  # revision
+    latest_ready: str  # revision
+    verified: tuple[str, ...] = ()  # revisions that were proven, the newest first
+    retries: int = 0  # of the newest revision, after others with the same configuration failed
+
+    @property
+    def serving(self) -> str:
+        """The revision that gets all requests; empty where several share them."""
+        return next((share.revision for share in self.traffic if share.percent == 100), "")  # noqa: PLR2004 -- all
+
+    @property
+    def fallback(self) -> str:
+        """The newest proven revision before the one that serves; empty if there is none."""
+        older = list(self.verified)
+        if self.serving in older:
+            older = older[older.index(self.serving) + 1 :]
+        return next(iter(older), "")
+
+    def verified_with(self, revision: str) -> tuple[str, ...]:
+        """The proven revisions when this one is proven, too."""
+        return (revision, *(other for other in self.verified if other != revision))[:_KEPT_VERIFIED]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A field that would get another value."""
+
+    path: str
+    before: str  # empty: is not set
+    after: str  # empty: is not set any more
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A revision that is ready and gets no requests but those for its own URL."""
+
+    revision: str
+    url: str
+    startup_seconds: float | None  # None: it had been started before
+
+
+def changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[Change]:
+    """What differs, by path."""
+    paths = sorted(before.keys() | after.keys())
+    found = (Change(path, before.get(path, ""), after.get(path, "")) for path in paths)
+    return [change for change in found if change.before != change.after]
+
+
+def is_current(state: ServiceState | None, desired: Mapping[str, str]) -> bool:
+    """Whether what serves is what is wanted, and was proven."""
+    return (
+        state is not None
+        and bool(state.serving)
+        and state.serving == state.latest_created
+        and state.serving in state.verified
+        and not changes(state.fields, desired)
+    )
+
+
+def uninvited(bindings: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+    """Role and member of every binding that lets everybody in."""
+    public = {"allUsers", "allAuthenticatedUsers"}
+    return [(role, member) for role, members in bindings.items() for member in members if member in public]

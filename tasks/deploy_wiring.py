@@ -1,0 +1,189 @@
+"""The composition root of deployments: settings into a rollout that is ready to run."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+from google.cloud import storage
+
+from pagemill.adapters import gcs
+from pagemill.adapters.artifact_registry import ArtifactRegistry
+from pagemill.adapters.build_config import BuildConfig
+from pagemill.adapters.canaries import canary_pages
+from pagemill.adapters.cloud_build import CloudBuild, SourceObject
+from pagemill.adapters.cloud_run import CloudRun
+from pagemill.adapters.gcs_store import GcsStore
+from pagemill.adapters.google_api import GoogleApi
+from pagemill.adapters.invitations import Invitations
+from pagemill.adapters.pdf_pages import RenderOptions
+from pagemill.adapters.pdfium import PdfiumRasterizer
+from pagemill.adapters.project_checks import ProjectChecks
+from pagemill.adapters.service_definition import vllm_args
+from pagemill.adapters.service_door import HttpsDoor
+from pagemill.domain.canary import CanaryPage
+from pagemill.domain.cost import ServiceCost, service_cost, usd_per_second
+from pagemill.domain.deployment import Deployment
+from pagemill.domain.service_plan import Image
+from pagemill.errors import DeploymentFailed, PreconditionFailed
+from pagemill.ports import ABSENT, ServiceDoor
+from pagemill.rollout.rollout import Rollout, Tools
+from pagemill.rollout.verification import Demands
+from pagemill.service_settings import ServiceSettings
+from pagemill.settings import GIB, Settings
+from tasks.credentials import google_key
+
+BUILD_FOLDER = Path(__file__).parents[1] / "infra" / "gpu_service"
+_SOURCE_PERMISSIONS = ("storage.objects.create", "storage.objects.get")
+
+
+@contextlib.asynccontextmanager
+async def open_rollout(
+    settings: ServiceSettings,
+    common: Settings,
+    *,
+    announce: Callable[[str], object],
+    build_started: Callable[[str, str], Awaitable[object]],
+) -> AsyncIterator[Rollout]:
+    """Build a rollout; what it opened is closed with the context.
+
+    Args:
+        settings: The service as it is to be.
+        common: Where credentials are, and how pages are drawn.
+        announce: Told what is being done.
+        build_started: Told the id and the log's URL of each build.
+
+    Raises:
+        UsageError: There are no credentials, or the build is not described.
+    """
+    config = BuildConfig(BUILD_FOLDER)
+    substitutions = config.substitutions(
+        region=settings.region,
+        repository=settings.repository,
+        cache_repository=settings.cache_repository,
+        base_image=settings.base_image,
+        model_revision=settings.model_revision,
+        model_sha256=settings.model_sha256,
+    )
+    substitutions["_TAG"] = config.tag(substitutions)
+    model = substitutions["_MODEL"]
+    key = await google_key(common.gcp_credentials_block)
+    emulated = bool(settings.run_emulator_host)
+    async with GoogleApi(settings.project, key, emulated=emulated) as google:
+        host = CloudRun(google, settings, model=model)
+        registry = ArtifactRegistry(google, settings)
+        builder = CloudBuild(google, settings)
+        checks = ProjectChecks(google, settings)
+        bucket = _source_bucket(settings, gcs.open_client(settings.project, key))
+        record = Deployment(
+            service=settings.name,
+            region=settings.region,
+            started_at=dt.datetime.now(dt.UTC),
+            model=model,
+            substitutions=substitutions,
+            flags=vllm_args(settings, model),
+            cost=cost_of(settings),
+        )
+
+        async def build() -> Image:
+            announce(f"uploading the source to {bucket.name}")
+            source = await asyncio.to_thread(_uploaded, bucket, settings, config)
+            announce("building the image")
+            built = await builder.run(builder.message(config, source, substitutions), build_started)
+            record.build_log, record.build_seconds = built.log_url, built.seconds
+            if built.digest:
+                return Image(registry.image_name, built.digest, substitutions["_TAG"])
+            if image := await registry.find(substitutions["_TAG"]):
+                return image
+            raise DeploymentFailed(
+                f"the build {built.build_id} succeeded, but {registry.image_name}:{substitutions['_TAG']} is not in "
+                f"the registry: a step of cloudbuild.yaml has to push ${{_IMAGE}}; log: {built.log_url}"
+            )
+
+        @contextlib.asynccontextmanager
+        async def door(url: str, audience: str) -> AsyncIterator[ServiceDoor]:
+            async with HttpsDoor(
+                url,
+                audience=audience,
+                model=model,
+                key=key,
+                connections=settings.canary_in_flight,
+                answer_seconds=settings.canary_seconds,
+            ) as opened:
+                yield opened
+
+        async def find_image() -> Image | None:
+            return await registry.find(substitutions["_TAG"])
+
+        async def pages() -> list[CanaryPage]:
+            return await _drawn(common)
+
+        async def source_bucket() -> list[str]:
+            await asyncio.to_thread(bucket.check_writable)
+            return []
+
+        tools = Tools(
+            host=host,
+            guests=Invitations(google, settings),
+            open_door=door,
+            find_image=find_image,
+            build_image=build,
+            planned_image=f"{registry.image_name}:{substitutions['_TAG']}",
+            pages=pages,
+            checks=[checks.apis, checks.permissions, checks.accounts, registry.problems, source_bucket],
+            members=settings.members,
+            demands=demands_of(settings),
+            announce=announce,
+        )
+        yield Rollout(tools, record)
+
+
+def demands_of(settings: ServiceSettings) -> Demands:
+    """What a revision must be before it gets requests."""
+    return Demands(
+        health_seconds=settings.health_seconds,
+        grant_seconds=settings.grant_seconds,
+        in_flight=settings.canary_in_flight,
+        page_seconds=settings.canary_seconds,
+        word_f1=settings.canary_word_f1,
+        internal=settings.ingress == "internal",
+    )
+
+
+def cost_of(settings: ServiceSettings) -> ServiceCost:
+    """What the service costs, busy and idle."""
+    price = usd_per_second(cpu=settings.cpu, memory_gib=settings.memory_gib, zonal_redundancy=settings.zonal_redundancy)
+    return service_cost(price, min_instances=settings.min_instances, max_instances=settings.max_instances)
+
+
+def _source_bucket(settings: ServiceSettings, client: storage.Client) -> GcsStore:
+    location = gcs.parse_location(f"gs://{settings.bucket}/source")
+    return GcsStore(client, location, permissions=_SOURCE_PERMISSIONS)
+
+
+def _uploaded(bucket: GcsStore, settings: ServiceSettings, config: BuildConfig) -> SourceObject:
+    """Upload the source under its own digest; if it lies there already, it is the same."""
+    name = f"{config.digest}.tgz"
+    try:
+        bucket.write(name, config.archive, content_type="application/gzip", if_version=ABSENT)
+    except PreconditionFailed as error:
+        raise DeploymentFailed(
+            f"{bucket.name}/{name} holds something else than its name says; delete it, then deploy again"
+        ) from error
+    return SourceObject(settings.bucket, f"source/{name}", int(bucket.version(name)))
+
+
+async def _drawn(common: Settings) -> list[CanaryPage]:
+    options = RenderOptions(
+        longest_edge_px=common.longest_edge_px, max_dpi=common.max_dpi, skip_blank=True, prefer_text=False
+    )
+    async with PdfiumRasterizer(
+        workers=1,
+        page_seconds=common.page_seconds,
+        memory_bytes=int(common.render_memory_gib * GIB),
+        options=options,
+    ) as rasterizer:
+        return await canary_pages(rasterizer)
