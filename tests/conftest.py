@@ -13,7 +13,8 @@ from google.cloud import storage
 from pagemill.adapters import gcs
 from tests.fakes.gcs import FakeGcs
 
-_OURS = ("PAGEMILL_", "LIGHTONOCR_", "PREFECT_", "TESSDATA_", "STORAGE_", "GOOGLE_")
+_EMULATORS = ("RUN_EMULATOR_", "CLOUDBUILD_EMULATOR_", "ARTIFACTREGISTRY_EMULATOR_", "PROJECT_EMULATOR_")
+_OURS = ("PAGEMILL_", "LIGHTONOCR_", "PREFECT_", "TESSDATA_", "STORAGE_", "GOOGLE_", *_EMULATORS)
 
 # Read by Prefect when it is imported.
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
@@ -10,9 +9,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pagemill.errors import UsageError
 from pagemill.settings import assert_loopback, described
-
-_REVISION = re.compile(r"(?:[0-9a-f]{40})?")
-_PROJECT = re.compile(r"(?:[a-z][a-z0-9-]{4,28}[a-z0-9])?")
 
 EmulatorHost = Annotated[str, AfterValidator(assert_loopback)]
 
@@ -24,10 +20,13 @@ class ServiceSettings(BaseSettings):
 
     # Where
     project: str = Field(
-        "", validation_alias="GOOGLE_CLOUD_PROJECT", pattern=_PROJECT.pattern, description="Google Cloud project's id"
+        "",
+        validation_alias="GOOGLE_CLOUD_PROJECT",
+        pattern=r"^([a-z][a-z0-9-]{4,28}[a-z0-9])?$",
+        description="Google Cloud project's id",
     )
     region: str = Field(
-        "europe-west4", pattern=r"[a-z]+-[a-z]+[0-9]+", description="a region of Cloud Run that has L4 GPUs"
+        "europe-west4", pattern=r"^[a-z]+-[a-z]+[0-9]+$", description="a region of Cloud Run that has L4 GPUs"
     )
     name: str = Field("lightonocr", pattern=r"^[a-z]([a-z0-9-]{0,47}[a-z0-9])?$", description="the service's name")
     repository: str = Field("pagemill", description="Artifact Registry repository of the images")
@@ -96,10 +95,10 @@ class ServiceSettings(BaseSettings):
     # The image; empty: as infra/gpu_service/cloudbuild.yaml says
     base_image: str = Field("", description="vLLM's image; empty: cloudbuild.yaml's")
     model_revision: str = Field(
-        "", pattern=_REVISION.pattern, description="revision of the weights, 40 hex digits; empty: cloudbuild.yaml's"
+        "", pattern=r"^([0-9a-f]{40})?$", description="revision of the weights, 40 hex digits; empty: cloudbuild.yaml's"
     )
     model_sha256: str = Field(
-        "", pattern=r"(?:[0-9a-f]{64})?", description="SHA-256 of model.safetensors; empty: cloudbuild.yaml's"
+        "", pattern=r"^([0-9a-f]{64})?$", description="SHA-256 of model.safetensors; empty: cloudbuild.yaml's"
     )
 
     # How long the steps may take

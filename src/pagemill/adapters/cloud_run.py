@@ -13,7 +13,7 @@ from google.cloud import run_v2
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from pagemill.adapters.google_api import GoogleApi, quota_cure
-from pagemill.adapters.service_definition import RETRY, VERIFIED, fields, service_message, state_of
+from pagemill.adapters.service_definition import OWNED, RETRY, VERIFIED, fields, service_message, state_of
 from pagemill.domain.service_plan import Candidate, Image, ServiceState, TrafficShare, changes
 from pagemill.errors import Conflict, DeploymentFailed, NotReady
 from pagemill.service_settings import ServiceSettings
@@ -82,8 +82,6 @@ class CloudRun:
         if state is None:
             return await self._staged(message, [run_v2.TrafficTarget(type_=_TO_LATEST, percent=100, tag=CANDIDATE)])
         message.etag = state.etag
-        if state.verified:
-            message.annotations[VERIFIED] = ",".join(state.verified)
         if not changes(state.fields, fields(message)):
             if state.latest_created == state.latest_ready:  # an earlier deployment left it behind
                 return await self.stage_again(state.latest_created, state)
@@ -137,7 +135,9 @@ class CloudRun:
         if before.verified:
             annotations[VERIFIED] = ",".join(before.verified)
         if _shares(state.traffic) != _shares(before.traffic) or state.verified != before.verified:
-            await self._route(_pinned(before), etag=state.etag, annotations=annotations)
+            after = state_of(await self._route(_pinned(before), etag=state.etag, annotations=annotations))
+            if _shares(after.traffic) != _shares(before.traffic):
+                raise DeploymentFailed(f"the requests for {self._settings.name} go to {after.traffic}")
 
     async def ask_everybody_who_they_are(self) -> None:
         """Switch the check of invitations on again, where it was switched off.
@@ -148,7 +148,7 @@ class CloudRun:
         service = await self._existing()
         if service.invoker_iam_disabled:
             closed = run_v2.Service(name=self._name, etag=service.etag, invoker_iam_disabled=False)
-            await self._update(closed, FieldMask(paths=["invoker_iam_disabled"]))
+            await self._update(closed, ["invoker_iam_disabled"])
 
     async def delete(self) -> bool:
         """Delete the service, its revisions and its invitations; tell whether there was one.
@@ -169,15 +169,23 @@ class CloudRun:
         message.name = self._name
         message.traffic = traffic
         message.template.revision = ""  # the name of an older one would be refused
-        service = await self._update(message)
-        if service.latest_created_revision != service.latest_ready_revision:
+        try:
+            service = await self._update(message, [*OWNED, "labels", "traffic"] if message.etag else ())
+        except Conflict:
+            raise
+        except DeploymentFailed as error:
+            current = await self._get()
+            if current is None or not _has_failed(current) or isinstance(error.__cause__, TimeoutError):
+                raise
+            raise await self._not_ready(current, str(error)) from error
+        if _has_failed(service):
             raise await self._not_ready(service)
-        return await self._candidate(service.latest_created_revision.rpartition("/")[2], time.monotonic() - started)
+        return await self._candidate(_short(service.latest_created_revision), time.monotonic() - started)
 
     async def _candidate(self, revision: str, seconds: float | None) -> Candidate:
         service = await self._existing()
         found = [status for status in service.traffic_statuses if status.tag == CANDIDATE]
-        if [status.revision.rpartition("/")[2] or revision for status in found] != [revision]:
+        if [_short(status.revision) or revision for status in found] != [revision]:
             raise Conflict(f"the tag {CANDIDATE} of {self._settings.name} was given to another revision meanwhile")
         return Candidate(revision=revision, url=found[0].uri, startup_seconds=seconds)
 
@@ -185,10 +193,11 @@ class CloudRun:
         self, traffic: list[run_v2.TrafficTarget], *, etag: str, annotations: Mapping[str, str] | None = None
     ) -> run_v2.Service:
         service = run_v2.Service(name=self._name, traffic=traffic, etag=etag, annotations=annotations)
-        return await self._update(service, FieldMask(paths=["traffic", *(["annotations"] if annotations else [])]))
+        return await self._update(service, ["traffic", *(["annotations"] if annotations else [])])
 
-    async def _update(self, service: run_v2.Service, mask: FieldMask | None = None) -> run_v2.Service:
-        """Change the service, and wait until the change has come to its end, well or not."""
+    async def _update(self, service: run_v2.Service, paths: Sequence[str] = ()) -> run_v2.Service:
+        """Change these fields of the service, or make it, and wait until that has come to its end, well or not."""
+        mask = FieldMask(paths=paths) if paths else None
         request = run_v2.UpdateServiceRequest(service=service, update_mask=mask, allow_missing=mask is None)
         what = f"deploying {self._settings.name}"
         try:
@@ -196,18 +205,7 @@ class CloudRun:
                 await self._finished(await self._services.update_service(request))
         except api.NotFound as error:
             raise DeploymentFailed(f"{what}: {error.message}") from error
-        except DeploymentFailed as error:
-            if isinstance(error, Conflict) or isinstance(error.__cause__, TimeoutError):
-                raise
-            current = await self._get()
-            if mask or current is None or current.latest_created_revision == current.latest_ready_revision:
-                raise
-            raise await self._not_ready(current, str(error)) from error
-        after = await self._existing()
-        condition = after.terminal_condition
-        if condition.state == run_v2.Condition.State.CONDITION_FAILED:
-            raise await self._not_ready(after)
-        return after
+        return await self._existing()
 
     async def _finished(self, operation: AsyncOperation) -> None:
         seconds = self._settings.deploy_seconds
@@ -236,7 +234,7 @@ class CloudRun:
                 if condition.state == run_v2.Condition.State.CONDITION_FAILED
             ]
         reason = next(filter(None, reversed(reasons)), "no reason is given")
-        short = name.rpartition("/")[2]
+        short = _short(name)
         return NotReady(
             f"the revision {short} does not start: {quota_cure(reason, self._settings.project) or reason}; its logs: "
             f"{logs or 'none'}; type: gcloud run revisions describe {short} --region={self._settings.region} "
@@ -260,11 +258,21 @@ class CloudRun:
         return f"{self._settings.name} --region={self._settings.region} --project={self._settings.project}"
 
 
+def _has_failed(service: run_v2.Service) -> bool:
+    """Whether its newest revision is not ready, now that all is done."""
+    failed = service.terminal_condition.state == run_v2.Condition.State.CONDITION_FAILED
+    return failed or service.latest_created_revision != service.latest_ready_revision
+
+
 async def _is_done(operation: AsyncOperation) -> bool:
     try:
         return bool(await operation.done())
     except api.ServiceUnavailable:  # of the look at it, which can be repeated
         return False
+
+
+def _short(name: str) -> str:
+    return name.rpartition("/")[2]
 
 
 def _pinned(state: ServiceState) -> list[run_v2.TrafficTarget]:

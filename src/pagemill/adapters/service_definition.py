@@ -19,7 +19,7 @@ VERIFIED = "pagemill.dev/verified"  # annotation of the service: the proven revi
 RETRY = "pagemill.dev/retry"  # annotation of a revision: which try it is with the same configuration
 
 _LABELS = {"app": "lightonocr", "managed-by": "pagemill"}
-_OWNED = ("ingress", "invoker_iam_disabled", "default_uri_disabled", "scaling", "template")
+OWNED = ("ingress", "invoker_iam_disabled", "default_uri_disabled", "scaling", "template")
 _NOT_PLANNED = (
     "scaling.scaling_mode",
     "template.revision",
@@ -133,7 +133,7 @@ def fields(service: run_v2.Service) -> dict[str, str]:
     message = MessageToDict(
         run_v2.Service.pb(service), preserving_proto_field_name=True, always_print_fields_with_no_presence=True
     )
-    flat = dict(_flattened("", {name: message[name] for name in _OWNED if name in message}))
+    flat = dict(_flattened("", {name: message[name] for name in OWNED if name in message}))
     return {
         path: value
         for path, value in flat.items()

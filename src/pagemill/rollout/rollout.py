@@ -197,7 +197,17 @@ class Rollout:
 
     def _verification(self, door: ServiceDoor) -> Verification:
         tools = self._tools
-        return Verification(tools.host, tools.guests, door, demands=tools.demands, announce=tools.announce)
+        return Verification(
+            door,
+            uninvited=tools.guests.uninvited,
+            close=self._close,
+            demands=tools.demands,
+            announce=tools.announce,
+        )
+
+    async def _close(self) -> None:
+        await self._tools.guests.shut()
+        await self._tools.host.ask_everybody_who_they_are()
 
     @property
     def _checks(self) -> list[Check]:

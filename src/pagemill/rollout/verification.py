@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -18,7 +18,7 @@ from pagemill.errors import (
     PagemillError,
     WrongModel,
 )
-from pagemill.ports import GuestList, ServiceDoor, ServiceHost
+from pagemill.ports import ServiceDoor
 
 _CLOSED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 _LONGEST_PAUSE_SECONDS = 5.0
@@ -52,25 +52,25 @@ class Verification:
 
     def __init__(
         self,
-        host: ServiceHost,
-        guests: GuestList,
         door: ServiceDoor,
         *,
+        uninvited: Callable[[], Awaitable[Sequence[tuple[str, str]]]],
+        close: Callable[[], Awaitable[None]],
         demands: Demands,
         announce: Callable[[str], object],
     ) -> None:
         """Configure.
 
         Args:
-            host: Runs the service.
-            guests: Who may ask it.
             door: The URL to ask.
+            uninvited: Looks up role and member of every binding that lets everybody in.
+            close: Lets nobody in any more who was not invited.
             demands: What must hold.
             announce: Told what is being looked at.
         """
-        self._host = host
-        self._guests = guests
         self._door = door
+        self._uninvited = uninvited
+        self._close = close
         self._demands = demands
         self._announce = announce
 
@@ -104,7 +104,7 @@ class Verification:
             DeploymentFailed: It stood open, or nobody can tell.
         """
         status = await self._status_without_token()
-        public = await self._guests.uninvited()
+        public = await self._uninvited()
         if self._is_closed(status) and not public:
             return
         if not public and (status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS):
@@ -112,8 +112,7 @@ class Verification:
                 f"{self._door.url} answered {status} to a caller without a token, so that nobody can tell whether it "
                 "lets strangers in; deploy again"
             )
-        await self._guests.shut()
-        await self._host.ask_everybody_who_they_are()
+        await self._close()
         how = " and ".join(f"{member} has {role}" for role, member in public) or f"it answered {status} without a token"
         closed = self._is_closed(await self._status_without_token())
         now = "it was closed" if closed else "IT IS STILL OPEN: delete it with `pagemill deploy --delete`"

@@ -1,0 +1,44 @@
+"""Writes the tables of settings into the documentation: `python docs/update_settings.py`. A test says when it is due."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from types import MappingProxyType
+
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings
+
+from pagemill.service_settings import ServiceSettings
+from pagemill.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+PAGES = MappingProxyType({ROOT / "README.md": Settings, ROOT / "docs" / "deploying.md": ServiceSettings})
+_TABLE = re.compile(r"(?<=<!-- settings -->\n).*?(?=<!-- end of settings -->)", re.DOTALL)
+
+
+def with_settings(page: str, settings: type[BaseSettings]) -> str:
+    """A page with the table that a class of settings stands for."""
+    prefix = settings.model_config["env_prefix"]
+    rows = [_row(f"{prefix}{name.upper()}", field) for name, field in settings.model_fields.items()]
+    table = "\n".join(["| variable | default | meaning |", "|---|---|---|", *rows])
+    return _TABLE.sub(lambda _: f"{table}\n", page)
+
+
+def _row(variable: str, field: FieldInfo) -> str:
+    return f"| `{field.validation_alias or variable}` | {_default(field)} | {field.description} |"
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default_factory:
+        return "one a core, at most 8"
+    value = field.get_default()
+    shown = value.get_secret_value() if hasattr(value, "get_secret_value") else value
+    if isinstance(shown, float):
+        return f"`{shown:g}`"
+    return f"`{shown}`" if shown not in ("", None, ()) else ""
+
+
+if __name__ == "__main__":
+    for path, kind in PAGES.items():
+        path.write_text(with_settings(path.read_text(), kind))
