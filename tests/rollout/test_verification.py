@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -49,14 +49,12 @@ class Place:
         return Transcript(_TRUTHS[png], "stop", 1, 1, 0.1)
 
 
-async def _proven(place: Place, **demands: float) -> Proof:
-    wanted = {"health_seconds": 5.0, "grant_seconds": 5.0, "page_seconds": 5.0, "word_f1": 0.8, **demands}
+_DEMANDS = Demands(health_seconds=5.0, grant_seconds=5.0, in_flight=8, page_seconds=5.0, word_f1=0.8)
+
+
+async def _proven(place: Place, demands: Demands = _DEMANDS) -> Proof:
     verification = Verification(
-        place,
-        uninvited=place.uninvited,
-        close=place.close,
-        demands=Demands(in_flight=8, internal=bool(wanted.pop("internal", 0)), **wanted),
-        announce=lambda _: None,
+        place, uninvited=place.uninvited, close=place.close, demands=demands, announce=lambda _: None
     )
     return await verification.prove(_PAGES)
 
@@ -102,23 +100,23 @@ async def test_an_answer_that_tells_nothing_about_strangers_is_no_proof(status: 
 
 
 async def test_a_service_for_the_vpc_alone_is_not_to_be_found_from_outside() -> None:
-    assert await _proven(Place(strangers=[404]), internal=1)
+    await _proven(Place(strangers=[404]), replace(_DEMANDS, internal=True))
 
 
 async def test_an_invitation_that_is_not_known_everywhere_yet_is_waited_for() -> None:
-    assert await _proven(Place(probes=[EndpointRefusesUs("403"), EndpointUnavailable("503")]))
+    await _proven(Place(probes=[EndpointRefusesUs("403"), EndpointUnavailable("503")]))
 
 
 async def test_a_refusal_that_stays_is_an_error_with_the_cure() -> None:
     with pytest.raises(DeploymentFailed, match="does not let us in: let me in"):
-        await _proven(Place(probes=[EndpointRefusesUs("let me in")]), grant_seconds=0.0)
+        await _proven(Place(probes=[EndpointRefusesUs("let me in")]), replace(_DEMANDS, grant_seconds=0.0))
 
 
 async def test_health_that_is_never_well_is_an_error_with_the_last_answer() -> None:
     place = Place(probes=[EndpointUnavailable("503 loading the weights")] * 10_000)
 
     with pytest.raises(DeploymentFailed, match=r"/health is not well within 0 s: 503 loading the weights"):
-        await _proven(place, health_seconds=0.3)
+        await _proven(place, replace(_DEMANDS, health_seconds=0.3))
 
 
 async def test_another_model_is_an_error_at_once() -> None:

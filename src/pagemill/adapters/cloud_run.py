@@ -261,7 +261,7 @@ class CloudRun:
 def _has_failed(service: run_v2.Service) -> bool:
     """Whether its newest revision is not ready, now that all is done."""
     failed = service.terminal_condition.state == run_v2.Condition.State.CONDITION_FAILED
-    return failed or service.latest_created_revision != service.latest_ready_revision
+    return bool(failed or service.latest_created_revision != service.latest_ready_revision)
 
 
 async def _is_done(operation: AsyncOperation) -> bool:
