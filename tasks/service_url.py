@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prefect.client.orchestration import get_client
-from prefect.variables import Variable
+from prefect.client.schemas.actions import VariableCreate, VariableUpdate
 
 from pagemill.settings import Settings
 from tasks.parameters import OcrBatchParameters
@@ -15,14 +15,20 @@ _TAGS = ["pagemill"]
 
 async def publish(url: str) -> None:
     """Let batches find the service."""
-    await Variable.aset(VARIABLE, url, tags=_TAGS, overwrite=True)
+    # Not through `Variable.aset`, which opens a client and leaves it open.
+    async with get_client() as client:
+        if await client.read_variable_by_name(VARIABLE):
+            await client.update_variable(VariableUpdate(name=VARIABLE, value=url, tags=_TAGS))
+        else:
+            await client.create_variable(VariableCreate(name=VARIABLE, value=url, tags=_TAGS))
 
 
 async def withdraw(url: str) -> bool:
     """Let batches no longer find a service that is gone; tell whether they would have."""
-    if await published() != url:
+    if not url or await published() != url:
         return False
-    await Variable.aunset(VARIABLE)
+    async with get_client() as client:
+        await client.delete_variable_by_name(VARIABLE)
     return True
 
 
