@@ -66,8 +66,7 @@ class CloudBuild:
         )
         build.substitutions = dict(substitutions)
         build.tags = [*declared.tags, substitutions["_TAG"]]
-        if self._settings.build_account:
-            build.service_account = f"projects/{self._settings.project}/serviceAccounts/{self._settings.builder}"
+        build.service_account = f"projects/{self._settings.project}/serviceAccounts/{self._settings.builder}"
         return build
 
     async def run(self, build: cloudbuild_v1.Build, started: Callable[[str, str], Awaitable[object]]) -> BuiltImage:

@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+import sys
+import types
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import yaml
+from google.cloud.devtools import cloudbuild_v1
+from google.protobuf.json_format import MessageToDict
+
+from pagemill.adapters.artifact_registry import PACKAGE
+from pagemill.adapters.build_config import BuildConfig
+from pagemill.adapters.service_definition import MODEL_FOLDER, PORT
+from pagemill.service_settings import ServiceSettings
+
+_FOLDER = Path(__file__).parents[2] / "infra" / "gpu_service"
+_DOCKERFILE = (_FOLDER / "Dockerfile").read_text()
+_BUILT_IN = {"PROJECT_ID", "BUILD_ID"}
+_REVISION, _SHA256 = "c" * 40, hashlib.sha256(b"weights").hexdigest()
+
+
+@pytest.fixture
+def build() -> cloudbuild_v1.Build:
+    return BuildConfig(_FOLDER).declared
+
+
+def _script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, _FOLDER / f"{name}.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
+    hadolint = shutil.which("hadolint", path=Path(sys.executable).parent)
+    assert hadolint
+    checked = subprocess.run([hadolint, str(_FOLDER / "Dockerfile")], capture_output=True, text=True, check=False)
+
+    assert (checked.returncode, checked.stdout) == (0, "")
+
+
+def test_the_build_is_field_by_field_what_the_file_says(build: cloudbuild_v1.Build) -> None:
+    """What `gcloud builds submit --config` reads: the file's own names and values, none lost and none added."""
+    declared = yaml.safe_load((_FOLDER / "cloudbuild.yaml").read_text())
+
+    assert MessageToDict(cloudbuild_v1.Build.pb(build)) == declared
+
+
+def test_the_build_has_32_gb_200_gb_of_disk_and_80_minutes(build: cloudbuild_v1.Build) -> None:
+    options = cloudbuild_v1.BuildOptions
+
+    assert build.options.machine_type == options.MachineType.E2_HIGHCPU_32
+    assert build.options.disk_size_gb == 200
+    assert build.options.logging == options.LoggingMode.CLOUD_LOGGING_ONLY
+    assert build.timeout.total_seconds() == 4800
+
+
+def test_the_build_keeps_a_cache_in_the_registry_and_attests_its_provenance(build: cloudbuild_v1.Build) -> None:
+    args = list(build.steps[1].args)
+
+    assert "--cache-to=type=registry,ref=${_CACHE},mode=max" in args
+    assert "--cache-from=type=registry,ref=${_CACHE}" in args
+    assert "--provenance=mode=max" in args
+    assert build.options.requested_verify_option == cloudbuild_v1.BuildOptions.VerifyOption.VERIFIED
+
+
+def test_every_substitution_is_declared_and_used(build: cloudbuild_v1.Build) -> None:
+    declared = dict(build.substitutions)
+    text = " ".join([*(arg for step in build.steps for arg in step.args), build.service_account, *declared.values()])
+    used = set(re.findall(r"\$\{(\w+)\}", text))
+
+    assert used - _BUILT_IN == declared.keys()
+
+
+def test_the_defaults_of_build_and_dockerfile_are_the_same(build: cloudbuild_v1.Build) -> None:
+    arguments = dict(re.findall(r"^ARG (\w+)=(\S+)$", _DOCKERFILE, re.MULTILINE))
+
+    assert arguments == {name: build.substitutions[f"_{name}"] for name in arguments}
+    assert arguments.keys() == {"BASE_IMAGE", "TRANSFORMERS", "MODEL", "MODEL_REVISION", "MODEL_SHA256"}
+    passed = {arg.split("=")[1] for arg in build.steps[1].args if arg.startswith("--build-arg=")}
+    assert passed == arguments.keys()
+
+
+def test_build_and_service_settings_name_the_same_places(build: cloudbuild_v1.Build) -> None:
+    defaults = {name: field.default for name, field in ServiceSettings.model_fields.items()}
+
+    assert build.substitutions["_REGION"] == defaults["region"]
+    assert build.substitutions["_REPOSITORY"] == defaults["repository"]
+    assert build.substitutions["_CACHE_REPOSITORY"] == defaults["cache_repository"]
+    assert build.substitutions["_IMAGE"].split("/")[-1].startswith(f"{PACKAGE}:")
+
+
+def test_the_pins_are_the_reviewed_ones(build: cloudbuild_v1.Build) -> None:
+    pins = build.substitutions
+
+    assert pins["_BASE_IMAGE"].startswith("vllm/vllm-openai:v0.22.1-cu129")
+    assert pins["_TRANSFORMERS"] == "4.57.1"
+    assert f"transformers=={pins['_TRANSFORMERS']}" in (_FOLDER / "constraints.txt").read_text()
+    assert pins["_MODEL_SHA256"] == "cbe12d0831cca119facce91268fc7c5fb72babdf919a6e352e3131bda85c8fbb"
+    assert re.fullmatch("[0-9a-f]{40}", pins["_MODEL_REVISION"])
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "HF_HUB_OFFLINE=1",
+        "TRANSFORMERS_OFFLINE=1",
+        "VLLM_NO_USAGE_STATS=1",
+        "DO_NOT_TRACK=1",
+        "HF_HUB_DISABLE_TELEMETRY=1",
+    ],
+)
+def test_the_service_asks_nobody_and_tells_nobody(setting: str) -> None:
+    assert setting in _DOCKERFILE
+
+
+def test_the_service_runs_as_nobody_in_particular_from_the_folder_that_the_flags_name() -> None:
+    users = re.findall(r"^USER (.+)$", _DOCKERFILE, re.MULTILINE)
+
+    assert users == ["10001:10001"]
+    assert f"COPY --from=weights {MODEL_FOLDER} {MODEL_FOLDER}" in _DOCKERFILE
+    assert f"EXPOSE {PORT}" in _DOCKERFILE
+    assert 'ENTRYPOINT ["vllm", "serve"]' in _DOCKERFILE
+
+
+def test_every_file_that_the_dockerfile_copies_gets_past_the_dockerignore() -> None:
+    copied = {name for line in re.findall(r"^COPY (?!--)(.+) /", _DOCKERFILE, re.MULTILINE) for name in line.split()}
+    let_through = {line[1:] for line in (_FOLDER / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+
+    assert copied == let_through
+    assert all((_FOLDER / name).is_file() for name in copied)
+
+
+def _hub(monkeypatch: pytest.MonkeyPatch, **files: bytes) -> list[dict[str, object]]:
+    """A hub that holds these files; underscores stand for dots."""
+    asked: list[dict[str, object]] = []
+
+    def snapshot_download(model: str, *, revision: str, local_dir: Path, allow_patterns: list[str]) -> None:
+        asked.append({"model": model, "revision": revision, "patterns": allow_patterns})
+        (local_dir / ".cache/huggingface").mkdir(parents=True)
+        for name, content in files.items():
+            (local_dir / name.replace("_", ".")).write_bytes(content)
+
+    module = types.ModuleType("huggingface_hub")
+    module.__dict__["snapshot_download"] = snapshot_download
+    monkeypatch.setitem(sys.modules, "huggingface_hub", module)
+    return asked
+
+
+def test_the_weights_of_one_revision_are_fetched_readable_by_all_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = _hub(monkeypatch, model_safetensors=b"weights", config_json=b"{}")
+
+    assert _script("fetch_model").fetch("a/b", _REVISION, _SHA256, tmp_path) == ""
+    assert asked == [
+        {"model": "a/b", "revision": _REVISION, "patterns": ["*.json", "*.safetensors", "*.jinja", "*.txt"]}
+    ]
+    assert {path.name for path in tmp_path.iterdir()} == {"model.safetensors", "config.json"}
+    assert (tmp_path / "model.safetensors").stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize(
+    ("revision", "sha256", "said"),
+    [
+        ("main", _SHA256, "_MODEL_REVISION is 'main'"),
+        (_REVISION[:39], _SHA256, "40 hex digits"),
+        (_REVISION, "abc", "_MODEL_SHA256 is 'abc'"),
+        (_REVISION, "0" * 64, f"has the SHA-256 {_SHA256}, not 000"),
+    ],
+)
+def test_a_branch_or_other_weights_fail_the_build(
+    revision: str, sha256: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _hub(monkeypatch, model_safetensors=b"weights")
+
+    assert said in _script("fetch_model").fetch("a/b", revision, sha256, tmp_path)
+
+
+def test_a_model_without_safetensors_fails_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _hub(monkeypatch, config_json=b"{}")
+
+    assert "holds no model.safetensors" in _script("fetch_model").fetch("a/b", _REVISION, _SHA256, tmp_path)
+
+
+def _transformers(monkeypatch: pytest.MonkeyPatch, version: str = "4.57.1", known: str = "mistral3") -> None:
+    """A transformers that knows one type of model."""
+
+    class Auto:
+        @staticmethod
+        def from_pretrained(folder: Path, *, local_files_only: bool) -> types.SimpleNamespace:
+            assert local_files_only
+            config = json.loads((folder / "config.json").read_text())
+            if config["model_type"] != known:
+                raise ValueError(f"does not recognize the model type {config['model_type']}")
+            return types.SimpleNamespace(**config)
+
+    module = types.ModuleType("transformers")
+    module.__dict__.update(__version__=version, AutoConfig=Auto, AutoTokenizer=Auto)
+    monkeypatch.setitem(sys.modules, "transformers", module)
+
+
+def _config(
+    folder: Path, model_type: str = "mistral3", architecture: str = "LightOnOCRForConditionalGeneration"
+) -> Path:
+    (folder / "config.json").write_text(json.dumps({"model_type": model_type, "architectures": [architecture]}))
+    return folder
+
+
+def test_a_config_that_the_pinned_transformers_parses_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _transformers(monkeypatch)
+
+    assert _script("check_image").check_transformers("4.57.1", _config(tmp_path)) == ""
+
+
+def test_another_transformers_than_the_pinned_one_fails_the_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _transformers(monkeypatch, version="5.0.0")
+
+    assert "5.0.0 is installed" in _script("check_image").check_transformers("4.57.1", _config(tmp_path))
+
+
+def test_a_config_of_a_later_kind_or_of_another_model_fails_the_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = _script("check_image").check_transformers
+    _transformers(monkeypatch)
+
+    assert "lighton_ocr" in check("4.57.1", _config(tmp_path, model_type="lighton_ocr"))
+    assert "['Other']" in check("4.57.1", _config(tmp_path, architecture="Other"))
+
+
+@pytest.mark.parametrize("serves", [True, False])
+def test_a_vllm_that_does_not_serve_the_architecture_fails_the_build(
+    *, serves: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = _script("check_image")
+    module = types.ModuleType("vllm")
+    archs = [script.ARCHITECTURE] if serves else []
+    registry = types.SimpleNamespace(get_supported_archs=lambda: archs)
+    module.__dict__.update(__version__="0.1", ModelRegistry=registry)
+    monkeypatch.setitem(sys.modules, "vllm", module)
+
+    assert (script.check_vllm() == "") is serves
