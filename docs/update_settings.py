@@ -1,8 +1,9 @@
-"""Writes the tables of settings into the documentation: `python docs/update_settings.py`. A test says when it is due."""
+"""Writes the tables of settings into the documentation: `python docs/update_settings.py`. A test says when."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -13,7 +14,9 @@ from pagemill.service_settings import ServiceSettings
 from pagemill.settings import Settings
 
 ROOT = Path(__file__).parents[1]
-PAGES = MappingProxyType({ROOT / "README.md": Settings, ROOT / "docs" / "deploying.md": ServiceSettings})
+PAGES: Mapping[Path, type[BaseSettings]] = MappingProxyType(
+    {ROOT / "README.md": Settings, ROOT / "docs" / "deploying.md": ServiceSettings}
+)
 _TABLE = re.compile(r"(?<=<!-- settings -->\n).*?(?=<!-- end of settings -->)", re.DOTALL)
 
 

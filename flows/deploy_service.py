@@ -9,7 +9,7 @@ from tasks.deploy_parameters import Action, DeployParameters
 from tasks.deploying import approved, check, deployment, image_of, promote, prove, publish, stage, stage_previous
 
 
-@flow(name="deploy-service", flow_run_name="{parameters.action.value} {parameters.project}", persist_result=False)
+@flow(name="deploy-service", flow_run_name="{parameters.action.value} the GPU service", persist_result=False)
 async def deploy_service(parameters: DeployParameters) -> Deployment:
     """Build the image if it is new, deploy it beside what serves, prove it, then let it serve and publish its URL."""
     async with deployment(parameters) as rollout:

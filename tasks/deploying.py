@@ -23,6 +23,7 @@ from tasks.deploy_report import link_log, report
 from tasks.deploy_wiring import open_rollout
 
 _APPROVAL_SECONDS = 24 * 3600
+_APPROVAL_POLL_SECONDS = 2
 
 
 _told: ContextVar[Callable[[str], object] | None] = ContextVar("told", default=None)
@@ -161,6 +162,8 @@ async def approved(parameters: DeployParameters, plan: Plan, image: Image) -> No
         return
     what = "\n".join(f"- {change.path}: {change.before or '—'} → {change.after or '—'}" for change in plan.changes)
     asked = Approval.with_initial_data(description=f"Deploy {image.reference}?\n\n{what}")
-    answer = await apause_flow_run(wait_for_input=asked, timeout=_APPROVAL_SECONDS)
+    answer = await apause_flow_run(
+        wait_for_input=asked, timeout=_APPROVAL_SECONDS, poll_interval=_APPROVAL_POLL_SECONDS
+    )
     if not answer.approve:
         raise UsageError("the deployment was not approved; nothing has changed")

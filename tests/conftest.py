@@ -8,10 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from google.auth.compute_engine import _metadata
 from google.cloud import storage
 
 from pagemill.adapters import gcs
 from tests.fakes.gcs import FakeGcs
+from tests.fakes.google_cloud.cloud import DEPLOYER, GoogleCloud
+from tests.fakes.google_cloud.readings import canary_readings
+from tests.fakes.metadata_server import MetadataServer
 
 _EMULATORS = ("RUN_EMULATOR_", "CLOUDBUILD_EMULATOR_", "ARTIFACTREGISTRY_EMULATOR_", "PROJECT_EMULATOR_")
 _OURS = ("PAGEMILL_", "LIGHTONOCR_", "PREFECT_", "TESSDATA_", "STORAGE_", "GOOGLE_", *_EMULATORS)
@@ -72,3 +76,27 @@ def gcs_client(google: FakeGcs) -> Iterator[storage.Client]:
 def samples() -> Path:
     """The bundled PDFs."""
     return Path(__file__).parent / "samples"
+
+
+@pytest.fixture(scope="session")
+def readings() -> dict[str, str]:
+    """The true text of every canary page, by image."""
+    return canary_readings()
+
+
+@pytest.fixture
+def cloud(
+    google: FakeGcs, readings: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[GoogleCloud]:
+    """A project without a service, which the real clients find by themselves."""
+    with MetadataServer(email=DEPLOYER) as signer, GoogleCloud(signer, google, tmp_path) as made:
+        made.run.readings = readings
+        monkeypatch.setenv("GCE_METADATA_HOST", signer.host)
+        monkeypatch.setenv("GCE_METADATA_IP", signer.host)
+        monkeypatch.setattr(_metadata, "_GCE_METADATA_HOST", signer.host)
+        monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "my-project")
+        monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+        monkeypatch.setenv("PAGEMILL_SERVICE_POLL_SECONDS", "0.02")
+        for name, value in made.environment.items():
+            monkeypatch.setenv(name, value)
+        yield made

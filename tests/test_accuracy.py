@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.accuracy import character_error_rate, plain, word_f1
+from benchmarks.accuracy import character_error_rate
+from pagemill.domain.similarity import plain, word_f1
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def service(settings: ServiceSettings) -> run_v2.Service:
 
 def _flag(service: run_v2.Service, name: str) -> str:
     args = list(service.template.containers[0].args)
-    return args[args.index(name) + 1]
+    return str(args[args.index(name) + 1])
 
 
 def test_the_service_is_field_by_field_the_reviewed_one(service: run_v2.Service) -> None:

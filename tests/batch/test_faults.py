@@ -25,7 +25,7 @@ from pagemill.adapters.gcs_store import GcsStore
 from pagemill.adapters.id_token import IdTokenAuth
 from pagemill.adapters.pdf_pages import RenderOptions
 from pagemill.adapters.pdfium import PdfiumRasterizer
-from pagemill.cli import ExitCode, exit_code
+from pagemill.cli_support import ExitCode, exit_code
 from pagemill.domain.model import Status
 from pagemill.domain.summary import RunSummary
 from tests.batch.conftest import Mill

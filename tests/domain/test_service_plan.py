@@ -40,7 +40,7 @@ def test_one_goes_back_to_the_proven_revision_before_the_one_that_serves() -> No
 
 def test_the_newest_proven_revision_comes_first_and_is_remembered_once() -> None:
     assert _STATE.verified_with("r4") == ("r4", "r3", "r2", "r1")
-    assert _STATE.verified_with("r1") == ("r1", "r3", "r2")
+    assert _STATE.verified_with("r1") == ("r3", "r2", "r1")
 
 
 def test_only_bindings_for_everybody_are_uninvited() -> None:

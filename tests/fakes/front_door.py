@@ -21,7 +21,13 @@ class FrontDoor:
     """Listens on a free loopback port; `ca_file` is the certificate authority to trust."""
 
     def __init__(
-        self, behind: str, signer: MetadataServer, folder: Path, *, invokers: frozenset[str] = frozenset({EMAIL})
+        self,
+        behind: str,
+        signer: MetadataServer,
+        folder: Path,
+        *,
+        invokers: frozenset[str] = frozenset({EMAIL}),
+        authority: trustme.CA | None = None,
     ) -> None:
         """Configure.
 
@@ -30,6 +36,7 @@ class FrontDoor:
             signer: Whose tokens are good, and whose clock counts.
             folder: Where `ca_file` is written.
             invokers: Accounts that may come in.
+            authority: Signs the certificate; a new one, if none is given.
         """
         self.outcomes: Counter[int] = Counter()  # 200: let in; 401; 403
         self.tokens: list[str] = []  # as they came
@@ -38,7 +45,7 @@ class FrontDoor:
         self._behind = urlsplit(behind)
         self._signer = signer
         self._invokers = invokers
-        authority = trustme.CA()
+        authority = authority or trustme.CA()
         self.ca_file = folder / "ca.pem"
         authority.cert_pem.write_to_path(self.ca_file)
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -230,7 +230,7 @@ class FakeEndpoint:
                 self._enough.set()
             await self._enough.wait()
             await asyncio.sleep(0 if answer.at_once else self._latency_seconds)
-            return await self._reply(answer, writer)
+            return await self._reply(answer, writer, stream=bool(request.body.get("stream")))
         finally:
             record.in_flight -= 1
             record.spans.append((started, time.monotonic()))
@@ -248,7 +248,7 @@ class FakeEndpoint:
             self.record.bodies.append(parsed)
         return Request(self.record.requests, image, self.record.sent[image], parsed)
 
-    async def _reply(self, answer: Answer, writer: asyncio.StreamWriter) -> bool:
+    async def _reply(self, answer: Answer, writer: asyncio.StreamWriter, *, stream: bool = False) -> bool:
         if answer.kind == "reset":
             _break(writer)
             return False
@@ -257,7 +257,10 @@ class FakeEndpoint:
             return False
         if answer.kind == "hang":
             await asyncio.Event().wait()
-        body = answer.text.encode() if answer.kind in {"status", "raw"} else self._completion(answer)
+        if answer.kind in {"status", "raw"}:
+            body = answer.text.encode()
+        else:
+            body = self._stream(answer) if stream else self._completion(answer)
         _send(writer, answer.status, body, answer.headers)
         await writer.drain()
         return True
@@ -275,6 +278,18 @@ class FakeEndpoint:
                 "usage": {"prompt_tokens": 2145, "completion_tokens": tokens, "total_tokens": 2145 + tokens},
             }
         ).encode()
+
+    def _stream(self, answer: Answer) -> bytes:
+        """Server-sent events as vLLM sends them: the role, the text in pieces, why it ended, the end."""
+        deltas = [
+            {"role": "assistant", "content": ""},
+            *({"content": word} for word in re.split(r"(?<=\s)", answer.text)),
+        ]
+        choices: list[dict[str, Any]] = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
+        choices.append({"index": 0, "delta": {"content": ""}, "finish_reason": answer.finish_reason})
+        chunk = {"id": "chatcmpl-fake", "object": "chat.completion.chunk", "created": 0, "model": self._model}
+        events = [json.dumps({**chunk, "choices": [choice]}) for choice in choices]
+        return "".join(f"data: {event}\n\n" for event in [*events, "[DONE]"]).encode()
 
 
 def _break(writer: asyncio.StreamWriter) -> None:

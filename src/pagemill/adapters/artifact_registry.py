@@ -5,7 +5,7 @@ from __future__ import annotations
 from google.api_core import exceptions as api
 from google.cloud import artifactregistry_v1
 
-from pagemill.adapters.google_api import GoogleApi
+from pagemill.adapters.google_api import READS, GoogleApi
 from pagemill.domain.service_plan import Image
 from pagemill.service_settings import ServiceSettings
 
@@ -36,7 +36,7 @@ class ArtifactRegistry:
         repository = self._repository(self._settings.repository)
         with self._google.explained(f"looking for {self.image_name}:{tag}"):
             try:
-                found = await self._client.get_tag(name=f"{repository}/packages/{PACKAGE}/tags/{tag}")
+                found = await self._client.get_tag(name=f"{repository}/packages/{PACKAGE}/tags/{tag}", retry=READS)
             except api.NotFound:
                 return None
         return Image(self.image_name, found.version.rpartition("/")[2], source=tag)
@@ -51,7 +51,7 @@ class ArtifactRegistry:
         for name in (self._settings.repository, self._settings.cache_repository):
             with self._google.explained(f"looking at the repository {name}"):
                 try:
-                    repository = await self._client.get_repository(name=self._repository(name))
+                    repository = await self._client.get_repository(name=self._repository(name), retry=READS)
                 except api.NotFound:
                     found.append(
                         f"there is no Artifact Registry repository {name} in {self._settings.region}; type: gcloud "

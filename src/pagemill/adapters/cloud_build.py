@@ -11,7 +11,7 @@ from google.api_core import exceptions as api
 from google.cloud.devtools import cloudbuild_v1
 
 from pagemill.adapters.build_config import BuildConfig
-from pagemill.adapters.google_api import GoogleApi
+from pagemill.adapters.google_api import READS, GoogleApi
 from pagemill.errors import DeploymentFailed
 from pagemill.service_settings import ServiceSettings
 
@@ -123,7 +123,7 @@ class CloudBuild:
         )
         with self._google.explained(f"looking at the build {build_id}"):
             try:
-                return await self._client.get_build(request)
+                return await self._client.get_build(request, retry=READS)
             except api.NotFound as error:
                 raise DeploymentFailed(f"the build {build_id} is gone: {error.message}") from error
 

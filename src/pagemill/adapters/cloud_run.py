@@ -12,7 +12,7 @@ from google.api_core.operation_async import AsyncOperation
 from google.cloud import run_v2
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from pagemill.adapters.google_api import GoogleApi, quota_cure
+from pagemill.adapters.google_api import READS, GoogleApi, quota_cure
 from pagemill.adapters.service_definition import OWNED, RETRY, VERIFIED, fields, service_message, state_of
 from pagemill.domain.service_plan import Candidate, Image, ServiceState, TrafficShare, changes
 from pagemill.errors import Conflict, DeploymentFailed, NotReady
@@ -226,7 +226,7 @@ class CloudRun:
         reasons = [said, service.terminal_condition.message]
         logs = ""
         with contextlib.suppress(api.NotFound), self._google.explained(f"looking at {name}"):
-            revision = await self._revisions.get_revision(name=name)
+            revision = await self._revisions.get_revision(name=name, retry=READS)
             logs = revision.log_uri
             reasons += [
                 condition.message
@@ -244,7 +244,7 @@ class CloudRun:
     async def _get(self) -> run_v2.Service | None:
         try:
             with self._google.explained(f"looking at {self._settings.name}"):
-                return await self._services.get_service(name=self._name)
+                return await self._services.get_service(name=self._name, retry=READS)
         except api.NotFound:
             return None
 

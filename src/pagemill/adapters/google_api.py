@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar, cast
 import google.auth
 import grpc
 from google.api_core import exceptions as api
+from google.api_core.retry import AsyncRetry, if_exception_type
 from google.auth import exceptions as auth
 from google.oauth2 import service_account
 
@@ -19,6 +20,14 @@ from pagemill.errors import Conflict, DeploymentFailed, PagemillError, UsageErro
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _LOGIN = "gcloud auth application-default login"
 _MOST_INSTANCES = re.compile(r"[Mm]ax instances must be set to (\d+)")
+
+# For calls that change nothing: not all of the generated clients repeat them by themselves.
+READS = AsyncRetry(
+    predicate=if_exception_type(api.ServiceUnavailable, api.InternalServerError, api.TooManyRequests),
+    initial=0.2,
+    maximum=5.0,
+    timeout=60.0,
+)
 
 Client = TypeVar("Client")
 

@@ -9,7 +9,7 @@ from google.api_core import exceptions as api
 from google.cloud import run_v2
 from google.iam.v1 import iam_policy_pb2, policy_pb2
 
-from pagemill.adapters.google_api import GoogleApi
+from pagemill.adapters.google_api import READS, GoogleApi
 from pagemill.domain.service_plan import uninvited
 from pagemill.service_settings import ServiceSettings
 
@@ -90,7 +90,7 @@ class Invitations:
     async def _read(self) -> policy_pb2.Policy:
         request = iam_policy_pb2.GetIamPolicyRequest(resource=self._resource)
         with self._google.explained(f"looking at who may ask {self._settings.name}"):
-            return await self._services.get_iam_policy(request)
+            return await self._services.get_iam_policy(request, retry=READS)
 
 
 def _has_if(binding: policy_pb2.Binding) -> bool:

@@ -6,7 +6,7 @@ from google.api_core import exceptions as api
 from google.cloud import iam_admin_v1, resourcemanager_v3, service_usage_v1
 from google.iam.v1 import iam_policy_pb2
 
-from pagemill.adapters.google_api import GoogleApi
+from pagemill.adapters.google_api import READS, GoogleApi
 from pagemill.service_settings import ServiceSettings
 
 APIS = (
@@ -55,7 +55,7 @@ class ProjectChecks:
             parent=parent, names=[f"{parent}/services/{name}" for name in APIS]
         )
         with self._google.explained("looking at the project's APIs"):
-            found = await self._apis.batch_get_services(request)
+            found = await self._apis.batch_get_services(request, retry=READS)
         off = [service.name.rpartition("/")[2] for service in found.services if service.state != _Enabled]
         return [str(self._google.disabled(name)) for name in off]
 
@@ -69,7 +69,7 @@ class ProjectChecks:
         request = iam_policy_pb2.TestIamPermissionsRequest(resource=f"projects/{project}", permissions=PERMISSIONS)
         with self._google.explained(f"looking at our permissions in {project}"):
             try:
-                held = set((await self._projects.test_iam_permissions(request)).permissions)
+                held = set((await self._projects.test_iam_permissions(request, retry=READS)).permissions)
             except api.NotFound:
                 return [f"there is no project {project}, or we may not know of it; type: gcloud projects list"]
         missing = [permission for permission in PERMISSIONS if permission not in held]
@@ -95,9 +95,9 @@ class ProjectChecks:
         name = f"projects/{self._settings.project}/serviceAccounts/{email}"
         with self._google.explained(f"looking at {email}"):
             try:
-                await self._iam.get_service_account(name=name)
+                await self._iam.get_service_account(name=name, retry=READS)
                 held = await self._iam.test_iam_permissions(
-                    iam_policy_pb2.TestIamPermissionsRequest(resource=name, permissions=[_ACT_AS])
+                    iam_policy_pb2.TestIamPermissionsRequest(resource=name, permissions=[_ACT_AS]), retry=READS
                 )
             except api.NotFound:
                 how = f"gcloud iam service-accounts create {email.partition('@')[0]} --project={self._settings.project}"

@@ -58,8 +58,8 @@ class ServiceState:
         return next(iter(older), "")
 
     def verified_with(self, revision: str) -> tuple[str, ...]:
-        """The proven revisions when this one is proven, too."""
-        return (revision, *(other for other in self.verified if other != revision))[:_KEPT_VERIFIED]
+        """The proven revisions when this one is proven, too; one that was before keeps its place."""
+        return self.verified if revision in self.verified else (revision, *self.verified)[:_KEPT_VERIFIED]
 
 
 @dataclass(frozen=True, slots=True)

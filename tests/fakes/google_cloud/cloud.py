@@ -1,0 +1,72 @@
+"""The whole project in one place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+from tests.fakes.gcs import FakeGcs
+from tests.fakes.google_cloud.builds import CloudBuild
+from tests.fakes.google_cloud.doors import Street
+from tests.fakes.google_cloud.project import Project
+from tests.fakes.google_cloud.registry import Registry
+from tests.fakes.google_cloud.services import CloudRun
+from tests.fakes.google_cloud.wire import Operations, Wire
+from tests.fakes.metadata_server import MetadataServer
+
+REGION = "europe-west4"
+DEPLOYER = "pagemill-deployer@my-project.iam.gserviceaccount.com"
+
+
+class GoogleCloud:
+    """A project as Terraform leaves it: APIs on, repositories, accounts and the bucket there; no service yet."""
+
+    def __init__(self, signer: MetadataServer, sources: FakeGcs, folder: Path, *, project: str = "my-project") -> None:
+        """Configure.
+
+        Args:
+            signer: The metadata server whose tokens are good.
+            sources: Where the bucket of sources is.
+            folder: For the authority's file.
+            project: The project's id.
+        """
+        self.wire = Wire()
+        self.sources = sources
+        self.operations = Operations(self.wire)
+        self.registry = Registry(self.wire)
+        self.project = Project(self.wire, project)
+        self.builds = CloudBuild(self.wire, self.operations, self.registry, sources, project)
+        self._street = Street()
+        self.run = CloudRun(
+            self.wire,
+            self.operations,
+            self._street,
+            self.project,
+            self.registry,
+            signer=signer,
+            folder=folder,
+        )
+        self.service = f"projects/{project}/locations/{REGION}/services/lightonocr"
+        self.ca_file = folder / "ca.pem"
+        self.bucket = f"{project}-pagemill-source"
+        sources.create_bucket(self.bucket)
+        for name, immutable in {"pagemill": True, "pagemill-cache": False}.items():
+            location = f"projects/{project}/locations/{REGION}"
+            self.registry.create(f"{location}/repositories/{name}", immutable_tags=immutable)
+        for name in ("build", "run"):
+            self.project.accounts.add(f"pagemill-{name}@{project}.iam.gserviceaccount.com")
+
+    def __enter__(self) -> Self:
+        self._street.start()
+        self.wire.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.wire.__exit__()
+        self._street.stop()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What makes the clients find it."""
+        hosts = ("RUN", "CLOUDBUILD", "ARTIFACTREGISTRY", "PROJECT")
+        return {f"{host}_EMULATOR_HOST": self.wire.host for host in hosts} | {"SSL_CERT_FILE": str(self.ca_file)}

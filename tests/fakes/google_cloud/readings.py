@@ -1,0 +1,27 @@
+"""What the canary pages say, by image: what a server behind a revision can read."""
+
+from __future__ import annotations
+
+import asyncio
+
+from pagemill.adapters.canaries import canary_pages
+from pagemill.adapters.pdf_pages import RenderOptions
+from pagemill.adapters.pdfium import PdfiumRasterizer
+from pagemill.domain.canary import CanaryPage
+from tests.fakes.ocr_endpoint import image_name
+
+
+def drawn_canaries() -> list[CanaryPage]:
+    """The pages as the deployment draws them."""
+    return asyncio.run(_drawn())
+
+
+def canary_readings() -> dict[str, str]:
+    """The true text of every canary page, by the name of its image."""
+    return {image_name(page.png): page.truth for page in drawn_canaries()}
+
+
+async def _drawn() -> list[CanaryPage]:
+    options = RenderOptions(longest_edge_px=1540, max_dpi=300, skip_blank=True, prefer_text=False)
+    async with PdfiumRasterizer(workers=1, page_seconds=30.0, memory_bytes=2**31, options=options) as rasterizer:
+        return await canary_pages(rasterizer)

@@ -1,0 +1,292 @@
+"""Cloud Run: services, their revisions, traffic and policies."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import trustme
+from google.cloud import run_v2
+from google.iam.v1 import iam_policy_pb2, policy_pb2
+from google.longrunning import operations_pb2
+
+from tests.fakes.google_cloud import revisions
+from tests.fakes.google_cloud.doors import Door, Street
+from tests.fakes.google_cloud.project import Project
+from tests.fakes.google_cloud.registry import Registry
+from tests.fakes.google_cloud.vllm import Server
+from tests.fakes.google_cloud.wire import Operations, Wire, refuse, status
+from tests.fakes.metadata_server import MetadataServer
+from tests.fakes.ocr_endpoint import FakeEndpoint
+
+_STATE = run_v2.Condition.State
+_LATEST = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST
+_OURS = (
+    *("labels", "annotations", "ingress", "template", "traffic", "scaling", "invoker_iam_disabled"),
+    *("default_uri_disabled", "custom_audiences", "description"),
+)
+
+
+class CloudRun:
+    """All services of a project."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        operations: Operations,
+        street: Street,
+        project: Project,
+        registry: Registry,
+        *,
+        signer: MetadataServer,
+        folder: Path,
+    ) -> None:
+        """Serve on the wire.
+
+        Args:
+            wire: The gRPC server.
+            operations: Long-running ones.
+            street: Where doors and servers live.
+            project: Accounts and permissions.
+            registry: Images.
+            signer: Whose tokens are good.
+            folder: For the authority's file.
+        """
+        self.container: Callable[[run_v2.RevisionTemplate], Server] = lambda _: Server()
+        self.readings: Mapping[str, str] = {}  # true text by image
+        self.cpu_quota = 1000  # vCPU of all instances that there may be, in the region
+        self.stuck = False  # whether new revisions neither start nor fail
+        self.before_update: Callable[[run_v2.Service], None] = lambda _: None  # what somebody else does first
+        self.after_update: Callable[[run_v2.Service], None] = lambda _: None  # what somebody else does then
+        self.services: dict[str, run_v2.Service] = {}
+        self.revisions: dict[str, revisions.Started] = {}
+        self.servers: dict[str, FakeEndpoint] = {}  # by full name of the revision
+        self.policies: dict[str, policy_pb2.Policy] = {}
+        self.doors: dict[str, Door] = {}  # by full name of the service, and its tag behind a #
+        self._operations = operations
+        self._street = street
+        self._project = project
+        self._registry = registry
+        self._signer = signer
+        self._folder = folder
+        self._authority = trustme.CA()
+        self._authority.cert_pem.write_to_path(folder / "ca.pem")
+        self._numbers = itertools.count(1)
+        self._serve(wire)
+
+    def serving(self, name: str) -> str:
+        """The revision that gets all requests, by its short name."""
+        found = [_short(share.revision) for share in self.services[name].traffic_statuses if share.percent == 100]
+        return found[0] if found else ""
+
+    def _serve(self, wire: Wire) -> None:
+        v2, operation = run_v2, operations_pb2.Operation
+        wire.serve(
+            "google.cloud.run.v2.Services",
+            {
+                "GetService": (v2.GetServiceRequest, v2.Service, lambda request: self._existing(request.name)),
+                "UpdateService": (v2.UpdateServiceRequest, operation, self._update),
+                "DeleteService": (v2.DeleteServiceRequest, operation, self._delete),
+                "GetIamPolicy": (iam_policy_pb2.GetIamPolicyRequest, policy_pb2.Policy, self._get_policy),
+                "SetIamPolicy": (iam_policy_pb2.SetIamPolicyRequest, policy_pb2.Policy, self._set_policy),
+            },
+        )
+        wire.serve(
+            "google.cloud.run.v2.Revisions", {"GetRevision": (v2.GetRevisionRequest, v2.Revision, self._get_revision)}
+        )
+
+    def _existing(self, name: str) -> run_v2.Service:
+        if name not in self.services:
+            refuse("NOT_FOUND", f"Resource '{_short(name)}' of kind 'SERVICE' does not exist.")
+        return self.services[name]
+
+    def _get_revision(self, request: run_v2.GetRevisionRequest) -> run_v2.Revision:
+        if request.name not in self.revisions:
+            refuse("NOT_FOUND", f"Resource '{_short(request.name)}' of kind 'REVISION' does not exist.")
+        return self.revisions[request.name].message
+
+    def _update(self, request: run_v2.UpdateServiceRequest) -> Any:
+        name = request.service.name
+        before = self.services.get(name)
+        if before and not request.validate_only:
+            self.before_update(before)
+        if before is None and not request.allow_missing:
+            self._existing(name)
+        if before and request.service.etag and request.service.etag != before.etag:
+            refuse(
+                "ABORTED", f"Conflict for resource '{_short(name)}': version '{request.service.etag}' was specified."
+            )
+        after = _merged(before, request)
+        self._check(after, before)
+        if request.validate_only:
+            return self._operations.start(f"{name}/operations/validation", after, after)
+        return self._apply(after, before)
+
+    def _check(self, service: run_v2.Service, before: run_v2.Service | None) -> None:
+        if any("googleapis.com/" in key for key in service.annotations):
+            refuse("INVALID_ARGUMENT", "annotations: the namespace run.googleapis.com is not supported in v2")
+        if sum(target.percent for target in service.traffic) != 100:
+            refuse("INVALID_ARGUMENT", "traffic: the percents must add up to 100")
+        for target in service.traffic:
+            if target.revision and f"{service.name}/revisions/{target.revision}" not in self.revisions:
+                refuse("INVALID_ARGUMENT", f"traffic: Revision '{target.revision}' not found.")
+        template = service.template
+        named = self.revisions.get(f"{service.name}/revisions/{template.revision}")
+        if template.revision and named and named.template != revisions.canonical(template):
+            known = f"Revision named '{template.revision}' with different configuration already exists."
+            refuse("ALREADY_EXISTS", known)
+        revisions.check(template)
+        self._project.check_account(template.service_account)
+        cpu = int(template.containers[0].resources.limits["cpu"])
+        fits = self.cpu_quota // cpu
+        if (before is None or template != before.template) and service.scaling.max_instance_count > fits:
+            refuse(
+                "FAILED_PRECONDITION",
+                f"template.scaling.max_instance_count: Max instances must be set to {fits} or fewer in order to set "
+                f"the requested total CPU. (requested: {1000 * cpu * service.scaling.max_instance_count} allowed: "
+                f"{1000 * self.cpu_quota})",
+            )
+
+    def _apply(self, service: run_v2.Service, before: run_v2.Service | None) -> Any:
+        name, number = service.name, next(self._numbers)
+        service.etag, service.generation = f'"{number}"', (before.generation if before else 0) + 1
+        error = None
+        if before is None:
+            self.policies[name] = policy_pb2.Policy(etag=b"1")
+            self.doors[name] = self._door(name, lambda: self._server_of(self.serving(name), name))
+            service.uri = self.doors[name].url
+        newest = self.revisions.get(service.latest_created_revision)
+        if newest is None or newest.template != revisions.canonical(service.template):
+            error = self._new_revision(service, number)
+        else:
+            state = _STATE.CONDITION_FAILED if newest.failure else _STATE.CONDITION_SUCCEEDED
+            service.terminal_condition = run_v2.Condition(state=state, message=newest.failure)
+        self._route(service)
+        self.services[name] = service
+        ends = service.terminal_condition.state != _STATE.CONDITION_RECONCILING
+        operation = self._operations.start(f"{name}/operations/{number}", service, service, error, ends=ends)
+        self.after_update(service)
+        return operation
+
+    def _new_revision(self, service: run_v2.Service, number: int) -> Any:
+        """Make and start a revision; return an operation's error if it does not start."""
+        name = f"{service.name}/revisions/{_short(service.name)}-{number:05d}-abc"
+        service.latest_created_revision = name
+        if self.stuck:
+            service.terminal_condition = run_v2.Condition(state=_STATE.CONDITION_RECONCILING)
+            return None
+        template = run_v2.RevisionTemplate(service.template)
+        server = self.container(template)
+        started = revisions.start(
+            name,
+            template,
+            server,
+            image_exists=self._registry.holds(template.containers[0].image),
+            listen=lambda: self._listen(name, template, server),
+        )
+        self.revisions[name] = started
+        if started.failure:
+            service.terminal_condition = run_v2.Condition(state=_STATE.CONDITION_FAILED, message=started.failure)
+            return status("FAILED_PRECONDITION", started.failure)
+        service.latest_ready_revision = name
+        service.terminal_condition = run_v2.Condition(state=_STATE.CONDITION_SUCCEEDED)
+        return None
+
+    def _listen(self, name: str, template: run_v2.RevisionTemplate, server: Server) -> str:
+        args = list(template.containers[0].args)
+        self.servers[name] = self._street.open(
+            FakeEndpoint(
+                server.answering(self.readings),
+                model=server.model or args[args.index("--served-model-name") + 1],
+                healthy=lambda: server.healthy,
+                latency_seconds=server.latency_seconds,
+            )
+        )
+        return self.servers[name].url
+
+    def _route(self, service: run_v2.Service) -> None:
+        """Say where requests go; a target that names the newest revision means the newest that is ready."""
+        service.traffic_statuses = []
+        for target in service.traffic:
+            revision = _short(service.latest_ready_revision) if target.type_ == _LATEST else target.revision
+            if not revision:
+                continue
+            share = run_v2.TrafficTargetStatus(
+                type_=target.type_, revision=revision, percent=target.percent, tag=target.tag
+            )
+            if target.tag:
+                share.uri = self._tag_door(service.name, target.tag).url
+            service.traffic_statuses.append(share)
+
+    def _tag_door(self, name: str, tag: str) -> Door:
+        def tagged() -> str:
+            shares = self.services[name].traffic_statuses
+            return next((self._server_of(share.revision, name) for share in shares if share.tag == tag), "")
+
+        if f"{name}#{tag}" not in self.doors:
+            self.doors[f"{name}#{tag}"] = self._door(name, tagged)
+        return self.doors[f"{name}#{tag}"]
+
+    def _door(self, name: str, leads_to: Callable[[], str]) -> Door:
+        return self._street.open(
+            Door(
+                self._signer,
+                self._folder,
+                self._authority,
+                audience=lambda: self.services[name].uri,
+                leads_to=leads_to,
+                lets_in=lambda email: self._lets_in(name, email),
+            )
+        )
+
+    def _server_of(self, revision: str, service: str) -> str:
+        started = self.revisions.get(f"{service}/revisions/{revision}")
+        return started.url if started else ""
+
+    def _lets_in(self, name: str, email: str) -> bool:
+        if self.services[name].invoker_iam_disabled:
+            return True
+        members = [
+            member
+            for binding in self.policies[name].bindings
+            if binding.role == "roles/run.invoker"
+            for member in binding.members
+        ]
+        return "allUsers" in members or bool(
+            email and {f"serviceAccount:{email}", "allAuthenticatedUsers"}.intersection(members)
+        )
+
+    def _get_policy(self, request: iam_policy_pb2.GetIamPolicyRequest) -> policy_pb2.Policy:
+        self._existing(request.resource)
+        return self.policies[request.resource]
+
+    def _set_policy(self, request: iam_policy_pb2.SetIamPolicyRequest) -> policy_pb2.Policy:
+        current = self._get_policy(request)
+        if request.policy.etag and request.policy.etag != current.etag:
+            refuse("ABORTED", "There were concurrent policy changes. Please retry the whole read-modify-write.")
+        policy = policy_pb2.Policy()
+        policy.CopyFrom(request.policy)
+        policy.etag = b"%d" % (int(current.etag) + 1)
+        self.policies[request.resource] = policy
+        return policy
+
+    def _delete(self, request: run_v2.DeleteServiceRequest) -> Any:
+        service = self._existing(request.name)
+        del self.services[request.name], self.policies[request.name]
+        return self._operations.start(f"{request.name}/operations/delete", service, service)
+
+
+def _merged(before: run_v2.Service | None, request: run_v2.UpdateServiceRequest) -> run_v2.Service:
+    """The service after the request: what the mask names, or all that users set."""
+    after = run_v2.Service(before) if before else run_v2.Service(name=request.service.name)
+    for path in request.update_mask.paths or _OURS:
+        if path not in _OURS:
+            refuse("INVALID_ARGUMENT", f"update_mask: {path} cannot be set")
+        setattr(after, path, getattr(request.service, path))
+    return after
+
+
+def _short(name: str) -> str:
+    return name.rpartition("/")[2]

@@ -1,0 +1,89 @@
+"""Servers behind a revision: vLLM with a model that reads well, or in one of the ways in which they go wrong."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from tests.fakes.ocr_endpoint import Answer, Request
+
+_LOOP = "and the same line once more\n"
+_SALAD = (
+    "▁the Ġvon 漢 })); ſt endregion Portály oso лен <0x0A> ucene ĠĠ #### }{ -ism ฉ kwargs lambda Ζ noqa ⠿ uint oulder"
+).split()
+
+
+Reads = Callable[[str, str], Answer]  # the image's name and its true text to an answer
+
+
+@dataclass(frozen=True)
+class Server:
+    """What a container does when it is started."""
+
+    reads: Reads | None = None  # None: well
+    starts: bool = True  # whether it listens at all
+    healthy: bool = True  # whether /health is well, once it listens
+    model: str = ""  # instead of the one that the flags name
+    latency_seconds: float = 0.0
+    gpu_quota: bool = True  # whether there is a GPU for it
+
+    def answering(self, readings: Mapping[str, str]) -> Callable[[Request], Answer | None]:
+        """What it answers to pages whose true text is known, by image."""
+        reads = self.reads or well
+        return lambda request: reads(request.image, readings.get(request.image, ""))
+
+
+def well(_: str, truth: str) -> Answer:
+    """The true text, with the model's own markup: a heading, bold type, a table in HTML, escaped dollars."""
+    lines = [line for line in truth.splitlines() if line.strip()]
+    if not lines:
+        return Answer(text="")
+    marked = [f"# {lines[0]}", "", *lines[1:]]
+    marked = [re.sub(r"^(Date|Number|From|To):", r"**\1:**", line).replace("$", r"\$") for line in marked]
+    rows = [line for line in lines if re.fullmatch(r"\d+ .* [\d.,]+", line)]
+    text = [line for line in marked if line not in rows]
+    if rows:
+        cells = ["".join(f"<td>{word}</td>" for word in row.split()) for row in rows]
+        text += ["<table>", *(f"<tr>{row}</tr>" for row in cells), "</table>", "", "![image](image_1.png)"]
+    return Answer(text="\n".join(text))
+
+
+def random_weights(image: str, _: str) -> Answer:
+    """Tokens by chance, until the end of what is allowed."""
+    rng = random.Random(image)  # noqa: S311 -- a text, no secret
+    return Answer(text=" ".join(rng.choices(_SALAD, k=900)), finish_reason="length")
+
+
+def greedy_loop(_: str, truth: str) -> Answer:
+    """Begins well, then says one line until the end of what is allowed."""
+    return Answer(text=f"{_begin(truth)}\n{_LOOP * 300}", finish_reason="length")
+
+
+def greedy_loop_that_ends(_: str, truth: str) -> Answer:
+    """The same, but the model ends by itself, as if all were well."""
+    return Answer(text=f"{truth}\n{_LOOP * 40}")
+
+
+def weaker_model(image: str, truth: str) -> Answer:
+    """Another model under the same name: loses a third of the words, and garbles a third of the others."""
+    rng = random.Random(image)  # noqa: S311 -- as above
+    kept = [word for word in truth.split() if rng.random() > 1 / 3]
+    return Answer(text=" ".join(word[::-1] if rng.random() < 1 / 3 else word for word in kept))
+
+
+def empty(_: str, __: str) -> Answer:
+    """Nothing, as if the page were blank."""
+    return Answer(text="")
+
+
+def another_page(readings: Mapping[str, str]) -> Reads:
+    """The true text of the page after."""
+    following = dict(itertools.pairwise([*readings, *list(readings)[:1]]))
+    return lambda image, _: Answer(text=readings[following[image]])
+
+
+def _begin(truth: str) -> str:
+    return " ".join(truth.split()[:40])

@@ -1,0 +1,19 @@
+"""Somebody who deploys to a project on loopback."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tasks import service_url
+from tests.fakes.google_cloud.cloud import GoogleCloud
+from tests.flows.deployer import Deployer
+
+
+@pytest.fixture
+async def deployer(prefect_api_url: str, cloud: GoogleCloud) -> AsyncIterator[Deployer]:
+    """Somebody who may deploy to it, on a Prefect server where nothing is published."""
+    assert prefect_api_url
+    yield Deployer(cloud)
+    await service_url.withdraw(await service_url.published())

@@ -1,0 +1,228 @@
+"""Every way in which a deployment fails: what served before serves, nothing new is published, the message helps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tasks import service_url
+from tests.fakes.google_cloud import vllm
+from tests.fakes.google_cloud.builds import Build, Ending, Failure
+from tests.fakes.google_cloud.cloud import GoogleCloud
+from tests.fakes.google_cloud.vllm import Server
+from tests.fakes.google_cloud.wire import Refused
+from tests.flows.deployer import Deployer
+
+pytestmark = pytest.mark.flow
+
+Arrange = Callable[[GoogleCloud], None]
+
+
+def _container(**character: Any) -> Arrange:
+    def arrange(cloud: GoogleCloud) -> None:
+        cloud.run.container = lambda _: Server(**character)
+
+    return arrange
+
+
+def _build(status: Any, failure: Any = Failure.FAILURE_TYPE_UNSPECIFIED, **ending: Any) -> Arrange:
+    def arrange(cloud: GoogleCloud) -> None:
+        cloud.builds.endings.extend([Ending(status, failure, **ending)] * 2)
+
+    return arrange
+
+
+def _few_cpus(cloud: GoogleCloud) -> None:
+    cloud.run.cpu_quota = 20
+
+
+def _everybody_is_invited(cloud: GoogleCloud) -> None:
+    cloud.run.policies[cloud.service].bindings.add(role="roles/run.invoker", members=["allUsers"])
+
+
+def _somebody_invites_everybody_meanwhile(cloud: GoogleCloud) -> None:
+    def invite(_: Any) -> None:
+        cloud.run.after_update = lambda _: None
+        _everybody_is_invited(cloud)
+
+    cloud.run.after_update = invite
+
+
+def _somebody_switches_the_check_off(cloud: GoogleCloud) -> None:
+    def switch_off(service: Any) -> None:
+        cloud.run.after_update = lambda _: None
+        service.invoker_iam_disabled = True
+
+    cloud.run.after_update = switch_off
+
+
+def _somebody_deploys_too(cloud: GoogleCloud) -> None:
+    def change(service: Any) -> None:
+        cloud.run.before_update = lambda _: None
+        service.etag = '"somebody"'
+
+    cloud.run.before_update = change
+
+
+def _another_page(cloud: GoogleCloud) -> None:
+    reads = vllm.another_page(cloud.run.readings)
+    cloud.run.container = lambda _: Server(reads=reads)
+
+
+def _stuck(cloud: GoogleCloud) -> None:
+    cloud.run.stuck = True
+
+
+# What is arranged, whether a build is needed for it to show, and what is said: cause, then cure.
+_FAILURES: dict[str, tuple[Arrange, bool, str]] = {
+    "build failure": (
+        _build(Build.Status.FAILURE, Failure.USER_BUILD_STEP, detail="step 1 exited with 1"),
+        True,
+        r"build-2 ended with FAILURE \(step 1 exited with 1\); a step failed.*log: https://",
+    ),
+    "push denied": (
+        _build(Build.Status.FAILURE, Failure.PUSH_NOT_AUTHORIZED),
+        True,
+        r"gcloud artifacts repositories add-iam-policy-binding pagemill .*roles/artifactregistry\.writer",
+    ),
+    "build time-out": (
+        _build(Build.Status.TIMEOUT),
+        True,
+        r"TIMEOUT; it took longer than `timeout`",
+    ),
+    "build never gets a machine": (
+        _build(Build.Status.EXPIRED),
+        True,
+        r"the platform failed 2 times; deploy again later",
+    ),
+    "build pushes nothing": (
+        _build(Build.Status.SUCCESS, pushes=False),
+        True,
+        r"succeeded, but .* has to push \$\{_IMAGE",
+    ),
+    "quota": (_few_cpus, False, r"Max instances must be set to 2 or fewer.*PAGEMILL_SERVICE_MAX_INSTANCES=2"),
+    "GPU quota at revision time": (
+        _container(gpu_quota=False),
+        False,
+        r"does not start: Quota exceeded for total allowable count of GPUs.*NvidiaL4GpuAllocNoZonalRedundancy",
+    ),
+    "startup probe": (
+        _container(starts=False),
+        False,
+        r"lightonocr-\d+-abc does not start: The user-provided container failed to start.*logs: https.*gcloud run rev",
+    ),
+    "health never green": (_container(healthy=False), False, r"/health is not well within 1 s: .*503.*revision's logs"),
+    "wrong model name": (_container(model="other/model"), False, r"it serves other/model; .* another _MODEL"),
+    "random weights": (
+        _container(reads=vllm.random_weights),
+        False,
+        r"finish_reason is 'length'.*another text: word F1 0",
+    ),
+    "greedy loop": (_container(reads=vllm.greedy_loop), False, r"a loop: '.*and the same line once more.*' \d+ times"),
+    "loop that ends": (_container(reads=vllm.greedy_loop_that_ends), False, r"a loop: '.*the same line once more"),
+    "weaker model": (_container(reads=vllm.weaker_model), False, r"another text: word F1 0\.\d+ is less than 0\.80"),
+    "canary text wrong": (_another_page, False, r"it reads '.*', the page says '.*cloudbuild\.yaml"),
+    "too slow": (_container(latency_seconds=2.0), False, r"does not read|gave no (stream|answer)"),
+    "everybody is invited": (
+        _everybody_is_invited,
+        False,
+        r"allUsers has roles/run\.invoker.*remove-iam-policy-binding lightonocr .*--member=allUsers",
+    ),
+    "somebody invites everybody meanwhile": (
+        _somebody_invites_everybody_meanwhile,
+        False,
+        r"was open to everybody \(allUsers has roles/run\.invoker\); it was closed",
+    ),
+    "unauthenticated access possible": (
+        _somebody_switches_the_check_off,
+        False,
+        r"was open to everybody \(it answered 200 without a token\); it was closed",
+    ),
+    "stale etag": (_somebody_deploys_too, False, r"somebody else changed it meanwhile .*then deploy again"),
+    "operation that never ends": (_stuck, False, r"did not end within 1 s; see how .*gcloud run services describe"),
+}
+
+
+@pytest.mark.parametrize("kind", _FAILURES)
+async def test_what_served_before_serves_on_and_the_message_names_cause_and_cure(
+    kind: str, deployer: Deployer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrange, needs_build, said = _FAILURES[kind]
+    before = await deployer.deploy()
+    built = len(deployer.cloud.builds.builds)
+    monkeypatch.setenv("PAGEMILL_SERVICE_MAX_NUM_SEQS", "12")
+    if needs_build:
+        monkeypatch.setenv("PAGEMILL_SERVICE_BASE_IMAGE", "vllm/vllm-openai:v0.19.1")
+    for name in ("DEPLOY", "HEALTH", "CANARY"):
+        monkeypatch.setenv(f"PAGEMILL_SERVICE_{name}_SECONDS", "1")
+    arrange(deployer.cloud)
+
+    message = await deployer.fail()
+
+    assert re.search(said, message, re.DOTALL), message
+    assert deployer.serving == before.revision
+    assert await service_url.published() == before.url
+    assert not _is_open(deployer.cloud) or kind == "everybody is invited"
+    assert len(deployer.cloud.builds.builds) - built == (2 if "machine" in kind else needs_build)
+    tags = [share.tag for share in deployer.cloud.run.services[deployer.cloud.service].traffic_statuses]
+    assert tags == [""]
+
+
+def _is_open(cloud: GoogleCloud) -> bool:
+    members = [member for binding in cloud.run.policies[cloud.service].bindings for member in binding.members]
+    return "allUsers" in members or cloud.run.services[cloud.service].invoker_iam_disabled
+
+
+async def test_all_that_a_project_lacks_is_said_at_once_with_the_commands(deployer: Deployer) -> None:
+    cloud = deployer.cloud
+    cloud.project.apis_off.add("iam.googleapis.com")
+    cloud.project.denied.add("cloudbuild.builds.create")
+    cloud.project.accounts.remove("pagemill-build@my-project.iam.gserviceaccount.com")
+    cloud.project.not_ours.add("pagemill-run@my-project.iam.gserviceaccount.com")
+    cloud.registry.repositories.clear()
+    cloud.sources.buckets.clear()
+
+    said = await deployer.fail()
+
+    for command in (
+        "gcloud services enable iam.googleapis.com --project=my-project",
+        "we lack cloudbuild.builds.create in my-project",
+        "gcloud iam service-accounts create pagemill-build --project=my-project",
+        "gcloud iam service-accounts add-iam-policy-binding pagemill-run@my-project.iam.gserviceaccount.com",
+        "gcloud artifacts repositories create pagemill --repository-format=docker",
+        "gcloud artifacts repositories create pagemill-cache",
+        "gcloud storage buckets create gs://my-project-pagemill-source",
+    ):
+        assert command in said, command
+    assert not cloud.builds.builds
+    assert not cloud.run.services
+
+
+async def test_an_api_that_is_off_is_said_once_however_many_calls_it_fails(deployer: Deployer) -> None:
+    deployer.cloud.project.apis_off.add("run.googleapis.com")
+
+    said = await deployer.fail()
+
+    assert said.count("run.googleapis.com is off") == 1
+    assert "1 thing is wrong" in said
+
+
+async def test_a_first_deployment_that_fails_publishes_nothing(deployer: Deployer) -> None:
+    deployer.cloud.run.container = lambda _: Server(reads=vllm.random_weights)
+
+    said = await deployer.fail()
+
+    assert "no revision served before, and none is published" in said
+    assert await service_url.published() == ""
+
+
+async def test_a_call_that_fails_in_passing_costs_nothing(deployer: Deployer) -> None:
+    for method in ("GetService", "GetTag", "GetBuild", "GetOperation"):
+        deployer.cloud.wire.fail(method, *[Refused("UNAVAILABLE", "on order")] * 2)
+
+    record = await deployer.deploy()
+
+    assert deployer.serving == record.revision

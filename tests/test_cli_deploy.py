@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from pagemill.cli import app
+from tests.fakes.google_cloud.cloud import GoogleCloud
+
+
+@pytest.fixture(autouse=True)
+def wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def _deploy(*options: str, typed: str = "") -> Result:
+    return CliRunner().invoke(app, ["deploy", *options], input=typed)
+
+
+def test_a_preview_shows_every_field_that_would_change_and_what_it_costs_and_changes_nothing(
+    cloud: GoogleCloud,
+) -> None:
+    shown = _deploy("--dry-run")
+
+    assert shown.exit_code == 0, shown.output
+    assert "there is no such service; nothing is changed" in shown.output
+    assert "+ template.containers[0].resources.limits.nvidia.com/gpu: 1" in shown.output
+    assert "src-" in shown.output
+    assert "(to be built)" in shown.output
+    assert "an instance, an hour" in shown.output
+    assert "$1.42" in shown.output
+    assert "idle, a month" in shown.output
+    assert not cloud.run.services
+    assert not cloud.builds.builds
+
+
+def test_a_preview_says_what_would_be_refused(cloud: GoogleCloud) -> None:
+    cloud.run.cpu_quota = 20
+    cloud.project.denied.add("cloudbuild.builds.create")
+
+    shown = _deploy("--dry-run")
+
+    assert shown.exit_code == 2
+    assert "Max instances must be set to 2" in shown.output
+    assert "we lack cloudbuild.builds.create" in shown.output
+    assert _deploy("--dry-run", "--max-instances", "2").output.count("Max instances") == 0
+
+
+@pytest.mark.usefixtures("cloud")
+def test_what_there_is_not_cannot_be_deleted() -> None:
+    shown = _deploy("--delete", typed="lightonocr\n")
+
+    assert shown.exit_code == 2
+    assert "there is no service lightonocr in europe-west4 of my-project" in shown.output
+
+
+def test_two_things_at_once_are_refused() -> None:
+    assert "choose one" in _deploy("--rollback", "--delete").output
+
+
+def test_without_a_project_the_variable_to_set_is_named() -> None:
+    shown = _deploy("--dry-run")
+
+    assert shown.exit_code == 2
+    assert "export GOOGLE_CLOUD_PROJECT=" in shown.output
