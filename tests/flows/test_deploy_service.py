@@ -16,7 +16,9 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import StateType
+from typer.testing import CliRunner
 
+from pagemill.cli import app
 from pagemill.domain.deployment import Outcome
 from tasks import deploy_wiring, service_url
 from tasks.deploy_parameters import Action
@@ -175,3 +177,18 @@ async def test_each_deployment_leaves_its_page_and_a_link_to_the_log(deployer: D
     assert "build-1" in pages["build-log"]
     for part in ("@sha256:", "first token", "french-german p. 1", "--max-num-seqs 8", "an hour", "lightonocr-00001"):
         assert part in pages["deployment"], part
+
+
+async def test_a_service_is_deleted_only_by_its_name_and_is_then_no_longer_published(deployer: Deployer) -> None:
+    await deployer.deploy()
+    refused = await asyncio.to_thread(CliRunner().invoke, app, ["deploy", "--delete"], input="light\n")
+    assert refused.exit_code == 2
+    assert "nothing was deleted" in refused.output
+    assert deployer.cloud.run.services
+
+    deleted = await asyncio.to_thread(CliRunner().invoke, app, ["deploy", "--delete"], input="lightonocr\n")
+
+    assert deleted.exit_code == 0, deleted.output
+    assert "its URL is no longer published" in deleted.output
+    assert not deployer.cloud.run.services
+    assert await service_url.published() == ""

@@ -1,0 +1,47 @@
+locals {
+  source_bucket    = var.source_bucket != "" ? var.source_bucket : "${var.project}-pagemill-source"
+  documents_bucket = var.documents_bucket != "" ? var.documents_bucket : "${var.project}-pagemill-documents"
+}
+
+# Sources of builds, each under its own SHA-256.
+resource "google_storage_bucket" "source" {
+  name                        = local.source_bucket
+  location                    = var.region
+  uniform_bucket_level_access = true
+  public_access_prevention    = "enforced"
+
+  lifecycle_rule {
+    condition {
+      age = 90
+    }
+    action {
+      type = "Delete"
+    }
+  }
+
+  depends_on = [google_project_service.needed]
+}
+
+# PDFs and what was read from them.
+resource "google_storage_bucket" "documents" {
+  name                        = local.documents_bucket
+  location                    = var.region
+  uniform_bucket_level_access = true
+  public_access_prevention    = "enforced"
+  force_destroy               = false
+
+  soft_delete_policy {
+    retention_duration_seconds = 604800 # a week to change one's mind
+  }
+
+  lifecycle_rule {
+    condition {
+      age = 7
+    }
+    action {
+      type = "AbortIncompleteMultipartUpload"
+    }
+  }
+
+  depends_on = [google_project_service.needed]
+}
