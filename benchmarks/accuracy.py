@@ -24,6 +24,7 @@ LARGEST_BORN_DIGITAL_CER = 0.10  # mean
 SMALLEST_BORN_DIGITAL_F1 = 0.95  # mean
 LARGEST_SCANNED_CER = 0.15
 
+
 @dataclass(frozen=True)
 class Score:
     """One sample."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 
 from prefect.artifacts import acreate_link_artifact, acreate_markdown_artifact
@@ -33,15 +34,16 @@ def _page(record: Deployment) -> Iterator[str]:
     yield f"# {record.service} in {record.region}: {record.outcome}"
     yield ""
     if record.error:
-        yield from (f"**{_cell(record.error, longest=2000)}**", "")
+        yield from (f"> {line.strip().replace('<', '&lt;')}" for line in record.error.splitlines())
+        yield ""
     yield from _table(
         ("what", "value"),
         [
-            ("URL", record.url if record.outcome is not Outcome.FAILED else f"{record.url} (not published)"),
+            ("URL", f"{record.url} (not published)" if record.outcome is Outcome.FAILED else record.url),
             ("revision", record.revision),
             ("revision before", record.before or "none"),
             ("image", record.image),
-            ("image was", "built" if record.built else "there already"),
+            ("image was", {True: "built", False: "there already", None: ""}[record.built]),
             ("build log", f"[log]({record.build_log})" if record.build_log else ""),
             ("model", f"{record.model}, revision {record.substitutions.get('_MODEL_REVISION', '')}"),
             ("weights", f"SHA-256 {record.substitutions.get('_MODEL_SHA256', '')}"),
@@ -74,7 +76,7 @@ def _page(record: Deployment) -> Iterator[str]:
             for result in record.canaries
         ],
     )
-    yield from ("", "## vLLM", "", "```", f"vllm serve {' '.join(record.flags)}", "```", "", "## Changes", "")
+    yield from ("", "## vLLM", "", "```", f"vllm serve {shlex.join(record.flags)}", "```", "", "## Changes", "")
     yield from _table(("field", "before", "after"), change_rows(list(record.changes)))
     if record.cost:
         yield from ("", "## Cost, estimated from list prices", "")
@@ -88,10 +90,10 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[s
         yield f"| {' | '.join(_cell(cell) for cell in row)} |"
 
 
-def _cell(text: str, *, longest: int = _LONGEST_CELL) -> str:
+def _cell(text: str) -> str:
     """What others said, as a table's cell takes it."""
     flat = " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
-    return flat if len(flat) <= longest else f"{flat[:longest]}…"
+    return flat if len(flat) <= _LONGEST_CELL else f"{flat[:_LONGEST_CELL]}…"
 
 
 def _seconds(value: float | None) -> str:

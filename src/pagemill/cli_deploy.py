@@ -145,7 +145,8 @@ async def _delete(parameters: DeployParameters) -> None:
         await host.delete()
     async with prefect_api():
         forgotten = await withdraw(state.url)
-    Console().print(f"{where} is deleted{'; its URL is no longer published' if forgotten else ''}", highlight=False)
+    told = "; its URL is no longer published" if forgotten else ""
+    Console().print(f"{where} is deleted{told}", highlight=False, soft_wrap=True)
 
 
 def _say(what: str) -> None:

@@ -233,7 +233,7 @@ class CloudRun:
                 for condition in revision.conditions
                 if condition.state == run_v2.Condition.State.CONDITION_FAILED
             ]
-        reason = next(filter(None, reversed(reasons)), "no reason is given")
+        reason = next(filter(None, reversed(reasons)), "no reason is given").rstrip(".")
         short = _short(name)
         return NotReady(
             f"the revision {short} does not start: {quota_cure(reason, self._settings.project) or reason}; its logs: "

@@ -36,7 +36,7 @@ class Deployment:
     revision: str = ""  # that serves, or was to
     image: str = ""
     build_log: str = ""
-    built: bool = False
+    built: bool | None = None
     model: str = ""
     substitutions: Mapping[str, str] = field(default_factory=dict)
     flags: Sequence[str] = ()

@@ -136,7 +136,6 @@ class Rollout:
         self.record.health_seconds = proof.health_seconds
         self.record.first_token_seconds = proof.first_token_seconds
         self.record.canary_seconds = proof.canary_seconds
-        self.record.canaries = proof.results
         return proof
 
     async def promote(self, candidate: Candidate) -> str:
@@ -193,7 +192,11 @@ class Rollout:
             raise DeploymentFailed(f"the service {self.record.service} was deleted meanwhile")
         self.record.url = state.url
         async with self._tools.open_door(url, state.url) as door:
-            return await self._verification(door).prove(pages)
+            verification = self._verification(door)
+            try:
+                return await verification.prove(pages)
+            finally:
+                self.record.canaries = verification.results
 
     def _verification(self, door: ServiceDoor) -> Verification:
         tools = self._tools

@@ -73,6 +73,7 @@ class Verification:
         self._close = close
         self._demands = demands
         self._announce = announce
+        self.results: Sequence[CanaryResult] = ()  # of the canary pages, well or not
 
     async def prove(self, pages: Sequence[CanaryPage]) -> Proof:
         """Look at everything.
@@ -89,13 +90,13 @@ class Verification:
         self._announce(f"sending {len(pages)} canary pages, {self._demands.in_flight} at once")
         first_token_seconds = await self._first_token(pages[0])
         started = time.monotonic()
-        results = await self._read_all(pages)
-        if wrong := verdict(results):
+        self.results = await self._read_all(pages)
+        if wrong := verdict(self.results):
             raise DeploymentFailed(
                 f"the service does not read as it should: {wrong}; look at the model, its revision and vLLM's version "
                 "in infra/gpu_service/cloudbuild.yaml"
             )
-        return Proof(health_seconds, first_token_seconds, time.monotonic() - started, tuple(results))
+        return Proof(health_seconds, first_token_seconds, time.monotonic() - started, tuple(self.results))
 
     async def refuse_strangers(self) -> None:
         """See that nobody gets an answer without saying who they are; close the door if it stands open.
