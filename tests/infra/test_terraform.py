@@ -53,14 +53,28 @@ def test_every_file_is_terraform(path: Path) -> None:
     assert hcl2.loads(path.read_text())
 
 
-def test_terraform_itself_finds_nothing_wrong() -> None:
-    terraform = shutil.which("terraform") or shutil.which("tofu")
-    if not terraform:
+@pytest.fixture
+def terraform() -> str:
+    found = shutil.which("terraform") or shutil.which("tofu")
+    if not found:
         pytest.skip("there is no terraform here; the other tests read the files with python-hcl2")
-    begun = subprocess.run([terraform, "init", "-backend=false"], cwd=_FOLDER, capture_output=True, check=False)
+    return found
+
+
+def test_terraform_itself_would_write_the_files_so(terraform: str) -> None:
+    checked = subprocess.run(
+        [terraform, "fmt", "-check", "-diff"], cwd=_FOLDER, capture_output=True, text=True, check=False
+    )
+
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_terraform_itself_finds_nothing_wrong(terraform: str, tmp_path: Path) -> None:
+    folder = shutil.copytree(_FOLDER, tmp_path / "terraform")
+    begun = subprocess.run([terraform, "init", "-backend=false"], cwd=folder, capture_output=True, check=False)
     if begun.returncode:
         pytest.skip("terraform cannot fetch its provider here")
-    checked = subprocess.run([terraform, "validate"], cwd=_FOLDER, capture_output=True, text=True, check=False)
+    checked = subprocess.run([terraform, "validate"], cwd=folder, capture_output=True, text=True, check=False)
 
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
