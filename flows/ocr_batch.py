@@ -20,7 +20,7 @@ from tasks.wiring import new_run_id, open_batch
 @flow(name="ocr-batch", flow_run_name="ocr {parameters.source}", persist_result=False)
 async def ocr_batch(parameters: OcrBatchParameters) -> State[RunSummary]:
     """Read every PDF of a source, with few pages in flight at once, and write Markdown, JSONL and a manifest each."""
-    settings = await located(read_settings(), parameters)
+    settings = await located(read_settings(), parameters.endpoint)
     async with open_batch(parameters, settings, shared_slots) as batch:
         async with reporting(batch.progress):
             summary = await batch.run(new_run_id(), partial(read_pages, batch))

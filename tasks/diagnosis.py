@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 _PATIENCE_SECONDS = 10.0
 
 
+_SERVER = "Prefect server"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that was looked at."""
@@ -46,8 +49,14 @@ async def findings(settings: Settings, *, repair: bool = False) -> AsyncIterator
     """
     yield Finding("versions", True, f"pagemill {version('pagemill')}, Prefect {version('prefect')}, {_python()}")
     yield await _render_workers(settings)
+    reachable = bool(settings.prefect_api_url)
     async for finding in _prefect_server(settings, repair=repair):
+        reachable = reachable and (finding.fine or finding.what != _SERVER)
         yield finding
+    if reachable:
+        from tasks.service_url import located  # noqa: PLC0415 -- takes seconds, and only a server has published URLs
+
+        settings = await located(settings)
     yield await _endpoint(settings)
 
 
@@ -75,10 +84,9 @@ async def _render_workers(settings: Settings) -> Finding:
 
 
 async def _prefect_server(settings: Settings, *, repair: bool) -> AsyncIterator[Finding]:
-    what = "Prefect server"
     if not settings.prefect_api_url:
         yield Finding(
-            what, True, "none configured: each `pagemill run` starts its own; set PREFECT_API_URL to share one"
+            _SERVER, True, "none configured: each `pagemill run` starts its own; set PREFECT_API_URL to share one"
         )
         return
     # Takes seconds, and only this check needs it.
@@ -88,14 +96,14 @@ async def _prefect_server(settings: Settings, *, repair: bool) -> AsyncIterator[
     from tasks.server import require_server  # noqa: PLC0415
 
     try:
-        yield Finding(what, True, await require_server())
+        yield Finding(_SERVER, True, await require_server())
         async with get_client() as client:
             report = await limits.report_limit(client, settings.concurrency_limit)
             if repair and report.drift > 0:
                 report = await limits.repair(client, report)
             safe = await limits.leases_survive_restarts(client)
     except UsageError as error:
-        yield Finding(what, False, str(error))
+        yield Finding(_SERVER, False, str(error))
         return
     yield _slots(report)
     if not safe:

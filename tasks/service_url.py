@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import VariableCreate, VariableUpdate
+from prefect.settings import get_current_settings
 
 from pagemill.settings import Settings
-from tasks.parameters import OcrBatchParameters
 from tasks.private_server import is_private
 
 VARIABLE = "lightonocr_service_url"  # LIGHTONOCR_SERVICE_URL; Prefect's names are in lower case
@@ -39,11 +39,15 @@ async def published() -> str:
     return str(found.value) if found else ""
 
 
-async def located(settings: Settings, parameters: OcrBatchParameters) -> Settings:
-    """The settings with the published URL, where neither the run nor the environment names an endpoint.
+async def located(settings: Settings, asked: str = "") -> Settings:
+    """The settings with the published URL, where neither a run nor the environment names an endpoint.
 
-    A run with a Prefect server of its own has no such variable but what another such run left there.
+    Without a Prefect server, or with one of the run's own, there is no such variable but what another such run left.
+
+    Args:
+        settings: The environment's.
+        asked: The endpoint that the run asks for.
     """
-    if parameters.endpoint or settings.service_url or is_private():
+    if asked or settings.service_url or is_private() or not get_current_settings().api.url:
         return settings
     return settings.model_copy(update={"service_url": await published()})

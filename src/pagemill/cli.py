@@ -186,7 +186,13 @@ async def _survey(parameters: OcrBatchParameters) -> None:
     from pagemill.settings import read_settings
     from tasks.wiring import open_batch
 
-    async with open_batch(parameters, read_settings()) as batch:
+    settings = read_settings()
+    if settings.prefect_api_url:
+        quiet_prefect()
+        from tasks.service_url import located
+
+        settings = await located(settings, parameters.endpoint)
+    async with open_batch(parameters, settings) as batch:
         print_survey(await batch.survey(), Console())
 
 

@@ -37,13 +37,11 @@ async def test_what_a_run_or_the_environment_names_counts_before_what_is_publish
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     await service_url.publish("https://published.example")
-    asked = OcrBatchParameters(source="a", destination="b")
-    named = OcrBatchParameters(source="a", destination="b", endpoint="https://named.example")
 
-    assert (await service_url.located(read_settings(), asked)).service_url == "https://published.example"
-    assert (await service_url.located(read_settings(), named)).service_url == ""
+    assert (await service_url.located(read_settings())).service_url == "https://published.example"
+    assert (await service_url.located(read_settings(), "https://named.example")).service_url == ""
     monkeypatch.setenv("LIGHTONOCR_SERVICE_URL", "https://environment.example")
-    assert (await service_url.located(read_settings(), asked)).service_url == "https://environment.example"
+    assert (await service_url.located(read_settings())).service_url == "https://environment.example"
 
 
 @pytest.mark.usefixtures("nothing_published")
