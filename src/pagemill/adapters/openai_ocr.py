@@ -178,12 +178,14 @@ class OpenAiRecognizer:
                 if not response.is_success:
                     await response.aread()
                 self._raise_for_status(response)
+                events = []
                 async for line in response.aiter_lines():
                     if _piece(line):
                         return time.monotonic() - started
+                    events.append(line)
         except httpx.HTTPError as error:
             raise EndpointUnavailable(f"the endpoint gave no stream: {_describe(error)}") from error
-        raise MalformedAnswer("the endpoint's stream ended without any text")
+        raise MalformedAnswer(f"the endpoint's stream holds no text, only: {_excerpt(' '.join(events))}")
 
     async def _get(self, path: str) -> httpx.Response:
         try:
