@@ -16,6 +16,7 @@ from prefect.exceptions import ObjectNotFound
 
 from pagemill.errors import UsageError
 
+DEFAULT_SLOTS = 8
 STALE_SECONDS = 75.0  # a lease lives for a minute, and the server looks for dead ones every 15 s
 _LOOK_SECONDS, _WATCH_SECONDS = 5.0, STALE_SECONDS + 5.0
 _HELD, _LIMIT, _AT = "pagemill.slots", "pagemill.slots-of", "pagemill.slots-at"
@@ -53,22 +54,20 @@ def missing_limit(name: str) -> UsageError:
     )
 
 
-async def ensure_limit(client: PrefectClient, name: str, slots: int | None, *, default: int = 8) -> tuple[int, bool]:
-    """Create the limit, or set its slots if a number is given.
-
-    Returns:
-        Its slots, and whether anything changed.
-    """
+async def read_limit(client: PrefectClient, name: str) -> int | None:
+    """Slots of the limit; None if there is none."""
     try:
-        found = await client.read_global_concurrency_limit_by_name(name)
+        return (await client.read_global_concurrency_limit_by_name(name)).limit
     except ObjectNotFound:
-        slots = default if slots is None else slots
+        return None
+
+
+async def ensure_limit(client: PrefectClient, name: str, slots: int) -> None:
+    """Create the limit, or set its slots."""
+    if await read_limit(client, name) is None:
         await client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=name, limit=slots))
-        return slots, True
-    if slots is None or found.limit == slots:
-        return found.limit, False
-    await client.update_global_concurrency_limit(name, GlobalConcurrencyLimitUpdate(limit=slots))
-    return slots, True
+    else:
+        await client.update_global_concurrency_limit(name, GlobalConcurrencyLimitUpdate(limit=slots))
 
 
 async def note_slots(client: PrefectClient, flow_run: UUID, *, limit: str, slots: int) -> None:

@@ -118,18 +118,31 @@ def register(
             min=1, max=1000, help="Pages at the endpoint over all runs. Default: as it is; 8 where it is new."
         ),
     ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only say what differs; exit code 3 if anything does.")
+    ] = False,
 ) -> None:
-    """Create on the Prefect server what runs need there: the limit of pages at the endpoint. Again is no harm."""
+    """Create on the Prefect server what runs need there: limit, work pools, variables, automations. Again is no harm.
+
+    The settings are PAGEMILL_POOL_ variables. Deployments follow with: prefect --no-prompt deploy --all
+    """
+    from pagemill.pool_settings import read_pool_settings
     from pagemill.settings import read_settings
 
     try:
+        settings, pool = read_settings(), read_pool_settings()
         quiet_prefect()
-        from deployments.register import register_all
+        from deployments.register import differences, register_all
 
-        for line in asyncio.run(register_all(read_settings(), slots=slots)):
-            Console().print(line, highlight=False, soft_wrap=True, markup=False)
+        if check:
+            lines, fine = asyncio.run(differences(settings, pool))
+        else:
+            lines, fine = asyncio.run(register_all(settings, pool, slots=slots)), True
     except PagemillError as error:
         fail(error)
+    for line in lines:
+        Console().print(line, highlight=False, soft_wrap=True, markup=False)
+    raise typer.Exit(ExitCode.DONE if fine else ExitCode.FAILURES)
 
 
 @app.command()

@@ -95,6 +95,7 @@ def _manifest_key(mill: Mill, key: str) -> str:
     return named
 
 
+@pytest.mark.slow
 async def test_hostile_names_stay_apart_and_nothing_leaves_the_destination(
     hostile_mill: Mill, google: FakeGcs, tmp_path: Path
 ) -> None:
@@ -118,6 +119,7 @@ async def test_hostile_names_stay_apart_and_nothing_leaves_the_destination(
     assert all(name.startswith("text/") for name in google.buckets["out"])
 
 
+@pytest.mark.slow
 async def test_hostile_names_in_a_list_stay_apart_and_each_is_read_once(
     hostile_mill: Mill, google: FakeGcs, gcs_client: storage.Client, tmp_path: Path
 ) -> None:

@@ -17,6 +17,7 @@ from deployments.register import register_all
 from flows.ocr_batch import ocr_batch
 from pagemill.domain.summary import RunSummary
 from pagemill.errors import UsageError
+from pagemill.pool_settings import read_pool_settings
 from pagemill.settings import read_settings
 from tasks.credentials import google_key
 from tasks.parameters import OcrBatchParameters
@@ -95,7 +96,7 @@ async def test_a_run_on_google_cloud_needs_no_key_and_tells_no_token(
 async def test_a_block_in_prefect_holds_the_key_for_buckets_and_endpoint(
     signer: MetadataServer, door: FrontDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await register_all(read_settings())
+    await register_all(read_settings(), read_pool_settings())
     await GcpCredentials(service_account_info=signer.service_account_key()).save("for-pagemill")
     monkeypatch.setenv("PAGEMILL_GCP_CREDENTIALS_BLOCK", "for-pagemill")
 

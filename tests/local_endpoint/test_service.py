@@ -173,6 +173,7 @@ def ended(processes: list[psutil.Process]) -> bool:
     return all(not process.is_running() or process.status() == psutil.STATUS_ZOMBIE for process in processes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stop", "status"),
     [

@@ -189,10 +189,11 @@ async def test_repairing_gives_back_only_what_no_live_run_holds(
 
 
 async def test_creating_the_limit_again_leaves_it_as_it_is_unless_a_number_is_given(client: PrefectClient) -> None:
-    assert await limits.ensure_limit(client, "mine", None) == (8, True)
-    assert await limits.ensure_limit(client, "mine", None) == (8, False)
-    assert await limits.ensure_limit(client, "mine", 4) == (4, True)
-    assert await limits.ensure_limit(client, "mine", None) == (4, False)
+    assert await limits.read_limit(client, "mine") is None
+    await limits.ensure_limit(client, "mine", 8)
+    assert await limits.read_limit(client, "mine") == 8
+    await limits.ensure_limit(client, "mine", 4)
+    assert await limits.read_limit(client, "mine") == 4
 
 
 @pytest.mark.parametrize("storage", ["", _FILESYSTEM], ids=["leases in memory", "leases in files"])

@@ -1,0 +1,92 @@
+"""Work pools: processes beside a worker, and Cloud Run jobs."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.exceptions import ObjectNotFound
+from prefect.workers.process import ProcessWorker
+
+from deployments.thing import Thing
+from pagemill.pool_settings import PoolSettings
+
+LOCAL, CLOUD = "local-process", "cloud-run"
+# What runs need wherever they run: a heartbeat that a dead one lacks soon, and no telemetry.
+ENVIRONMENT = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "60",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+}
+
+
+async def work_pools(client: PrefectClient, settings: PoolSettings) -> list[Thing]:
+    """The pools: the one for processes always, the one for Cloud Run where there is an image for it."""
+    pools = [await _pool(client, LOCAL, "process", local_template())]
+    if settings.image:
+        pools.append(await _pool(client, CLOUD, "cloud-run-v2", cloud_template(settings)))
+    return pools
+
+
+def local_template() -> dict[str, Any]:
+    """The base job template of processes."""
+    template = ProcessWorker.get_default_base_job_template()
+    _default(template, "env", ENVIRONMENT)
+    return template
+
+
+def cloud_template(settings: PoolSettings) -> dict[str, Any]:
+    """The base job template of Cloud Run jobs: prefect-gcp's own, with our defaults, and a network interface.
+
+    Secrets are named, never held: whoever may see the template does not see them.
+    """
+    from prefect_gcp.workers.cloud_run_v2 import CloudRunWorkerV2  # noqa: PLC0415 -- takes seconds
+
+    template: dict[str, Any] = CloudRunWorkerV2.get_default_base_job_template()
+    defaults = {
+        "image": settings.image,
+        "region": settings.region,
+        "service_account_name": settings.runs_as,
+        "cpu": f"{1000 * settings.cpu}m",
+        "memory": f"{settings.memory_gib}Gi",
+        "timeout": settings.timeout_seconds,
+        "launch_stage": "GA",
+        "max_retries": 0,  # Prefect starts a run again, and Cloud Run must not do so as well
+        "env": {**ENVIRONMENT, "GOOGLE_CLOUD_PROJECT": settings.project},
+        "labels": {"managed-by": "pagemill"},
+    }
+    if settings.api_auth_secret:
+        defaults["prefect_api_auth_string_secret"] = {"secret": settings.api_auth_secret, "version": "latest"}
+    for name, value in defaults.items():
+        _default(template, name, value)
+    if settings.network:
+        interface = {"network": settings.network} | ({"subnetwork": settings.subnetwork} if settings.subnetwork else {})
+        access = {"egress": "PRIVATE_RANGES_ONLY", "networkInterfaces": [interface]}
+        template["job_configuration"]["job_body"]["template"]["template"]["vpcAccess"] = access
+        del template["variables"]["properties"]["vpc_connector_name"]
+    return template
+
+
+def _default(template: dict[str, Any], name: str, value: object) -> None:
+    template["variables"]["properties"][name]["default"] = value
+
+
+async def _pool(client: PrefectClient, name: str, kind: str, template: dict[str, Any]) -> Thing:
+    what = f"work pool '{name}'"
+    try:
+        found = await client.read_work_pool(name)
+    except ObjectNotFound:
+        wanted = WorkPoolCreate(name=name, type=kind, base_job_template=template)
+        return Thing(what, "is not there", partial(client.create_work_pool, wanted))
+    if found.type != kind:
+        return Thing(what, f"is of type {found.type}, not {kind}", partial(_replace, client, name, kind, template))
+    differs = "has another base job template" if found.base_job_template != template else ""
+    return Thing(what, differs, partial(client.update_work_pool, name, WorkPoolUpdate(base_job_template=template)))
+
+
+async def _replace(client: PrefectClient, name: str, kind: str, template: dict[str, Any]) -> None:
+    """A pool cannot change its type: it is made anew, and deployments are to be registered again."""
+    await client.delete_work_pool(name)
+    await client.create_work_pool(WorkPoolCreate(name=name, type=kind, base_job_template=template))

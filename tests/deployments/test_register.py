@@ -1,0 +1,197 @@
+"""Registering against a real Prefect server, through the command line, as an operator does it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.actions import VariableUpdate
+
+from tests.fakes.metadata_server import MetadataServer
+from tests.fakes.prefect_server import PrefectServer
+
+pytestmark = pytest.mark.flow
+
+_ROOT = Path(__file__).parents[2]
+_CHANGES = {
+    "id",
+    "created",
+    "updated",
+    "created_by",
+    "updated_by",
+    "last_polled",
+    "status",
+    "default_queue_id",
+    "version",
+}
+_CHANGES |= {"version_id", "version_info", "active_slots", "deployment_id", "block_document_id", "owner_resource"}
+
+
+@dataclass
+class Operator:
+    """Somebody at a command line, somewhere else than in the project's folder."""
+
+    url: str
+    home: Path
+
+    async def types(
+        self, *command: str, folder: Path = _ROOT, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        program, *arguments = command
+        ours = {"PREFECT_API_URL": self.url, "PREFECT_HOME": str(self.home), "COLUMNS": "300"}
+        return await asyncio.to_thread(
+            subprocess.run,
+            [str(Path(sys.executable).parent / program), *arguments],
+            env={**os.environ, **ours, **(environment or {})},
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[PrefectServer]:
+    async with PrefectServer(tmp_path / "server") as started:
+        yield started
+
+
+@pytest.fixture
+async def client(server: PrefectServer) -> AsyncIterator[PrefectClient]:
+    async with PrefectClient(server.url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def operator(server: PrefectServer, tmp_path: Path) -> Operator:
+    return Operator(server.url, tmp_path / "home")
+
+
+async def _state(client: PrefectClient) -> str:
+    """All that is registered, without what differs from one reading to the next."""
+    found: dict[str, Sequence[Any]] = {
+        "deployments": await client.read_deployments(),
+        "pools": await client.read_work_pools(),
+        "variables": await client.read_variables(),
+        "automations": await client.read_automations(),
+        "limits": await client.read_global_concurrency_limits(limit=10, offset=0),
+    }
+    dumped: dict[str, list[dict[str, Any]]] = {
+        kind: [thing.model_dump(mode="json") for thing in things] for kind, things in found.items()
+    }
+    for things in dumped.values():
+        things.sort(key=lambda thing: str(thing["name"]))
+    return json.dumps(_settled(dumped), sort_keys=True, indent=1)
+
+
+def _settled(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key: _settled(inner) for key, inner in value.items() if key not in _CHANGES}
+        case list():
+            settled = [_settled(inner) for inner in value]
+            return sorted(settled) if all(isinstance(inner, str) for inner in settled) else settled
+    return value
+
+
+async def test_registering_and_deploying_again_changes_nothing(operator: Operator, client: PrefectClient) -> None:
+    states = []
+    for _ in range(2):
+        registered = await operator.types("pagemill", "register")
+        assert registered.returncode == 0, registered.stderr
+        deployed = await operator.types("prefect", "--no-prompt", "deploy", "--all")
+        assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+        states.append(await _state(client))
+
+    assert states[0] == states[1]
+    names = {f"{deployment.name}" for deployment in await client.read_deployments()}
+    declared = yaml.safe_load((_ROOT / "prefect.yaml").read_text())["deployments"]
+    assert names == {deployment["name"] for deployment in declared}
+    assert "as it should be" in (await operator.types("pagemill", "register")).stdout
+
+
+async def test_the_check_says_what_differs_and_changes_nothing(
+    operator: Operator, client: PrefectClient, tmp_path: Path
+) -> None:
+    before = await operator.types("pagemill", "register", "--check", folder=tmp_path)
+    assert before.returncode == 3
+    assert "work pool 'local-process': is not there" in before.stdout
+    assert not await client.read_work_pools()
+
+    assert (await operator.types("pagemill", "register", folder=tmp_path)).returncode == 0
+    after = await operator.types("pagemill", "register", "--check", folder=tmp_path)
+    assert after.returncode == 0, after.stdout
+
+    await client.update_variable(VariableUpdate(name="pagemill_work_pool", value="by hand"))
+    by_hand = await operator.types("pagemill", "register", "--check", folder=tmp_path)
+    assert by_hand.returncode == 3
+    assert "variable 'pagemill_work_pool' = local-process: is by hand" in by_hand.stdout
+
+
+async def test_what_is_asked_for_is_registered(operator: Operator, client: PrefectClient, tmp_path: Path) -> None:
+    asked = {
+        "GOOGLE_CLOUD_PROJECT": "my-project",
+        "PAGEMILL_POOL_KIND": "cloud-run",
+        "PAGEMILL_POOL_IMAGE": f"europe-west4-docker.pkg.dev/my-project/pagemill/batch-runner@sha256:{'0' * 64}",
+        "PAGEMILL_POOL_NIGHTLY_SOURCE": "gs://archive/in",
+        "PAGEMILL_POOL_NIGHTLY_DESTINATION": "gs://archive/out",
+        "PAGEMILL_POOL_CREDENTIALS_BLOCK": "for-pagemill",
+        "PAGEMILL_POOL_BUCKET_BLOCK": "archive",
+        "PAGEMILL_POOL_BUCKET_NAME": "archive",
+        "PAGEMILL_POOL_NOTIFICATION_BLOCK": "webhook/ops",
+    }
+    missing = await operator.types("pagemill", "register", environment=asked)
+    assert missing.returncode == 2
+    assert "there is no block webhook/ops" in missing.stderr
+
+    asked.pop("PAGEMILL_POOL_NOTIFICATION_BLOCK")
+    no_credentials = await operator.types("pagemill", "register", environment=asked)
+    assert no_credentials.returncode == 2
+    assert "gcp-credentials/for-pagemill cannot be made here" in no_credentials.stderr
+
+    with MetadataServer() as google:
+        (tmp_path / "key.json").write_text(json.dumps(google.service_account_key()))
+    asked["GOOGLE_APPLICATION_CREDENTIALS"] = str(tmp_path / "key.json")
+    registered = await operator.types("pagemill", "register", environment=asked)
+    assert registered.returncode == 0, registered.stderr
+    deployed = await operator.types("prefect", "--no-prompt", "deploy", "--all")
+    assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+
+    pools = {pool.name: pool.type for pool in await client.read_work_pools()}
+    assert pools == {"local-process": "process", "cloud-run": "cloud-run-v2"}
+    deployments = {deployment.name: deployment for deployment in await client.read_deployments()}
+    assert deployments["nightly"].work_pool_name == "cloud-run"
+    assert deployments["deploy"].work_pool_name == "local-process"
+    assert deployments["nightly"].parameters == {
+        "parameters": {"source": "gs://archive/in", "destination": "gs://archive/out"}
+    }
+    (schedule,) = deployments["nightly"].schedules
+    assert schedule.active
+    assert schedule.slug == "nightly"
+    assert deployments["nightly"].concurrency_options
+    assert deployments["nightly"].concurrency_options.collision_strategy == "ENQUEUE"
+    assert all(deployment.description for deployment in deployments.values())
+    checked = await operator.types("pagemill", "register", "--check", environment=asked)
+    assert checked.returncode == 0, checked.stdout
+
+
+@pytest.mark.parametrize("name", ["on-demand", "nightly", "on-upload", "deploy"])
+def test_every_entrypoint_loads_from_another_folder_as_a_worker_loads_it(name: str, tmp_path: Path) -> None:
+    declared = yaml.safe_load((_ROOT / "prefect.yaml").read_text())["deployments"]
+    entrypoint = next(deployment["entrypoint"] for deployment in declared if deployment["name"] == name)
+    code = f"from prefect.flows import load_flow_from_entrypoint as load; print(load({entrypoint!r}).name)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False, env=dict(os.environ)
+    )
+
+    assert loaded.stdout.strip() in {"ocr-batch", "deploy-service"}, loaded.stderr
