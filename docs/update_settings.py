@@ -10,12 +10,17 @@ from types import MappingProxyType
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
+from pagemill.pool_settings import PoolSettings
 from pagemill.service_settings import ServiceSettings
 from pagemill.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 PAGES: Mapping[Path, type[BaseSettings]] = MappingProxyType(
-    {ROOT / "README.md": Settings, ROOT / "docs" / "deploying.md": ServiceSettings}
+    {
+        ROOT / "README.md": Settings,
+        ROOT / "docs" / "deploying.md": ServiceSettings,
+        ROOT / "deployments" / "README.md": PoolSettings,
+    }
 )
 _TABLE = re.compile(r"(?<=<!-- settings -->\n).*?(?=<!-- end of settings -->)", re.DOTALL)
 

@@ -23,6 +23,8 @@ _OURS = ("PAGEMILL_", "LIGHTONOCR_", "PREFECT_", "TESSDATA_", "STORAGE_", "GOOGL
 # Read by Prefect when it is imported.
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ["DO_NOT_TRACK"] = "1"
+# A test that wants a server says so; one that would start its own in passing fails at once.
+os.environ["PREFECT_SERVER_EPHEMERAL_ENABLED"] = "false"
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from docs.update_settings import PAGES, ROOT, with_settings
 _README = ROOT / "README.md"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}/{page.name}")
 def test_the_table_of_settings_is_the_one_that_the_code_stands_for(page: Path) -> None:
     text = page.read_text()
 
@@ -28,7 +28,13 @@ def test_every_promise_names_a_test_or_a_benchmark_that_exists() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "CONTRIBUTING.md", *[f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md")]]
+    "page",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "deployments/README.md",
+        *[f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md")],
+    ],
 )
 def test_links_between_pages_lead_somewhere(page: str) -> None:
     path = Path(ROOT / page)

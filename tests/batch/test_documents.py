@@ -265,7 +265,13 @@ async def test_a_long_document_is_read_in_portions_that_overlap(mill: Mill) -> N
 
         summary = await batch.run("run", perform)
 
-    assert portions == ["a.pdf, pages 1-20", "a.pdf, pages 21-40", "a.pdf, pages 41-50", "b.pdf, pages 1-3"]
+    of_b = "b.pdf, pages 1-3"  # which of the two is open first is the machine's choice
+    assert [name for name in portions if name != of_b] == [
+        "a.pdf, pages 1-20",
+        "a.pdf, pages 21-40",
+        "a.pdf, pages 41-50",
+    ]
+    assert portions.count(of_b) == 1
     assert summary.statuses[Status.OK] == 53
     assert [result["number"] for result in _results(mill, "a.pdf")] == list(range(1, 51))
 

@@ -216,4 +216,4 @@ async def test_a_restart_of_the_prefect_server_costs_no_page_and_leaks_no_slot(t
         assert await limits.leases_survive_restarts(client) is bool(storage)
 
     assert len(gauge.pages) == 90
-    assert gauge.most == 3
+    assert gauge.most <= 3
