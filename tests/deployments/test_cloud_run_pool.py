@@ -136,8 +136,9 @@ async def _configuration(pool: PoolSettings) -> CloudRunWorkerJobV2Configuration
 
 async def test_the_job_is_field_by_field_the_reviewed_one(pool: PoolSettings, jobs: Jobs) -> None:
     worker = CloudRunWorkerV2(work_pool_name="cloud-run")
+    configuration = await _configuration(pool)
     with temporary_settings({PREFECT_LOGGING_TO_API_ENABLED: False}):
-        result = await worker.run(_RUN, await _configuration(pool))
+        result = await worker.run(_RUN, configuration)
 
     assert result.status_code == 0
     ((_, made),) = jobs.made.items()
