@@ -13,6 +13,7 @@ from prefect.workers.process import ProcessWorker
 from deployments.thing import Thing
 from pagemill.pool_settings import PoolSettings
 
+_HOME = "/tmp/prefect"  # noqa: S108 -- in a container of one process
 LOCAL, CLOUD = "local-process", "cloud-run"
 # What runs need wherever they run: a heartbeat that a dead one lacks soon, and no telemetry.
 ENVIRONMENT = {
@@ -54,7 +55,8 @@ def cloud_template(settings: PoolSettings) -> dict[str, Any]:
         "timeout": settings.timeout_seconds,
         "launch_stage": "GA",
         "max_retries": 0,  # Prefect starts a run again, and Cloud Run must not do so as well
-        "env": {**ENVIRONMENT, "GOOGLE_CLOUD_PROJECT": settings.project},
+        # Prefect hands its worker's own folder on, which a job need not be able to write.
+        "env": {**ENVIRONMENT, "GOOGLE_CLOUD_PROJECT": settings.project, "PREFECT_HOME": _HOME},
         "labels": {"managed-by": "pagemill"},
     }
     if settings.api_auth_secret:

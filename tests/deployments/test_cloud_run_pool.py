@@ -148,7 +148,8 @@ async def test_the_job_is_field_by_field_the_reviewed_one(pool: PoolSettings, jo
 def _reviewable(job: dict[str, Any]) -> dict[str, Any]:
     """The job without Prefect's version, and without what this suite sets for itself."""
     (container,) = job["template"]["template"]["containers"]
-    container["env"] = [entry for entry in container["env"] if entry["name"] != "PREFECT_SERVER_EPHEMERAL_ENABLED"]
+    kept = (entry for entry in container["env"] if entry["name"] != "PREFECT_SERVER_EPHEMERAL_ENABLED")
+    container["env"] = sorted(kept, key=lambda entry: str(entry["name"]))
     for labels in (job["labels"], job["template"]["labels"]):
         del labels["prefect-io-version"]
     return job
