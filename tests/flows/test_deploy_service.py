@@ -23,7 +23,7 @@ from pagemill.domain.deployment import Outcome
 from tasks import deploy_wiring, service_url
 from tasks.deploy_parameters import Action
 from tests.fakes.google_cloud.builds import Build, Ending
-from tests.fakes.google_cloud.vllm import Server
+from tests.fakes.google_cloud.vllm import Server, random_weights
 from tests.flows.deployer import Deployer
 
 pytestmark = pytest.mark.flow
@@ -125,6 +125,29 @@ async def test_a_revision_that_did_not_start_is_made_anew_with_the_same_configur
 
     assert deployer.serving == record.revision
     assert len(deployer.cloud.run.revisions) == 3
+
+
+async def test_a_first_deployment_whose_revision_did_not_start_can_be_repeated(deployer: Deployer) -> None:
+    deployer.cloud.run.container = lambda _: Server(starts=False)
+    await deployer.fail()
+    deployer.cloud.run.container = lambda _: Server()
+    record = await deployer.deploy()
+
+    assert deployer.serving == record.revision
+    assert await service_url.published() == record.url
+
+
+async def test_a_first_revision_that_did_not_pass_is_followed_by_a_better_one(
+    deployer: Deployer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployer.cloud.run.container = lambda _: Server(reads=random_weights)
+    await deployer.fail()
+    deployer.cloud.run.container = lambda _: Server()
+    monkeypatch.setenv("PAGEMILL_SERVICE_BASE_IMAGE", "vllm/vllm-openai:v0.19.1")
+    record = await deployer.deploy()
+
+    assert deployer.serving == record.revision
+    assert "no proven revision" in await deployer.fail(action=Action.ROLL_BACK)
 
 
 async def test_a_revision_that_started_but_did_not_pass_is_proven_again_not_made_anew(

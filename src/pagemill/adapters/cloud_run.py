@@ -79,16 +79,16 @@ class CloudRun:
             PagemillError: The service was changed meanwhile, a quota is used up, or we may not.
         """
         message = service_message(self._settings, image=image.reference, model=self._model)
+        everything = [run_v2.TrafficTarget(type_=_TO_LATEST, percent=100, tag=CANDIDATE)]
         if state is None:
-            return await self._staged(message, [run_v2.TrafficTarget(type_=_TO_LATEST, percent=100, tag=CANDIDATE)])
+            return await self._staged(message, everything)
         message.etag = state.etag
         if not changes(state.fields, fields(message)):
             if state.latest_created == state.latest_ready:  # an earlier deployment left it behind
                 return await self.stage_again(state.latest_created, state)
             message.template.annotations[RETRY] = str(state.retries + 1)
-        return await self._staged(
-            message, [*_pinned(state), run_v2.TrafficTarget(type_=_TO_LATEST, percent=0, tag=CANDIDATE)]
-        )
+        beside = [*_pinned(state), run_v2.TrafficTarget(type_=_TO_LATEST, percent=0, tag=CANDIDATE)]
+        return await self._staged(message, beside if state.traffic else everything)
 
     async def stage_again(self, revision: str, state: ServiceState) -> Candidate:
         """Give a revision that was ready before an URL of its own, and no other requests.
