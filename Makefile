@@ -21,7 +21,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED DO_NOT_TRACK ORT_DISABLE_TELEMETRY
 # A Prefect server, another project's environment or another interpreter that the shell knows is none of ours.
 unexport PREFECT_API_URL PREFECT_API_KEY PREFECT_PROFILE VIRTUAL_ENV UV_PYTHON PYTHONPATH PYTHONHOME
 
-.PHONY: help setup run test check lint types layers lock hygiene bench clean
+.PHONY: help setup run server test check lint types layers lock hygiene bench clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,11 @@ $(SYNCED): pyproject.toml uv.lock
 run: $(SYNCED) | .cache ## Read the sample PDFs into out/ on this machine, then compare with what they say
 	PREFECT_HOME="$(CURDIR)/.cache/prefect" $(BIN)/pagemill run tests/samples out --endpoint local $(ARGS)
 	$(BIN)/python benchmarks/accuracy.py out
+
+server: $(SYNCED) | .cache ## Start a Prefect server for development on 127.0.0.1:4200, with the settings that lose nothing
+	@echo 'In another terminal: export PREFECT_API_URL=http://127.0.0.1:4200/api'
+	@set -a; . deployments/server/lasting.env; set +a; \
+	    PREFECT_HOME="$(CURDIR)/.cache/prefect-server" exec $(BIN)/prefect server start --host 127.0.0.1 $(ARGS)
 
 PYTEST := PREFECT_HOME="$(CURDIR)/.cache/prefect-tests" $(BIN)/python -m pytest
 

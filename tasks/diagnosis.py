@@ -94,6 +94,7 @@ async def _prefect_server(settings: Settings, *, repair: bool) -> AsyncIterator[
 
     from tasks import limits  # noqa: PLC0415
     from tasks.server import require_server  # noqa: PLC0415
+    from tasks.server_settings import advice  # noqa: PLC0415
 
     try:
         yield Finding(_SERVER, True, await require_server())
@@ -101,18 +102,13 @@ async def _prefect_server(settings: Settings, *, repair: bool) -> AsyncIterator[
             report = await limits.report_limit(client, settings.concurrency_limit)
             if repair and report.drift > 0:
                 report = await limits.repair(client, report)
-            safe = await limits.leases_survive_restarts(client)
+            advised = await advice(client)
     except UsageError as error:
         yield Finding(_SERVER, False, str(error))
         return
     yield _slots(report)
-    if not safe:
-        yield Finding(
-            "slot leases",
-            True,
-            "in the server's memory; a restart loses them unless it is started with "
-            "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE=prefect.server.concurrency.lease_storage.filesystem",
-        )
+    for given in advised:  # advice: a server that is restarted seldom may well live without
+        yield Finding(given.what, True, f"{given.why}; start the server with {given.variable}")
 
 
 def _slots(report: LimitReport) -> Finding:

@@ -20,7 +20,6 @@ DEFAULT_SLOTS = 8
 STALE_SECONDS = 75.0  # a lease lives for a minute, and the server looks for dead ones every 15 s
 _LOOK_SECONDS, _WATCH_SECONDS = 5.0, STALE_SECONDS + 5.0
 _HELD, _LIMIT, _AT = "pagemill.slots", "pagemill.slots-of", "pagemill.slots-at"
-_MEMORY_STORAGE = "prefect.server.concurrency.lease_storage.memory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +101,6 @@ async def repair(client: PrefectClient, report: LimitReport) -> LimitReport:
     if report.drift > 0:  # taken off, not set: runs may go on meanwhile
         await client.release_concurrency_slots([report.name], report.drift, STALE_SECONDS)
     return await report_limit(client, report.name)
-
-
-async def leases_survive_restarts(client: PrefectClient) -> bool:
-    """Tell whether the server keeps its leases where a restart does not lose them."""
-    response = await client.request("GET", "/admin/settings")
-    storage: str = response.json()["server"]["concurrency"]["lease_storage"]
-    return storage != _MEMORY_STORAGE
 
 
 async def _running(client: PrefectClient) -> Sequence[FlowRun]:

@@ -17,7 +17,7 @@ async def require_server() -> str:
     url = get_current_settings().api.url
     if not url:
         raise UsageError(
-            "no Prefect server is configured; start one with `prefect server start`, then type: "
+            "no Prefect server is configured; start one with `make server` or `prefect server start`, then type: "
             "export PREFECT_API_URL=http://127.0.0.1:4200/api"
         )
     async with get_client() as client:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +15,11 @@ import yaml
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import VariableUpdate
 
+from tests.deployments.operator import ROOT, Operator
 from tests.fakes.metadata_server import MetadataServer
-from tests.fakes.prefect_server import PrefectServer
 
 pytestmark = pytest.mark.flow
 
-_ROOT = Path(__file__).parents[2]
 _CHANGES = {
     "id",
     "created",
@@ -35,46 +32,6 @@ _CHANGES = {
     "version",
 }
 _CHANGES |= {"version_id", "version_info", "active_slots", "deployment_id", "block_document_id", "owner_resource"}
-
-
-@dataclass
-class Operator:
-    """Somebody at a command line, somewhere else than in the project's folder."""
-
-    url: str
-    home: Path
-
-    async def types(
-        self, *command: str, folder: Path = _ROOT, environment: Mapping[str, str] | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        program, *arguments = command
-        ours = {"PREFECT_API_URL": self.url, "PREFECT_HOME": str(self.home), "COLUMNS": "300"}
-        return await asyncio.to_thread(
-            subprocess.run,
-            [str(Path(sys.executable).parent / program), *arguments],
-            env={**os.environ, **ours, **(environment or {})},
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[PrefectServer]:
-    async with PrefectServer(tmp_path / "server") as started:
-        yield started
-
-
-@pytest.fixture
-async def client(server: PrefectServer) -> AsyncIterator[PrefectClient]:
-    async with PrefectClient(server.url) as opened:
-        yield opened
-
-
-@pytest.fixture
-def operator(server: PrefectServer, tmp_path: Path) -> Operator:
-    return Operator(server.url, tmp_path / "home")
 
 
 async def _state(client: PrefectClient) -> str:
@@ -115,7 +72,7 @@ async def test_registering_and_deploying_again_changes_nothing(operator: Operato
 
     assert states[0] == states[1]
     names = {f"{deployment.name}" for deployment in await client.read_deployments()}
-    declared = yaml.safe_load((_ROOT / "prefect.yaml").read_text())["deployments"]
+    declared = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
     assert names == {deployment["name"] for deployment in declared}
     assert "as it should be" in (await operator.types("pagemill", "register")).stdout
 
@@ -187,7 +144,7 @@ async def test_what_is_asked_for_is_registered(operator: Operator, client: Prefe
 
 @pytest.mark.parametrize("name", ["on-demand", "nightly", "on-upload", "deploy"])
 def test_every_entrypoint_loads_from_another_folder_as_a_worker_loads_it(name: str, tmp_path: Path) -> None:
-    declared = yaml.safe_load((_ROOT / "prefect.yaml").read_text())["deployments"]
+    declared = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
     entrypoint = next(deployment["entrypoint"] for deployment in declared if deployment["name"] == name)
     code = f"from prefect.flows import load_flow_from_entrypoint as load; print(load({entrypoint!r}).name)"
     loaded = subprocess.run(

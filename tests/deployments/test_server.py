@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prefect.client.orchestration import PrefectClient
+from prefect.settings import Settings
+
+from tasks.server_settings import advice
+from tests.fakes.prefect_server import PrefectServer
+
+_FOLDER = Path(__file__).parents[2] / "deployments" / "server"
+
+
+def _lasting() -> dict[str, str]:
+    lines = (_FOLDER / "lasting.env").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+@pytest.fixture
+def services() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((_FOLDER / "compose.yaml").read_text())["services"]
+    return found
+
+
+def test_every_setting_is_one_that_prefect_knows() -> None:
+    known = set(Settings().to_environment_variables(exclude_unset=False, include_aliases=True))
+
+    assert set(_lasting()) - {"DO_NOT_TRACK"} <= known
+
+
+def test_nothing_is_in_the_memory_of_one_process_where_there_are_several(services: dict[str, Any]) -> None:
+    for name in ("api", "background", "migrations"):
+        settings = services[name]["environment"]
+        assert settings["PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE"] == "prefect_redis.lease_storage"
+        assert settings["PREFECT_MESSAGING_BROKER"] == settings["PREFECT_MESSAGING_CACHE"] == "prefect_redis.messaging"
+        assert settings["PREFECT_SERVER_EVENTS_CAUSAL_ORDERING"] == "prefect_redis.ordering"
+        assert settings["PREFECT_API_DATABASE_CONNECTION_URL"].startswith("postgresql+asyncpg://")
+        assert services[name]["env_file"] == "lasting.env"
+
+
+def test_two_processes_answer_behind_one_door_and_one_does_the_rest(services: dict[str, Any]) -> None:
+    assert services["api"]["deploy"]["replicas"] == 2
+    assert "--no-services" in services["api"]["command"]
+    assert services["background"]["command"] == "prefect server services start"
+    assert services["door"]["ports"] == ["127.0.0.1:4200:4200"]
+    assert not [name for name, service in services.items() if "ports" in service and name != "door"]
+
+
+def test_no_password_is_written_down(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        for variable, value in service.get("environment", {}).items():
+            if "PASSWORD" in variable or "AUTH" in variable or "CONNECTION_URL" in variable:
+                assert "${" in value, (name, variable)
+
+
+def test_every_image_has_a_version(services: dict[str, Any]) -> None:
+    assert all(":" in service["image"] and "latest" not in service["image"] for service in services.values())
+
+
+@pytest.mark.flow
+async def test_a_server_as_it_comes_is_advised_and_one_that_lasts_is_not(tmp_path: Path) -> None:
+    async with PrefectServer(tmp_path / "plain") as plain, PrefectClient(plain.url) as client:
+        of_plain = {given.variable.partition("=")[0] for given in await advice(client)}
+    async with PrefectServer(tmp_path / "lasting", **_lasting()) as lasting, PrefectClient(lasting.url) as client:
+        of_lasting = await advice(client)
+
+    assert of_plain == {
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE",
+        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE",
+    }
+    assert of_lasting == []
