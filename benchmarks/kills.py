@@ -221,7 +221,7 @@ async def main(seed: int) -> int:
             born_digital(folder / f"in/{number}.pdf", pages=PAGES, seed=number + 1)
         with running_endpoint(0.0) as target:
             pagemill_run(folder / "in", folder / "undisturbed", target.url, home=folder / "home")
-        async with PrefectServer(folder / "server", **LEASES) as server, PrefectClient(server.url) as client:
+        async with PrefectServer(folder / "server", LEASES) as server, PrefectClient(server.url) as client:
             await ensure_limit(client, LIMIT, 8 * IN_FLIGHT)
             experiment = Experiment(folder, server, seed)
             await experiment.kill_all()

@@ -64,7 +64,7 @@ def test_every_image_has_a_version(services: dict[str, Any]) -> None:
 async def test_a_server_as_it_comes_is_advised_and_one_that_lasts_is_not(tmp_path: Path) -> None:
     async with PrefectServer(tmp_path / "plain") as plain, PrefectClient(plain.url) as client:
         of_plain = {given.variable.partition("=")[0] for given in await advice(client)}
-    async with PrefectServer(tmp_path / "lasting", **_lasting()) as lasting, PrefectClient(lasting.url) as client:
+    async with PrefectServer(tmp_path / "lasting", _lasting()) as lasting, PrefectClient(lasting.url) as client:
         of_lasting = await advice(client)
 
     assert of_plain == {

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,13 +19,15 @@ from prefect.client.orchestration import PrefectClient
 class PrefectServer:
     """Answers once its context is entered."""
 
-    def __init__(self, home: Path, **environment: str) -> None:
+    def __init__(self, home: Path, environment: Mapping[str, str] | None = None, *, ui: bool = False) -> None:
         """Configure; `environment` is added to the server's."""
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self._port}/api"
         ours = {"PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
-        self._environment = {**os.environ, **ours, **environment}
+        self.ui_url = f"http://127.0.0.1:{self._port}/v2" if ui else ""
+        where = {"PREFECT_UI_API_URL": self.url, "PREFECT_SERVER_UI_API_URL": self.url} if ui else {}
+        self._environment = {**os.environ, **ours, **where, **(environment or {})}
         self._log = home / "server.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -40,7 +43,8 @@ class PrefectServer:
     async def start(self) -> None:
         """Start it, and wait until it answers."""
         self._log.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "prefect", "server", "start", "--no-ui", "--port", str(self._port)]
+        shown = [] if self.ui_url else ["--no-ui"]
+        command = [sys.executable, "-m", "prefect", "server", "start", *shown, "--port", str(self._port)]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: ASYNC220 -- outlives this call
                 command, env=self._environment, stdout=log, stderr=log, process_group=0

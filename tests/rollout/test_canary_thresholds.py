@@ -13,7 +13,7 @@ from pagemill.service_settings import ServiceSettings
 from tests.fakes.google_cloud import vllm
 from tests.fakes.google_cloud.readings import drawn_canaries
 from tests.fakes.google_cloud.vllm import Server
-from tests.fakes.ocr_endpoint import MODEL, FakeEndpoint, image_name
+from tests.fakes.ocr_endpoint import MODEL, FakeEndpoint, pixels_name
 
 _BOUND = ServiceSettings.model_fields["canary_word_f1"].default
 
@@ -24,7 +24,7 @@ def pages() -> list[CanaryPage]:
 
 
 async def _results(pages: list[CanaryPage], server: Server) -> list[CanaryResult]:
-    readings = {image_name(page.png): page.truth for page in pages}
+    readings = {pixels_name(page.png): page.truth for page in pages}
     async with FakeEndpoint(server.answering(readings)) as endpoint:
 
         async def here() -> str:
@@ -57,7 +57,7 @@ async def test_no_page_of_a_bad_server_comes_near_the_bound(reads: vllm.Reads, p
 
 
 async def test_another_pages_text_does_not_pass_for_a_page(pages: list[CanaryPage]) -> None:
-    readings = {image_name(page.png): page.truth for page in pages}
+    readings = {pixels_name(page.png): page.truth for page in pages}
     results = await _results(pages, Server(reads=vllm.another_page(readings)))
 
     assert max(result.word_f1 for result in results) < _BOUND - 0.1

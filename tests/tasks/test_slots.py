@@ -204,7 +204,7 @@ async def test_a_restart_of_the_prefect_server_costs_no_page_and_leaks_no_slot(t
     environment = {"PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": storage} if storage else {}
 
     async with contextlib.AsyncExitStack() as stack:
-        server = await stack.enter_async_context(PrefectServer(tmp_path / "prefect", **environment))
+        server = await stack.enter_async_context(PrefectServer(tmp_path / "prefect", environment))
         client = await stack.enter_async_context(PrefectClient(server.url))
         await limits.ensure_limit(client, "endpoint", 3)
         async with await _pool(client, "endpoint", times=times) as slots, asyncio.TaskGroup() as pages:

@@ -8,7 +8,7 @@ from pagemill.adapters.canaries import canary_pages
 from pagemill.adapters.pdf_pages import RenderOptions
 from pagemill.adapters.pdfium import PdfiumRasterizer
 from pagemill.domain.canary import CanaryPage
-from tests.fakes.ocr_endpoint import image_name
+from tests.fakes.ocr_endpoint import pixels_name
 
 
 def drawn_canaries() -> list[CanaryPage]:
@@ -17,8 +17,8 @@ def drawn_canaries() -> list[CanaryPage]:
 
 
 def canary_readings() -> dict[str, str]:
-    """The true text of every canary page, by the name of its image."""
-    return {image_name(page.png): page.truth for page in drawn_canaries()}
+    """The true text of every canary page, by what its image shows."""
+    return {pixels_name(page.png): page.truth for page in drawn_canaries()}
 
 
 async def _drawn() -> list[CanaryPage]:

@@ -31,9 +31,9 @@ class Server:
     gpu_quota: bool = True  # whether there is a GPU for it
 
     def answering(self, readings: Mapping[str, str]) -> Callable[[Request], Answer | None]:
-        """What it answers to pages whose true text is known, by image."""
+        """What it answers to pages whose true text is known, by what their images show."""
         reads = self.reads or well
-        return lambda request: reads(request.image, readings.get(request.image, ""))
+        return lambda request: reads(request.pixels, readings.get(request.pixels, ""))
 
 
 def well(_: str, truth: str) -> Answer:
