@@ -21,7 +21,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED DO_NOT_TRACK ORT_DISABLE_TELEMETRY
 # A Prefect server, another project's environment or another interpreter that the shell knows is none of ours.
 unexport PREFECT_API_URL PREFECT_API_KEY PREFECT_PROFILE VIRTUAL_ENV UV_PYTHON PYTHONPATH PYTHONHOME
 
-.PHONY: help setup run server test check lint types layers lock hygiene bench clean
+.PHONY: help setup run server test browser check lint types layers lock hygiene bench clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,8 +62,11 @@ server: $(SYNCED) | .cache ## Start a Prefect server for development on 127.0.0.
 PYTEST := PREFECT_HOME="$(CURDIR)/.cache/prefect-tests" $(BIN)/python -m pytest
 
 test: $(SYNCED) | .cache ## Run the tests: first the quick ones, then whole batches, Prefect servers and OCR engines
-	$(PYTEST) -m "not flow and not ocr and not slow" $(ARGS)
+	$(PYTEST) -m "not flow and not ocr and not slow and not browser" $(ARGS)
 	$(PYTEST) -m "flow or ocr or slow" $(ARGS)
+
+browser: $(SYNCED) | .cache ## Run the tests that drive the Prefect UI in Chromium; pictures go to .cache/pictures
+	$(PYTEST) -m browser $(ARGS)
 
 check: lint types layers lock hygiene ## Everything but the tests: style, types, layers, lock, hygiene
 

@@ -1,0 +1,103 @@
+"""A real Prefect server with its UI, a real worker, and a real browser."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, async_playwright
+from prefect.client.orchestration import PrefectClient
+
+from tests.deployments.operator import Operator
+from tests.fakes.ocr_process import Endpoint, running_endpoint
+from tests.fakes.prefect_server import PrefectServer
+
+_PAGE_SECONDS = 0.5  # so that a run can be stopped while it is on
+_STEP_MILLISECONDS = 60_000.0  # these machines are slow, and a worker looks every 15 s
+
+
+@dataclass(frozen=True)
+class Browser:
+    """A page in a browser, and where the UI is."""
+
+    page: Page
+    ui_url: str
+    pictures: Path
+
+    async def opens(self, path: str) -> None:
+        """Go somewhere in the UI; its websockets never come to rest, so nobody waits for that."""
+        await self.page.goto(f"{self.ui_url}{path}", wait_until="domcontentloaded")
+
+    async def keeps(self, name: str) -> None:
+        """Keep a picture of what is shown."""
+        await self.page.screenshot(path=self.pictures / f"{name}.png", full_page=True)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser's program."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not found:
+        assert not os.environ.get("CI"), "there is no Chromium; .ci/run installs one"
+        pytest.skip("there is no Chromium here; on Debian: apt-get install chromium")
+    return found
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[PrefectServer]:
+    """A server with its UI."""
+    async with PrefectServer(tmp_path / "server", ui=True) as started:
+        yield started
+
+
+@pytest.fixture
+async def client(server: PrefectServer) -> AsyncIterator[PrefectClient]:
+    """Looks at the server beside the browser."""
+    async with PrefectClient(server.url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    """An OCR endpoint that takes a while for a page."""
+    with running_endpoint(_PAGE_SECONDS) as started:
+        yield started
+
+
+@pytest.fixture
+async def worker(server: PrefectServer, endpoint: Endpoint, tmp_path: Path) -> AsyncIterator[None]:
+    """All deployments, and a worker of their pool."""
+    operator = Operator(server.url, tmp_path / "home")
+    for command in (("pagemill", "register"), ("prefect", "--no-prompt", "deploy", "--all")):
+        typed = await operator.types(*command)
+        assert typed.returncode == 0, typed.stdout + typed.stderr
+    environment = {"LIGHTONOCR_SERVICE_URL": endpoint.url}
+    process = operator.starts("prefect", "worker", "start", "--pool", "local-process", environment=environment)
+    yield
+    process.terminate()
+    await asyncio.to_thread(process.wait)
+
+
+@pytest.fixture(scope="session")
+def pictures() -> Path:
+    """Where pictures are kept: in .cache, or where PICTURES says."""
+    folder = Path(os.environ.get("PICTURES", ".cache/pictures"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+async def browser(server: PrefectServer, chromium: str, pictures: Path) -> AsyncIterator[Browser]:
+    """A page that asks nobody but the server."""
+    async with async_playwright() as playwright:
+        program = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = await program.new_page(viewport={"width": 1400, "height": 1000})
+        page.set_default_timeout(_STEP_MILLISECONDS)
+        await page.route(lambda url: not url.startswith("http://127.0.0.1"), lambda route: route.abort())
+        yield Browser(page, server.ui_url, pictures)
+        await program.close()
