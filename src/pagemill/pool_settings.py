@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from pagemill.errors import UsageError
-from pagemill.settings import described
+from pagemill.settings import read
 
 _LOCATION = r"^(gs://.+|/.+)?$"
 
@@ -71,7 +70,4 @@ def read_pool_settings() -> PoolSettings:
     Raises:
         UsageError: A variable holds something that it cannot hold; all of them are named.
     """
-    try:
-        return PoolSettings()
-    except ValidationError as error:
-        raise UsageError(f"the environment is wrong: {described(error, PoolSettings)}") from None
+    return read(PoolSettings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
@@ -23,6 +23,9 @@ def assert_loopback(url: str) -> str:
     if url and host not in LOOPBACK:
         raise ValueError(f"an emulator is at a loopback address, and {host} is none")
     return url
+
+
+Kind = TypeVar("Kind", bound=BaseSettings)
 
 
 class Settings(BaseSettings):
@@ -81,16 +84,25 @@ class Settings(BaseSettings):
     )
 
 
-def read_settings() -> Settings:
+def read(kind: type[Kind]) -> Kind:
     """Read the environment.
 
     Raises:
         UsageError: A variable holds something that it cannot hold; all of them are named.
     """
     try:
-        return Settings()
+        return kind()
     except ValidationError as error:
-        raise UsageError(f"the environment is wrong: {described(error, Settings)}") from None
+        raise UsageError(f"the environment is wrong: {described(error, kind)}") from None
+
+
+def read_settings() -> Settings:
+    """Read the environment.
+
+    Raises:
+        UsageError: A variable holds something that it cannot hold; all of them are named.
+    """
+    return read(Settings)
 
 
 def described(error: ValidationError, of: type[BaseSettings]) -> str:
