@@ -9,26 +9,20 @@ from prefect.client.orchestration import PrefectClient
 from prefect.settings import Settings
 
 from tasks.server_settings import advice
+from tests.fakes.lasting_server import FOLDER, lasting_settings
 from tests.fakes.prefect_server import PrefectServer
-
-_FOLDER = Path(__file__).parents[2] / "deployments" / "server"
-
-
-def _lasting() -> dict[str, str]:
-    lines = (_FOLDER / "lasting.env").read_text().splitlines()
-    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
 
 @pytest.fixture
 def services() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((_FOLDER / "compose.yaml").read_text())["services"]
+    found: dict[str, Any] = yaml.safe_load((FOLDER / "compose.yaml").read_text())["services"]
     return found
 
 
 def test_every_setting_is_one_that_prefect_knows() -> None:
     known = set(Settings().to_environment_variables(exclude_unset=False, include_aliases=True))
 
-    assert set(_lasting()) - {"DO_NOT_TRACK"} <= known
+    assert set(lasting_settings()) - {"DO_NOT_TRACK"} <= known
 
 
 def test_nothing_is_in_the_memory_of_one_process_where_there_are_several(services: dict[str, Any]) -> None:
@@ -64,7 +58,7 @@ def test_every_image_has_a_version(services: dict[str, Any]) -> None:
 async def test_a_server_as_it_comes_is_advised_and_one_that_lasts_is_not(tmp_path: Path) -> None:
     async with PrefectServer(tmp_path / "plain") as plain, PrefectClient(plain.url) as client:
         of_plain = {given.variable.partition("=")[0] for given in await advice(client)}
-    async with PrefectServer(tmp_path / "lasting", _lasting()) as lasting, PrefectClient(lasting.url) as client:
+    async with PrefectServer(tmp_path / "lasting", lasting_settings()) as lasting, PrefectClient(lasting.url) as client:
         of_lasting = await advice(client)
 
     assert of_plain == {
