@@ -8,7 +8,7 @@ import yaml
 from prefect.client.orchestration import PrefectClient
 from prefect.settings import Settings
 
-from tasks.server_settings import advice
+from tasks.server_settings import advice, advice_on
 from tests.fakes.lasting_server import FOLDER, lasting_settings
 from tests.fakes.prefect_server import PrefectServer
 
@@ -66,3 +66,41 @@ async def test_a_server_as_it_comes_is_advised_and_one_that_lasts_is_not(tmp_pat
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE",
     }
     assert of_lasting == []
+
+
+def _settings(**values: str) -> dict[str, Any]:
+    """Settings as a server tells them, of what several processes share."""
+    memory = {
+        "lease_storage": "prefect.server.concurrency.lease_storage.memory",
+        "messaging_broker": "prefect.server.utilities.messaging.memory",
+        "messaging_cache": "prefect.server.utilities.messaging.memory",
+        "causal_ordering": "prefect.server.events.ordering.memory",
+    }
+    told = {**memory, **values}
+    return {"concurrency": {"lease_storage": told.pop("lease_storage")}, "events": told}
+
+
+_IN_REDIS = {
+    "lease_storage": "prefect_redis.lease_storage",
+    "messaging_broker": "prefect_redis.messaging",
+    "messaging_cache": "prefect_redis.messaging",
+    "causal_ordering": "prefect_redis.ordering",
+}
+
+
+@pytest.mark.parametrize("forgotten", _IN_REDIS)
+def test_what_was_forgotten_to_be_put_into_redis_is_named_with_its_variable(forgotten: str) -> None:
+    some = {name: module for name, module in _IN_REDIS.items() if name != forgotten}
+
+    (given,) = advice_on(_settings(**some))
+
+    assert given.what == "several processes"
+    assert given.variable.endswith(f"{forgotten.upper()}={_IN_REDIS[forgotten]}")
+
+
+def test_a_server_that_has_all_in_redis_needs_no_advice() -> None:
+    assert advice_on(_settings(**_IN_REDIS)) == []
+
+
+def test_settings_that_a_server_does_not_tell_are_taken_for_well() -> None:
+    assert advice_on({}) == []
