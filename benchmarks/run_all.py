@@ -17,6 +17,7 @@ BENCHMARKS = {
     "cold.py": "A cold and flaky endpoint costs time, and no page",
     "three_runs.py": "Three runs share eight slots, and keep them busy",
     "kills.py": "kill -9 at twenty moments",
+    "server_load.py": "What 20,000 pages cost a Prefect server",
 }
 
 

@@ -8,6 +8,12 @@ from typing import Any
 from prefect.client.orchestration import PrefectClient
 
 _FEW = 20  # task runs in one transaction: with one each, 30 a second are the ceiling
+_SHARED = {  # what several processes have to have in common, and the variable that puts it into Redis
+    ("concurrency", "lease_storage"): "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE=prefect_redis.lease_storage",
+    ("events", "messaging_broker"): "PREFECT_MESSAGING_BROKER=prefect_redis.messaging",
+    ("events", "messaging_cache"): "PREFECT_MESSAGING_CACHE=prefect_redis.messaging",
+    ("events", "causal_ordering"): "PREFECT_SERVER_EVENTS_CAUSAL_ORDERING=prefect_redis.ordering",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +31,16 @@ async def advice(client: PrefectClient) -> list[Advice]:
     Settings that a server does not tell are taken for well.
     """
     response = await client.request("GET", "/admin/settings")
-    found: dict[str, Any] = response.json().get("server", {})
-    return [given for given in (_leases(found), _recorder(found), _ordering(found)) if given]
+    return advice_on(response.json().get("server", {}))
+
+
+def advice_on(found: dict[str, Any]) -> list[Advice]:
+    """The same for settings as a server tells them. It does not tell its database, nor how many processes it has."""
+    return [given for given in (_leases(found), _recorder(found), _shared(found)) if given]
 
 
 def _leases(found: dict[str, Any]) -> Advice | None:
-    if not _of(found, "concurrency", "lease_storage").endswith(".memory"):
+    if not _of(found, "concurrency", "lease_storage").endswith(".memory") or _in_redis(found):
         return None
     return Advice(
         "slot leases",
@@ -50,16 +60,21 @@ def _recorder(found: dict[str, Any]) -> Advice | None:
     )
 
 
-def _ordering(found: dict[str, Any]) -> Advice | None:
-    broker = _of(found, "events", "messaging_broker")
-    ordering = _of(found, "events", "causal_ordering")
-    if "redis" not in broker or "redis" in ordering:
+def _shared(found: dict[str, Any]) -> Advice | None:
+    """Redis is for several processes, and where one thing is in it, all have to be."""
+    shared = _in_redis(found)
+    apart = [variable for path, variable in _SHARED.items() if _of(found, *path) and path not in shared]
+    if not shared or not apart:
         return None
     return Advice(
-        "events",
-        "ordered in each process's own memory although they come through Redis: states may be late",
-        "PREFECT_SERVER_EVENTS_CAUSAL_ORDERING=prefect_redis.ordering",
+        "several processes",
+        "have some of what they share in Redis, and the rest apart: slots may leak, events get lost, states be late",
+        " and ".join(apart),
     )
+
+
+def _in_redis(found: dict[str, Any]) -> set[tuple[str, ...]]:
+    return {path for path in _SHARED if "redis" in _of(found, *path)}
 
 
 def _of(settings: Any, *path: str) -> str:

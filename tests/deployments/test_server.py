@@ -8,27 +8,21 @@ import yaml
 from prefect.client.orchestration import PrefectClient
 from prefect.settings import Settings
 
-from tasks.server_settings import advice
+from tasks.server_settings import advice, advice_on
+from tests.fakes.lasting_server import FOLDER, lasting_settings
 from tests.fakes.prefect_server import PrefectServer
-
-_FOLDER = Path(__file__).parents[2] / "deployments" / "server"
-
-
-def _lasting() -> dict[str, str]:
-    lines = (_FOLDER / "lasting.env").read_text().splitlines()
-    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
 
 @pytest.fixture
 def services() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((_FOLDER / "compose.yaml").read_text())["services"]
+    found: dict[str, Any] = yaml.safe_load((FOLDER / "compose.yaml").read_text())["services"]
     return found
 
 
 def test_every_setting_is_one_that_prefect_knows() -> None:
     known = set(Settings().to_environment_variables(exclude_unset=False, include_aliases=True))
 
-    assert set(_lasting()) - {"DO_NOT_TRACK"} <= known
+    assert set(lasting_settings()) - {"DO_NOT_TRACK"} <= known
 
 
 def test_nothing_is_in_the_memory_of_one_process_where_there_are_several(services: dict[str, Any]) -> None:
@@ -64,7 +58,7 @@ def test_every_image_has_a_version(services: dict[str, Any]) -> None:
 async def test_a_server_as_it_comes_is_advised_and_one_that_lasts_is_not(tmp_path: Path) -> None:
     async with PrefectServer(tmp_path / "plain") as plain, PrefectClient(plain.url) as client:
         of_plain = {given.variable.partition("=")[0] for given in await advice(client)}
-    async with PrefectServer(tmp_path / "lasting", _lasting()) as lasting, PrefectClient(lasting.url) as client:
+    async with PrefectServer(tmp_path / "lasting", lasting_settings()) as lasting, PrefectClient(lasting.url) as client:
         of_lasting = await advice(client)
 
     assert of_plain == {
@@ -72,3 +66,41 @@ async def test_a_server_as_it_comes_is_advised_and_one_that_lasts_is_not(tmp_pat
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE",
     }
     assert of_lasting == []
+
+
+def _settings(**values: str) -> dict[str, Any]:
+    """Settings as a server tells them, of what several processes share."""
+    memory = {
+        "lease_storage": "prefect.server.concurrency.lease_storage.memory",
+        "messaging_broker": "prefect.server.utilities.messaging.memory",
+        "messaging_cache": "prefect.server.utilities.messaging.memory",
+        "causal_ordering": "prefect.server.events.ordering.memory",
+    }
+    told = {**memory, **values}
+    return {"concurrency": {"lease_storage": told.pop("lease_storage")}, "events": told}
+
+
+_IN_REDIS = {
+    "lease_storage": "prefect_redis.lease_storage",
+    "messaging_broker": "prefect_redis.messaging",
+    "messaging_cache": "prefect_redis.messaging",
+    "causal_ordering": "prefect_redis.ordering",
+}
+
+
+@pytest.mark.parametrize("forgotten", _IN_REDIS)
+def test_what_was_forgotten_to_be_put_into_redis_is_named_with_its_variable(forgotten: str) -> None:
+    some = {name: module for name, module in _IN_REDIS.items() if name != forgotten}
+
+    (given,) = advice_on(_settings(**some))
+
+    assert given.what == "several processes"
+    assert given.variable.endswith(f"{forgotten.upper()}={_IN_REDIS[forgotten]}")
+
+
+def test_a_server_that_has_all_in_redis_needs_no_advice() -> None:
+    assert advice_on(_settings(**_IN_REDIS)) == []
+
+
+def test_settings_that_a_server_does_not_tell_are_taken_for_well() -> None:
+    assert advice_on({}) == []

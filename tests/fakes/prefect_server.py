@@ -19,16 +19,19 @@ from prefect.client.orchestration import PrefectClient
 class PrefectServer:
     """Answers once its context is entered."""
 
-    def __init__(self, home: Path, environment: Mapping[str, str] | None = None, *, ui: bool = False) -> None:
-        """Configure; `environment` is added to the server's."""
+    def __init__(
+        self, home: Path, environment: Mapping[str, str] | None = None, *, ui: bool = False, services: bool = True
+    ) -> None:
+        """Configure; `environment` is added to the server's. Without services it only answers."""
         with socket.create_server(("127.0.0.1", 0)) as free:
-            self._port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self._port}/api"
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/api"
         ours = {"PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
-        self.ui_url = f"http://127.0.0.1:{self._port}/v2" if ui else ""
+        self.ui_url = f"http://127.0.0.1:{self.port}/v2" if ui else ""
         where = {"PREFECT_UI_API_URL": self.url, "PREFECT_SERVER_UI_API_URL": self.url} if ui else {}
         self._environment = {**os.environ, **ours, **where, **(environment or {})}
-        self._log = home / "server.log"
+        self.log = home / "server.log"
+        self._options = [] if services else ["--no-services"]
         self._process: subprocess.Popen[bytes] | None = None
 
     async def __aenter__(self) -> Self:
@@ -42,10 +45,10 @@ class PrefectServer:
 
     async def start(self) -> None:
         """Start it, and wait until it answers."""
-        self._log.parent.mkdir(parents=True, exist_ok=True)
-        shown = [] if self.ui_url else ["--no-ui"]
-        command = [sys.executable, "-m", "prefect", "server", "start", *shown, "--port", str(self._port)]
-        with self._log.open("ab") as log:
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        options = [*self._options, *([] if self.ui_url else ["--no-ui"])]
+        command = [sys.executable, "-m", "prefect", "server", "start", *options, "--port", str(self.port)]
+        with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: ASYNC220 -- outlives this call
                 command, env=self._environment, stdout=log, stderr=log, process_group=0
             )
@@ -54,11 +57,13 @@ class PrefectServer:
                 on=RuntimeError, attempts=None, timeout=120.0, wait_initial=0.2, wait_max=0.5
             ):
                 with attempt:
+                    if self._process.poll() is not None:
+                        raise ChildProcessError(f"the Prefect server ended by itself; see {self.log}")
                     if problem := await client.api_healthcheck():
-                        raise RuntimeError(f"{problem}; see {self._log}")
+                        raise RuntimeError(f"{problem}; see {self.log}")
 
     def kill(self) -> None:
         """Stop it as a power failure does; it has a process of its own below the one that was started."""
-        assert self._process
-        os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        if self._process:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
