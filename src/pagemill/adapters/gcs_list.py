@@ -68,8 +68,8 @@ class GcsListedSource:
         Raises:
             DocumentUnreadable: That generation is gone, may not be read, or arrives damaged.
         """
-        bucket, _, name = document.key.partition("/")
-        with downloaded(self._client, bucket, name, document.version) as path:
+        bucket = document.key.partition("/")[0]
+        with downloaded(self._client, bucket, document.location, document.version) as path:
             yield path
 
     def _entries(self) -> Iterator[Document | Refusal]:

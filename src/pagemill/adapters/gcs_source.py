@@ -38,7 +38,6 @@ class GcsSource:
         self._location = location
         self._include = include
         self._largest_bytes = largest_bytes
-        self._is_object = False  # whether the location turned out to be one
 
     def documents(self) -> Iterator[Document | Refusal]:
         """Yield the documents in name order, a page of the listing at a time.
@@ -48,12 +47,12 @@ class GcsSource:
         """
         found = False
         for blob in listed(self._client, self._location.bucket, self._location.prefix, LISTED):
-            self._is_object = blob.name == self._location.prefix  # if so, it comes first
-            key = self._key(blob.name)
+            is_object = blob.name == self._location.prefix  # the location is one; it comes first
+            key = blob.name.rpartition("/")[2] if is_object else self._key(blob.name)
             if key and matches(key, self._include):
                 found = True
                 yield described(key, blob, self._largest_bytes)
-            if self._is_object:
+            if is_object:
                 break
         if not found:
             wanted = f"matching '{self._include}' " if self._include else ""
@@ -66,14 +65,11 @@ class GcsSource:
         Raises:
             DocumentUnreadable: That generation is gone, may not be read, or arrives damaged.
         """
-        name = self._location.prefix if self._is_object else self._location.name_of(document.key)
-        with downloaded(self._client, self._location.bucket, name, document.version) as path:
+        with downloaded(self._client, self._location.bucket, document.location, document.version) as path:
             yield path
 
     def _key(self, name: str) -> str:
         """The document's key; empty for an object that is none of ours."""
-        if self._is_object:
-            return name.rpartition("/")[2]
         if self._location.prefix and not name.startswith(f"{self._location.prefix}/"):
             return ""  # `a/b` is asked for, and this is `a/bc`
         return name[len(self._location.name_of("")) :] if is_pdf_name(name) else ""
@@ -84,7 +80,7 @@ def described(key: str, blob: storage.Blob, largest_bytes: int) -> Document | Re
     if blob.size > largest_bytes:
         largest = largest_bytes // 2**20
         return Refusal(key, f"{blob.size:,} bytes are more than PAGEMILL_LARGEST_PDF_MIB, {largest}, allows")
-    return Document(key, str(blob.generation), blob.size)
+    return Document(key, str(blob.generation), blob.size, blob.name)
 
 
 @contextlib.contextmanager

@@ -33,7 +33,6 @@ class LocalSource:
         self.name = str(path)
         self._path = path
         self._include = include
-        self._misnamed: dict[str, Path] = {}  # files whose names are not UTF-8, by key
 
     def documents(self) -> Iterator[Document | Refusal]:
         """Yield the documents in key order; a file that cannot be read becomes a refusal.
@@ -60,8 +59,7 @@ class LocalSource:
         Raises:
             DocumentUnreadable: It is gone since it was listed.
         """
-        path = self._path if self._path.is_file() else self._misnamed.get(document.key, self._path / document.key)
-        with _as_file(path) as file:
+        with _as_file(Path(document.location)) as file:
             yield file
 
     def _candidates(self) -> Iterator[tuple[str, Path]]:
@@ -69,11 +67,7 @@ class LocalSource:
             yield printable(self._path.name), self._path
             return
         for path in _pdfs_below(self._path):
-            name = path.relative_to(self._path).as_posix()
-            key = printable(name)
-            if key != name:
-                self._misnamed[key] = path
-            yield key, path
+            yield printable(path.relative_to(self._path).as_posix()), path
 
 
 class ListedSource:
@@ -88,7 +82,7 @@ class ListedSource:
         self.name = str(path)
         self._path = path
         self._include = include
-        self._paths: dict[str, Path] = {}
+        self._found: set[str] = set()  # keys
 
     def documents(self) -> Iterator[Document | Refusal]:
         """Yield the listed documents in the list's order, each once; a wrong line becomes a refusal that names it.
@@ -98,7 +92,7 @@ class ListedSource:
         """
         for line_number, entry in list_entries(self._path):
             yield from self._entry(entry, line_number)
-        if not self._paths:
+        if not self._found:
             raise StoreUnusable(f"{self.name}: the list names no PDF that could be read; write one path a line")
 
     @contextlib.contextmanager
@@ -108,7 +102,7 @@ class ListedSource:
         Raises:
             DocumentUnreadable: It is gone since it was listed.
         """
-        with _as_file(self._paths[document.key]) as file:
+        with _as_file(Path(document.location)) as file:
             yield file
 
     def _entry(self, entry: str, line_number: int) -> Iterator[Document | Refusal]:
@@ -126,8 +120,8 @@ class ListedSource:
             yield Refusal(self._key(path), f"{where}: no PDFs in the folder {entry}")
         for file in files:
             key = self._key(file)
-            if key not in self._paths and matches(key, self._include):
-                self._paths[key] = file
+            if key not in self._found and matches(key, self._include):
+                self._found.add(key)
                 yield describe(key, file)
 
     def _key(self, path: Path) -> str:
@@ -172,7 +166,7 @@ def describe(key: str, path: Path) -> Document | Refusal:
     try:
         with path.open("rb") as file:
             version = hashlib.file_digest(file, "sha256").hexdigest()
-            return Document(key, version, os.fstat(file.fileno()).st_size)
+            return Document(key, version, os.fstat(file.fileno()).st_size, str(path))
     except OSError as error:
         return Refusal(key, f"the file cannot be read: {error.strerror or error}")
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pagemill.domain.model import Document, PageResult, Recipe, Status
-from pagemill.domain.planning import format_pages, parse_pages
+from pagemill.domain.planning import format_pages, read_numbers
 from pagemill.errors import UsageError
 
 SCHEMA = 1
@@ -107,14 +107,7 @@ def read_receipt(text: bytes) -> Receipt | None:
             version=body["document"]["version"],
             recipe_id=body["recipe"]["id"],
             page_count=body["document"]["page_count"],
-            pages={Status(name): _numbers(ranges) for name, ranges in body["page_numbers"].items()},
+            pages={Status(name): frozenset(read_numbers(ranges)) for name, ranges in body["page_numbers"].items()},
         )
     except (ValueError, KeyError, TypeError, AttributeError, UsageError):
         return None
-
-
-def _numbers(ranges: str) -> frozenset[int]:
-    if not ranges:
-        return frozenset()
-    last = int(ranges.replace("-", ",").rpartition(",")[2])
-    return frozenset(parse_pages(ranges).of(last))

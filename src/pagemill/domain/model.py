@@ -35,6 +35,7 @@ class Document:
     key: str  # its path below the source, with forward slashes
     version: str  # changes when the bytes change: a GCS generation, or the SHA-256 of a local file
     size_bytes: int
+    location: str = field(default="", compare=False)  # where its source finds it
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,16 @@ def format_pages(numbers: Iterable[int]) -> str:
     return ",".join(f"{first}" if first == last else f"{first}-{last}" for first, last in runs)
 
 
+def read_numbers(text: str) -> tuple[int, ...]:
+    """Read what `format_pages` wrote.
+
+    Raises:
+        UsageError: It was something else.
+    """
+    last = int(text.replace("-", ",").rpartition(",")[2] or 0)
+    return parse_pages(text).of(last) if text else ()
+
+
 def chunks(numbers: Sequence[int], *, size: int) -> tuple[tuple[int, ...], ...]:
     """Cut page numbers into portions of at most `size`, in order."""
     return tuple(tuple(numbers[start : start + size]) for start in range(0, len(numbers), size))
