@@ -14,6 +14,7 @@ from tasks.parameters import OcrBatchParameters
 from tasks.reading import read_pages
 from tasks.reporting import final_state, report, reporting
 from tasks.service_url import located
+from tasks.sharding import read_in_shards
 from tasks.wiring import new_run_id, open_batch
 
 
@@ -23,6 +24,10 @@ async def ocr_batch(parameters: OcrBatchParameters) -> State[RunSummary]:
     settings = await located(read_settings(), parameters.endpoint)
     async with open_batch(parameters, settings, shared_slots) as batch:
         async with reporting(batch.progress):
-            summary = await batch.run(new_run_id(), partial(read_pages, batch))
+            run_id = new_run_id()
+            if parameters.shards > 1:
+                summary = await read_in_shards(batch, parameters, settings, run_id)
+            else:
+                summary = await batch.run(run_id, partial(read_pages, batch))
         await report(summary)
     return final_state(summary)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, Field, field_validator
@@ -57,6 +58,19 @@ class OcrBatchParameters(BaseModel, frozen=True, extra="forbid"):
         "text: use a page's own text where it has some, send the others",
     )
 
+    shards: int = _field(
+        1,
+        position=7,
+        ge=1,
+        le=64,
+        title="Shards",
+        description="Runs that share the work, wherever workers are; more than one where drawing is the bottleneck",
+    )
+
+    def at_any_place(self) -> OcrBatchParameters:
+        """The same with absolute paths: workers have folders of their own."""
+        return self.model_copy(update={"source": _absolute(self.source), "destination": _absolute(self.destination)})
+
     @field_validator("pages")
     @classmethod
     def _are_page_ranges(cls, pages: str) -> str:
@@ -65,3 +79,7 @@ class OcrBatchParameters(BaseModel, frozen=True, extra="forbid"):
         except UsageError as error:
             raise ValueError(str(error)) from None
         return pages
+
+
+def _absolute(location: str) -> str:
+    return location if "://" in location else str(Path(location).expanduser().absolute())

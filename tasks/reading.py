@@ -6,7 +6,8 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
-from pagemill.batch.documents import Batch, Portion
+from pagemill.batch.documents import Batch
+from pagemill.batch.portions import Portion
 
 
 @task(

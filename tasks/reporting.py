@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncIterator
 from uuid import UUID
 
+from prefect import get_client
 from prefect.artifacts import acreate_progress_artifact, acreate_table_artifact, aupdate_progress_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
@@ -15,6 +16,7 @@ from prefect.states import Completed, Failed
 from pagemill.batch.progress import Progress
 from pagemill.domain.model import Status
 from pagemill.domain.summary import DocumentOutcome, RunSummary
+from tasks.figures import note_figures
 
 _UPDATE_SECONDS = 5.0  # each update is a write to the server's database
 _TABLE_ROWS = 1000  # summary.json has them all
@@ -23,16 +25,16 @@ _log = logging.getLogger(__name__)
 
 
 @contextlib.asynccontextmanager
-async def reporting(progress: Progress) -> AsyncIterator[None]:
-    """Keep a progress artifact up to date for as long as the context lasts."""
+async def reporting(progress: Progress, *, shard: UUID | None = None) -> AsyncIterator[None]:
+    """Keep a progress artifact up to date for as long as the context lasts; on a shard's flow run, its figures, too."""
     artifact: UUID = await acreate_progress_artifact(0.0, key="ocr-progress", description=_headline(progress))
-    updates = asyncio.create_task(_update_for_ever(artifact, progress))
+    updates = asyncio.create_task(_update_for_ever(artifact, progress, shard))
     try:
         yield
     finally:
         updates.cancel()
         await asyncio.wait([updates])
-        await _update(artifact, progress)
+        await _update(artifact, progress, shard)
 
 
 async def report(summary: RunSummary) -> None:
@@ -64,18 +66,21 @@ def verdict(summary: RunSummary) -> str:
     return f"{summary.documents} documents, {summary.pages} pages: {'none failed' if summary.complete else failed}."
 
 
-async def _update_for_ever(artifact: UUID, progress: Progress) -> None:
+async def _update_for_ever(artifact: UUID, progress: Progress, shard: UUID | None) -> None:
     while True:
         await asyncio.sleep(_UPDATE_SECONDS)
-        await _update(artifact, progress)
+        await _update(artifact, progress, shard)
 
 
-async def _update(artifact: UUID, progress: Progress) -> None:
+async def _update(artifact: UUID, progress: Progress, shard: UUID | None) -> None:
     share = progress.pages_done / progress.pages_planned if progress.pages_planned else 0.0
     try:
         await aupdate_progress_artifact(artifact, progress=100.0 * share, description=_headline(progress))
+        if shard:
+            async with get_client() as client:
+                await note_figures(client, shard, progress)
     except Exception as error:  # noqa: BLE001 -- a server that is away must not cost a page
-        _log.warning("the progress artifact could not be updated: %s", error)
+        _log.warning("the run's progress could not be told: %s", error)
 
 
 def _headline(progress: Progress) -> str:

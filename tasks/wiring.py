@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import datetime as dt
 import functools
@@ -20,14 +21,17 @@ from pagemill.adapters.openai_ocr import OpenAiRecognizer
 from pagemill.adapters.pdf_pages import RenderOptions
 from pagemill.adapters.pdfium import PdfiumRasterizer
 from pagemill.adapters.stores import LocalStore
-from pagemill.batch.documents import Batch, BatchLimits
+from pagemill.batch.documents import Batch
 from pagemill.batch.gate import EndpointGate, Patience
 from pagemill.batch.pages import PageLimits, PageReader
+from pagemill.batch.portions import BatchLimits
 from pagemill.batch.progress import Progress
+from pagemill.batch.shards import plan_of
 from pagemill.batch.slots import RunSlots
 from pagemill.domain.model import Mode, Recipe
 from pagemill.domain.planning import parse_pages
 from pagemill.domain.quality import GUARD_VERSION
+from pagemill.domain.sharding import ShardPlan
 from pagemill.errors import UsageError
 from pagemill.local_endpoint.engines import EngineName, choose_engine, model_id
 from pagemill.ports import DocumentSource, ObjectStore, SlotPool
@@ -64,7 +68,11 @@ def new_run_id() -> str:
 
 @contextlib.asynccontextmanager
 async def open_batch(
-    parameters: OcrBatchParameters, settings: Settings, admission: Admission | None = None
+    parameters: OcrBatchParameters,
+    settings: Settings,
+    admission: Admission | None = None,
+    *,
+    shard: tuple[str, int] | None = None,
 ) -> AsyncIterator[Batch]:
     """Build a batch; what it started ends with the context.
 
@@ -72,6 +80,7 @@ async def open_batch(
         parameters: What to do.
         settings: Where things are.
         admission: Opens the slots; None: the run's own.
+        shard: A run's id and the number of its shard that this is; None: a run of its own.
 
     Raises:
         UsageError: A parameter or a setting is wrong.
@@ -87,6 +96,7 @@ async def open_batch(
         google = _google_client(settings, key, stack)
         source = open_source(parameters, settings, google)
         destination = open_destination(parameters.destination, google)
+        plan = await asyncio.to_thread(_plan, destination, recipe, *shard) if shard else None
         embedded = EmbeddedEndpoint(
             engine=engine or "auto", start_seconds=settings.wake_seconds, tessdata=settings.tessdata_prefix
         )
@@ -137,6 +147,7 @@ async def open_batch(
             usd_per_second=0.0 if urlsplit(url).hostname in {None, *LOOPBACK} else settings.usd_per_second,
             max_in_flight=parameters.max_in_flight,
             limits=BatchLimits(pages=(1 + _AHEAD) * parameters.max_in_flight),
+            plan=plan,
         )
 
 
@@ -193,6 +204,16 @@ def open_destination(destination: str, google: Callable[[], storage.Client]) -> 
         location = parse_location(destination)
         return GcsStore(google(), location)
     return LocalStore(_local_path(destination, "DESTINATION"))
+
+
+def _plan(destination: ObjectStore, recipe: Recipe, run_id: str, shard: int) -> ShardPlan:
+    plan = plan_of(destination, run_id, shard)
+    if plan.recipe_id != recipe.id:
+        raise UsageError(
+            f"the settings here would give other results than those of the run (recipe {recipe.id}, not "
+            f"{plan.recipe_id}); set the same PAGEMILL_ variables where the run is started and where shards are"
+        )
+    return plan
 
 
 def _google_client(

@@ -53,6 +53,9 @@ def run(
     mode: Annotated[
         Mode, typer.Option(help="auto: send pages with ink; force: blank ones too; text: only pages without text.")
     ] = Mode.AUTO,
+    shards: Annotated[
+        int, typer.Option(min=1, max=64, help="Runs of Prefect's workers that share the work; 1: this one does it.")
+    ] = 1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; send and write nothing.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON, as the last line.")] = False,
 ) -> None:
@@ -73,6 +76,7 @@ def run(
             pages=pages,
             max_in_flight=max_in_flight,
             mode=mode,
+            shards=shards,
         )
     except ValidationError as error:
         problem = error.errors()[0]

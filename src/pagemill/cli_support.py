@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 from rich.console import Console
 
-from pagemill.errors import DeploymentFailed, EndpointNeverAnswered, PagemillError, StoreUnusable
+from pagemill.errors import DeploymentFailed, EndpointNeverAnswered, PagemillError, ShardLost, StoreUnusable
 
 if TYPE_CHECKING:
     from pagemill.domain.summary import RunSummary
@@ -24,8 +24,16 @@ class ExitCode(IntEnum):
     ENDPOINT_NEVER_ANSWERED = 4
     STORE_UNUSABLE = 5
     DEPLOYMENT_FAILED = 6  # what served before serves on
+    SHARD_LOST = 7  # pages were not read; run again
     INTERRUPTED = 130
 
+
+_EXITS: dict[type[PagemillError], ExitCode] = {
+    EndpointNeverAnswered: ExitCode.ENDPOINT_NEVER_ANSWERED,
+    StoreUnusable: ExitCode.STORE_UNUSABLE,
+    DeploymentFailed: ExitCode.DEPLOYMENT_FAILED,
+    ShardLost: ExitCode.SHARD_LOST,
+}
 
 # How Prefect behaves where nobody has said otherwise: quiet, private and quick.
 _PREFECT_DEFAULTS = {
@@ -47,15 +55,8 @@ def quiet_prefect() -> None:
 
 def exit_code(outcome: RunSummary | PagemillError) -> ExitCode:
     """How a command ends that came to this."""
-    match outcome:
-        case EndpointNeverAnswered():
-            return ExitCode.ENDPOINT_NEVER_ANSWERED
-        case StoreUnusable():
-            return ExitCode.STORE_UNUSABLE
-        case DeploymentFailed():
-            return ExitCode.DEPLOYMENT_FAILED
-        case PagemillError():
-            return ExitCode.WRONG_USAGE
+    if isinstance(outcome, PagemillError):
+        return next((code for kind, code in _EXITS.items() if isinstance(outcome, kind)), ExitCode.WRONG_USAGE)
     if outcome.stopped_by:
         return exit_code(outcome.stopped_by)
     return ExitCode.DONE if outcome.complete else ExitCode.FAILURES

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
 
-from pagemill.batch.documents import SurveyedDocument
+from pagemill.batch.portions import SurveyedDocument
 from pagemill.batch.progress import Progress
 from pagemill.domain.model import Status
 from pagemill.domain.summary import RunSummary

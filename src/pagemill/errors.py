@@ -8,6 +8,7 @@ PagemillError
 │   ├── Conflict                somebody else changed the service meanwhile
 │   └── NotReady                a revision did not start
 ├── EndpointNeverAnswered       nothing to send pages to                            exit 4
+├── ShardLost                   somebody who read for us did not report                exit 7
 ├── StoreUnusable               source or destination cannot be read or written     exit 5
 ├── Permanent                   asking again gives the same answer
 │   ├── DocumentUnreadable      this file is no readable PDF
@@ -59,6 +60,10 @@ class StoreUnusable(PagemillError):
     """The source cannot be read or the destination cannot be written."""
 
 
+class ShardLost(PagemillError):
+    """A run that read for this one did not come to its end; everything finished is kept."""
+
+
 class Permanent(PagemillError):
     """Asking again would give the same answer."""
 
@@ -107,3 +112,14 @@ class PreconditionFailed(Transient):
 
 class WorkerLost(Transient):
     """A worker process crashed, exceeded its time limit or ran out of memory."""
+
+
+def kind_of(error: PagemillError) -> str:
+    """The name of the class above that an error is of: other processes know only those."""
+    return next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == __name__)
+
+
+def reported(kind: str, message: str) -> PagemillError:
+    """An error that another process met, by what `kind_of` made of it there."""
+    found = globals().get(kind)
+    return found(message) if isinstance(found, type) and issubclass(found, PagemillError) else PagemillError(message)

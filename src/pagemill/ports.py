@@ -35,7 +35,7 @@ class DocumentSource(Protocol):
         """
 
     def local_copy(self, document: Document) -> AbstractContextManager[Path]:
-        """Provide a document that this source or another of its name listed, as a file for as long as the context lasts.
+        """Provide a document that a source of this name listed, as a file for as long as the context lasts.
 
         Raises:
             DocumentUnreadable: The document is gone or cannot be read.

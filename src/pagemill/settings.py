@@ -79,6 +79,9 @@ class Settings(BaseSettings):
         min_length=1,
         description="Prefect's global concurrency limit that caps the pages at the endpoint over all runs",
     )
+    shard_deployment: str = Field(
+        "ocr-shard/worker", pattern="[^/]+/[^/]+", description="Prefect deployment that reads the shards of a run"
+    )
     prefect_api_url: str = Field(
         "", validation_alias="PREFECT_API_URL", description="Prefect server; empty: an ephemeral one for each run"
     )

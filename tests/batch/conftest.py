@@ -14,13 +14,15 @@ from pagemill.adapters.id_token import IdTokenAuth
 from pagemill.adapters.local_source import LocalSource
 from pagemill.adapters.openai_ocr import OpenAiRecognizer
 from pagemill.adapters.stores import LocalStore
-from pagemill.batch.documents import Batch, BatchLimits, Perform
+from pagemill.batch.documents import Batch
 from pagemill.batch.gate import EndpointGate, Patience
 from pagemill.batch.pages import PageLimits, PageReader
+from pagemill.batch.portions import BatchLimits, Perform
 from pagemill.batch.progress import Progress
 from pagemill.batch.slots import RunSlots
 from pagemill.domain.model import Recipe
 from pagemill.domain.planning import parse_pages
+from pagemill.domain.sharding import ShardPlan
 from pagemill.domain.summary import RunSummary
 from pagemill.ports import DocumentSource, ObjectStore
 from tests.fakes.ocr_endpoint import MODEL, FakeEndpoint
@@ -80,6 +82,7 @@ class Mill:
         recipe: Recipe | None = None,
         limits: BatchLimits | None = None,
         drawn_bytes: int = 2**20,
+        plan: ShardPlan | None = None,
     ) -> AsyncIterator[Batch]:
         """Open a batch."""
 
@@ -114,6 +117,7 @@ class Mill:
                 usd_per_second=1.0,
                 max_in_flight=8,
                 limits=limits,
+                plan=plan,
             )
             await gate.close()
 

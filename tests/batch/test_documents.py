@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pagemill.batch.documents import BatchLimits, Portion
+from pagemill.batch.portions import BatchLimits, Portion
 from pagemill.domain.model import Recipe, Status
 from pagemill.errors import EndpointNeverAnswered, StoreUnusable
 from tests.batch.conftest import Mill

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import random
 from collections.abc import AsyncIterator, Iterator
@@ -34,6 +35,12 @@ from tests.fakes.gcs import FakeGcs, Fault
 from tests.fakes.metadata_server import MetadataServer
 from tests.fakes.ocr_endpoint import DEATH, RESET, Answer, FakeEndpoint, Request, failing
 from tests.pdfs import numbered_pdf
+
+# httpcore leaves a connection to the garbage collector if its TLS handshake is cancelled, as a run is here.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:unclosed transport:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore:.*_SelectorTransport.__del__:pytest.PytestUnraisableExceptionWarning"),
+]
 
 _PAGES = {"a.pdf": 2, "b/long.pdf": 9, "b/c.pdf": 5, "ü #%2F?.pdf": 4}
 _FAULTS_OF_STORE = [
@@ -97,6 +104,13 @@ def _kill_a_render_worker(rng: random.Random) -> None:
     if workers:
         with contextlib.suppress(psutil.NoSuchProcess):
             rng.choice(workers).kill()
+
+
+@pytest.fixture(autouse=True)
+def _no_later_than_here() -> Iterator[None]:
+    """What is left to the garbage collector is collected while the filters above hold."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture

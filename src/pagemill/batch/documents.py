@@ -7,62 +7,28 @@ import contextlib
 import datetime as dt
 import logging
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from pagemill.batch import publishing
+from pagemill.batch import outcomes, publishing
+from pagemill.batch.outcomes import Finished
 from pagemill.batch.pages import PageReader
+from pagemill.batch.portions import BatchLimits, Perform, Portion, SurveyedDocument
 from pagemill.batch.progress import Progress
-from pagemill.domain.cost import busy_cost_usd
 from pagemill.domain.manifest import Manifest, Tally
 from pagemill.domain.model import Document, PageResult, Recipe, Refusal, Status
-from pagemill.domain.planning import PageSelection, chunks, format_pages
+from pagemill.domain.planning import PageSelection, chunks
+from pagemill.domain.sharding import ShardPlan, Work
 from pagemill.domain.summary import DocumentOutcome, RunSummary
-from pagemill.errors import DocumentUnreadable, StoreUnusable
+from pagemill.errors import DocumentUnreadable, PagemillError, StoreUnusable
 from pagemill.ports import DocumentSource, ObjectStore, Rasterizer
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class Portion:
-    """Some pages of one document: what an orchestrator sees as one task. Single pages are far too many for that."""
-
-    document: Document
-    path: Path
-    numbers: tuple[int, ...]
-    failed: dict[int, PageResult]  # shared by a document's portions
-    on_its_way: asyncio.Event = field(default_factory=asyncio.Event)  # all its pages are: the next portion may begin
-
-    @property
-    def name(self) -> str:
-        """What to call it in a list of tasks."""
-        return f"{self.document.key}, {'page' if len(self.numbers) == 1 else 'pages'} {format_pages(self.numbers)}"
-
-
-Perform = Callable[[Portion], Coroutine[Any, Any, object]]
-
-
-@dataclass(frozen=True, slots=True)
-class BatchLimits:
-    """How much of a run is under way at once."""
-
-    pages: int = 24  # being drawn, waiting or in flight
-    documents: int = 32  # opened: enough one-page documents to fill the pages
-    portion_pages: int = 200
-
-
-@dataclass(frozen=True, slots=True)
-class SurveyedDocument:
-    """What a dry run knows of a document."""
-
-    key: str
-    page_count: int
-    to_read: int  # pages that the run would read
-    error: str = ""
+Handle = Callable[[Work, Path], Awaitable[DocumentOutcome | None]]
 
 
 class Batch:
@@ -85,19 +51,23 @@ class Batch:
         usd_per_second: float,
         max_in_flight: int,
         limits: BatchLimits | None = None,
+        plan: ShardPlan | None = None,
     ) -> None:
+        """Configure; a batch with a plan is a shard, which reads what the plan says of the source."""
         self.progress = progress
         self._source = source
-        self._destination = destination
+        self.destination = destination
         self._rasterizer = rasterizer
         self._reader = reader
-        self._recipe = recipe
+        self.recipe = recipe
         self._selection = selection
-        self._usd_per_second = usd_per_second
-        self._max_in_flight = max_in_flight
+        self.usd_per_second = usd_per_second
+        self.usd_per_page_second = usd_per_second / max_in_flight
+        self._plan = plan
         self._limits = limits or BatchLimits()
         self._pages = asyncio.Semaphore(self._limits.pages)
         self._unlisted: StoreUnusable | None = None
+        self._failed: dict[str, dict[int, PageResult]] = {}  # of documents that somebody else publishes
         self._turn = asyncio.Lock()  # held by the document whose pages are being started
 
     async def run(self, run_id: str, perform: Perform | None = None) -> RunSummary:
@@ -111,14 +81,34 @@ class Batch:
         """
         self.progress.begin()
         try:
-            await asyncio.to_thread(self._destination.check_writable)
-            await self._read_documents(perform or self.read)
+            await self._documents(partial(self._read_document, perform=perform or self.read))
             summary = self._summary(run_id)
-            await asyncio.to_thread(publishing.write_summary, self._destination, summary)
+            if self._plan:
+                await asyncio.to_thread(publishing.write_failures, self.destination, run_id, self._failed)
+            await asyncio.to_thread(publishing.write_summary, self.destination, summary)
         except StoreUnusable as error:
             self._reader.stop(error)
             return self._summary(run_id)
         return summary
+
+    async def plan(self) -> list[Work]:
+        """Open every document as a run does, and return those that are left to read; others have their outcome."""
+        works: list[Work] = []
+
+        async def note(work: Work, _path: Path) -> None:
+            works.append(work)
+
+        self.progress.begin()
+        try:
+            await self._documents(note)
+        except StoreUnusable as error:
+            self._reader.stop(error)
+        return [] if self._reader.stopped_by else works
+
+    @property
+    def stopped_by(self) -> PagemillError | None:
+        """Why the run ends early."""
+        return self._reader.stopped_by or self._unlisted
 
     async def survey(self) -> list[SurveyedDocument]:
         """Open every document and tell what a run would read; sends and writes nothing.
@@ -147,7 +137,8 @@ class Batch:
         if result and result.status is Status.FAILED:
             portion.failed[number] = result
 
-    async def _read_documents(self, perform: Perform) -> None:
+    async def _documents(self, handle: Handle) -> None:
+        await asyncio.to_thread(self.destination.check_writable)
         places = asyncio.Semaphore(self._limits.documents)
         async with asyncio.TaskGroup() as documents:
             try:
@@ -156,7 +147,7 @@ class Batch:
                     if self._reader.stopped_by:
                         break
                     self.progress.documents += 1
-                    task = documents.create_task(self._document(entry, perform))
+                    task = documents.create_task(self._document(entry, handle))
                     task.add_done_callback(lambda _: places.release())
             except StoreUnusable as error:  # caught here: the documents already found are read to their end
                 self._unlisted = error
@@ -165,15 +156,32 @@ class Batch:
                 self.progress.announce("drawing the first pages")
 
     async def _entries(self) -> AsyncIterator[Document | Refusal]:
-        """The source's entries, listed in a thread."""
+        """The source's entries, listed in a thread; a shard has its own."""
+        if self._plan:
+            for piece in self._plan.pieces.values():
+                yield piece.document
+            return
         entries = self._source.documents()
         while entry := await asyncio.to_thread(next, entries, None):
             yield entry
 
-    async def _document(self, entry: Document | Refusal, perform: Perform) -> None:
+    def _selected(self, document: Document, page_count: int) -> tuple[int, ...]:
+        if self._plan:
+            return self._plan.selected(document.key, page_count)
+        return self._selection.of(page_count)
+
+    def _summary(self, run_id: str) -> RunSummary:
+        return self.progress.summary(
+            run_id,
+            destination=self.destination.name,
+            usd_per_second=self.usd_per_second,
+            stopped_by=self.stopped_by,
+        )
+
+    async def _document(self, entry: Document | Refusal, handle: Handle) -> None:
         started = time.monotonic()
         try:
-            outcome = await self._outcome(entry, perform)
+            outcome = await self._outcome(entry, handle)
         except StoreUnusable as error:
             self._reader.stop(error)
         except Exception as error:  # noqa: BLE001 -- a fault of ours must not cost the other documents
@@ -184,45 +192,43 @@ class Batch:
             if outcome:
                 self.progress.outcomes.append(replace(outcome, seconds=time.monotonic() - started))
 
-    async def _outcome(self, entry: Document | Refusal, perform: Perform) -> DocumentOutcome | None:
+    async def _outcome(self, entry: Document | Refusal, handle: Handle) -> DocumentOutcome | None:
         if isinstance(entry, Refusal):
             return await self._unreadable(Document(entry.key, version="", size_bytes=0), entry.reason)
         try:
-            return await self._read_document(entry, perform)
+            return await self._opened(entry, handle)
         except DocumentUnreadable as error:
             return await self._unreadable(entry, str(error))
 
-    async def _read_document(self, document: Document, perform: Perform) -> DocumentOutcome | None:
-        receipt = await asyncio.to_thread(publishing.receipt_of, self._destination, document.key)
+    async def _opened(self, document: Document, handle: Handle) -> DocumentOutcome | None:
+        """Hand an opened document to `handle`, unless an earlier run left nothing to do for it."""
+        receipt = await asyncio.to_thread(publishing.receipt_of, self.destination, document.key)
         if receipt:
-            selected = self._selection.of(receipt.page_count)
-            if receipt.settles(document, self._recipe, selected):
-                return self._settled(document, receipt.counts(selected))
+            selected = self._selected(document, receipt.page_count)
+            if receipt.settles(document, self.recipe, selected):
+                self.progress.pages_planned += len(selected)
+                return self._counted(outcomes.settled(document.key, receipt, selected))
         async with self._local_copy(document) as path:
             page_count = await self._rasterizer.page_count(path)
-            selected = self._selection.of(page_count)
             done = await self._checkpointed(document)
-            self.progress.pages_planned += len(selected)
-            failed: dict[int, PageResult] = {}
-            await self._read_pages(document, path, [n for n in selected if n not in done], failed, perform)
+            work = Work(document, page_count, self._selected(document, page_count), done)
+            self.progress.pages_planned += len(work.selected)
+            return await handle(work, path) if work.selected else DocumentOutcome(document.key, 0, {})
+
+    async def _read_document(self, work: Work, path: Path, perform: Perform) -> DocumentOutcome | None:
+        failed: dict[int, PageResult] = {}
+        await self._read_pages(work.document, path, work.left, failed, perform)
         if self._reader.stopped_by:
             return None
-        if not selected:
-            return DocumentOutcome(document.key, 0, {})
-        try:
-            tally = await asyncio.to_thread(
-                publishing.publish,
-                self._destination,
-                document,
-                self._recipe,
-                page_count=page_count,
-                numbers=done.union(selected),
-                failed=failed,
-                usd_per_page_second=self._usd_per_second / self._max_in_flight,
+        if self._plan and not self._plan.pieces[work.document.key].whole:
+            self._failed[work.document.key] = failed
+            finished = await asyncio.to_thread(outcomes.unpublished, self.destination, self.recipe, work, failed)
+        else:
+            price = self.usd_per_page_second
+            finished = await asyncio.to_thread(
+                outcomes.published, self.destination, self.recipe, work, failed, usd_per_page_second=price
             )
-        except publishing.Contended as error:
-            return replace(self._finished(document, error.tally, frozenset(selected), done), error=str(error))
-        return self._finished(document, tally, frozenset(selected), done)
+        return self._counted(finished)
 
     async def _read_pages(
         self, document: Document, path: Path, numbers: Sequence[int], failed: dict[int, PageResult], perform: Perform
@@ -237,49 +243,17 @@ class Batch:
                 await asyncio.wait([performing, on_its_way], return_when=asyncio.FIRST_COMPLETED)
                 on_its_way.cancel()
 
-    def _summary(self, run_id: str) -> RunSummary:
-        progress = self.progress
-        return RunSummary(
-            run_id=run_id,
-            documents=progress.documents,
-            statuses=Counter(progress.statuses),
-            reused=progress.reused,
-            requests=progress.requests,
-            seconds=progress.seconds,
-            cost_usd=busy_cost_usd(progress.busy_seconds, usd_per_second=self._usd_per_second),
-            destination=self._destination.name,
-            outcomes=tuple(sorted(progress.outcomes, key=lambda outcome: outcome.key)),
-            stopped_by=self._reader.stopped_by or self._unlisted,
-        )
-
     async def _checkpointed(self, document: Document) -> frozenset[int]:
-        return await asyncio.to_thread(publishing.checkpointed_pages, self._destination, document, self._recipe)
+        return await asyncio.to_thread(publishing.checkpointed_pages, self.destination, document, self.recipe)
 
-    def _settled(self, document: Document, statuses: Counter[Status]) -> DocumentOutcome:
-        pages = statuses.total()
-        self.progress.pages_planned += pages
-        self.progress.reused += pages
-        self.progress.statuses += statuses
-        return DocumentOutcome(document.key, pages, statuses, reused=pages)
-
-    def _finished(
-        self, document: Document, tally: Tally, selected: frozenset[int], done: frozenset[int]
-    ) -> DocumentOutcome:
-        pages = {status: selected.intersection(numbers) for status, numbers in tally.pages.items()}
-        reused = Counter({status: len(numbers & done) for status, numbers in pages.items()})
-        self.progress.statuses += reused
-        self.progress.reused += reused.total()
-        return DocumentOutcome(
-            document.key,
-            len(selected),
-            {status: len(numbers) for status, numbers in pages.items()},
-            reused=reused.total(),
-            failures=tally.failures,
-        )
+    def _counted(self, finished: Finished) -> DocumentOutcome:
+        self.progress.statuses += finished.reused
+        self.progress.reused += finished.reused.total()
+        return finished.outcome
 
     async def _unreadable(self, document: Document, reason: str) -> DocumentOutcome:
-        manifest = Manifest(document, self._recipe, 0, Tally(), 0.0, dt.datetime.now(dt.UTC), error=reason)
-        await asyncio.to_thread(publishing.write_manifest, self._destination, manifest)
+        manifest = Manifest(document, self.recipe, 0, Tally(), 0.0, dt.datetime.now(dt.UTC), error=reason)
+        await asyncio.to_thread(publishing.write_manifest, self.destination, manifest)
         return DocumentOutcome(document.key, 0, {}, error=reason)
 
     async def _survey(self, entry: Document | Refusal) -> SurveyedDocument:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 
+from pagemill.domain.cost import busy_cost_usd
 from pagemill.domain.model import Status
-from pagemill.domain.summary import DocumentOutcome
+from pagemill.domain.summary import DocumentOutcome, RunSummary
+from pagemill.errors import PagemillError
 
 
 @dataclass(slots=True)
@@ -62,6 +65,25 @@ class Progress:
             return 0.0
         return self.last_answer - self.first_sent
 
+    def summary(
+        self, run_id: str, *, destination: str, usd_per_second: float, stopped_by: PagemillError | None
+    ) -> RunSummary:
+        """The figures as they are now, as a run's account."""
+        return RunSummary(
+            run_id=run_id,
+            documents=self.documents,
+            statuses=Counter(self.statuses),
+            reused=self.reused,
+            requests=self.requests,
+            seconds=self.seconds,
+            cost_usd=busy_cost_usd(self.busy_seconds, usd_per_second=usd_per_second),
+            destination=destination,
+            outcomes=tuple(sorted(self.outcomes, key=lambda outcome: outcome.key)),
+            stopped_by=stopped_by,
+            first_sent_at=_on_the_clock(self.first_sent),
+            last_answer_at=_on_the_clock(self.last_answer),
+        )
+
     def begin(self) -> None:
         """Start the clock: what came before was not reading."""
         self.started = time.monotonic()
@@ -80,3 +102,10 @@ class Progress:
     def answered(self) -> None:
         """Note that a request ended, well or badly."""
         self.last_answer = time.monotonic()
+
+
+def _on_the_clock(moment: float | None) -> dt.datetime | None:
+    """When something was by the clock on the wall that `time.monotonic` was at."""
+    if moment is None:
+        return None
+    return dt.datetime.now(dt.UTC) - dt.timedelta(seconds=time.monotonic() - moment)

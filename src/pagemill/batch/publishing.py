@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import itertools
+import json
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -98,6 +99,24 @@ def publish(
     return texts.tally
 
 
+def tallied(
+    destination: ObjectStore,
+    document: Document,
+    recipe: Recipe,
+    numbers: Sequence[int],
+    failed: Mapping[int, PageResult],
+) -> Tally:
+    """Add up results as `publish` does, and write nothing; blocks.
+
+    Raises:
+        StoreUnusable: The destination cannot be read.
+    """
+    tally = Tally()
+    for result in _results(destination, document, recipe, numbers, failed):
+        tally.add(result)
+    return tally
+
+
 def write_manifest(destination: ObjectStore, manifest: Manifest) -> None:
     """Write the manifest of a document that has no texts; blocks."""
     version = destination.version(keys.manifest(manifest.document.key))
@@ -107,9 +126,24 @@ def write_manifest(destination: ObjectStore, manifest: Manifest) -> None:
 
 def write_summary(destination: ObjectStore, summary: RunSummary) -> None:
     """Write what a run did; blocks."""
+    write_parts(destination, keys.run_summary(summary.run_id), summary.to_json(), "application/json")
+
+
+def write_failures(destination: ObjectStore, shard_id: str, failed: Mapping[str, Mapping[int, PageResult]]) -> None:
+    """Leave a shard's failures for whoever publishes their documents: failed pages have no checkpoint; blocks."""
+    lines = (
+        json.dumps({"document": key, "number": number, "result": assembly.to_json(result)}) + "\n"
+        for key, results in failed.items()
+        for number, result in sorted(results.items())
+    )
+    write_parts(destination, keys.failures(shard_id), lines, "application/jsonl")
+
+
+def write_parts(destination: ObjectStore, key: str, parts: Iterable[str], content_type: str) -> None:
+    """Write a text that need not fit into memory; blocks."""
     with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as body:
-        body.writelines(part.encode() for part in summary.to_json())
-        destination.write(keys.run_summary(summary.run_id), body, content_type="application/json")
+        body.writelines(part.encode() for part in parts)
+        destination.write(key, body, content_type=content_type)
 
 
 def _write_manifest(destination: ObjectStore, manifest: Manifest, if_version: str) -> None:

@@ -71,6 +71,21 @@ def run_summary(run_id: str) -> str:
     return f"_runs/{run_id}/summary.json"
 
 
+def shard_id(run_id: str, shard: int) -> str:
+    """Names one of the runs, counted from 1, that read for a run; it has a summary as any run has."""
+    return f"{run_id}/shards/{shard:03d}"
+
+
+def shard_plan(run_id: str, shard: int) -> str:
+    """What a shard is to do."""
+    return f"_runs/{shard_id(run_id, shard)}/plan.json"
+
+
+def failures(shard_id: str) -> str:
+    """What a shard found out about pages that it could not read, of documents that others publish."""
+    return f"_runs/{shard_id}/failed.jsonl"
+
+
 def _harmless(segment: str) -> str:
     if segment == "":
         return "%2F"  # `a//b`: an empty segment, which no file system keeps

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from pagemill.domain.model import Status
-from pagemill.errors import PagemillError
+from pagemill.errors import PagemillError, kind_of, reported
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class RunSummary:
     destination: str
     outcomes: tuple[DocumentOutcome, ...]
     stopped_by: PagemillError | None = None  # why the run ended early; what it finished until then is kept
+    first_sent_at: dt.datetime | None = None  # UTC; with the next: when the service was busy with the run
+    last_answer_at: dt.datetime | None = None
 
     @property
     def pages(self) -> int:
@@ -72,14 +76,65 @@ class RunSummary:
 
     def to_json(self) -> Iterator[str]:
         """The whole summary as `summary.json` holds it, in parts: a line a document, and there may be 100,000."""
-        error = str(self.stopped_by) if self.stopped_by else None
-        body = self.as_dict() | {"error": error, "document_list": []}
+        body = self.as_dict() | {
+            "error": str(self.stopped_by) if self.stopped_by else None,
+            "error_type": kind_of(self.stopped_by) if self.stopped_by else None,
+            "first_sent_at": _written(self.first_sent_at),
+            "last_answer_at": _written(self.last_answer_at),
+            "document_list": [],
+        }
         yield json.dumps(body, ensure_ascii=False, indent=2).removesuffix("]\n}")
         separator = "\n    "
         for outcome in self.outcomes:
             yield separator + json.dumps(_outcome(outcome), ensure_ascii=False)
             separator = ",\n    "
         yield "\n  ]\n}\n"
+
+
+def read_summary(text: bytes) -> RunSummary:
+    """Read a `summary.json`.
+
+    Raises:
+        ValueError: It is damaged.
+    """
+    try:
+        body: Any = json.loads(text)
+        return RunSummary(
+            run_id=body["run_id"],
+            documents=body["documents"],
+            statuses={status: body[status.value] for status in Status},
+            reused=body["reused"],
+            requests=body["requests"],
+            seconds=body["seconds"],
+            cost_usd=body["cost_usd"],
+            destination=body["destination"],
+            outcomes=tuple(map(_read_outcome, body["document_list"])),
+            stopped_by=reported(body["error_type"], body["error"]) if body["error"] else None,
+            first_sent_at=_read_time(body["first_sent_at"]),
+            last_answer_at=_read_time(body["last_answer_at"]),
+        )
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"no summary of a run: {error}") from error
+
+
+def _written(moment: dt.datetime | None) -> str | None:
+    return moment.isoformat(timespec="milliseconds") if moment else None
+
+
+def _read_time(text: str | None) -> dt.datetime | None:
+    return dt.datetime.fromisoformat(text) if text else None
+
+
+def _read_outcome(body: Any) -> DocumentOutcome:
+    return DocumentOutcome(
+        key=body["key"],
+        pages=body["pages"],
+        statuses={Status(status): count for status, count in body["statuses"].items()},
+        reused=body["reused"],
+        seconds=body["seconds"],
+        error=body["error"] or "",
+        failures={failure["page"]: failure["reason"] for failure in body["failures"]},
+    )
 
 
 def _outcome(outcome: DocumentOutcome) -> dict[str, object]:

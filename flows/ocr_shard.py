@@ -1,0 +1,30 @@
+"""A part of the main job: `ocr-batch` starts these where it is to be spread over several machines."""
+
+from __future__ import annotations
+
+from functools import partial
+from uuid import UUID
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+
+from pagemill.domain import keys
+from pagemill.domain.summary import RunSummary
+from pagemill.settings import read_settings
+from tasks.admission import shared_slots
+from tasks.parameters import OcrBatchParameters
+from tasks.reading import read_pages
+from tasks.reporting import final_state, report, reporting
+from tasks.wiring import open_batch
+
+
+@flow(name="ocr-shard", flow_run_name="ocr {parameters.source}, shard {shard}", persist_result=False)
+async def ocr_shard(parameters: OcrBatchParameters, run_id: str, shard: int) -> State[RunSummary]:
+    """Read what a run has planned for one of its shards. Started by that run, not by hand."""
+    shard_id = keys.shard_id(run_id, shard)
+    async with open_batch(parameters, read_settings(), shared_slots, shard=(run_id, shard)) as batch:
+        async with reporting(batch.progress, shard=UUID(flow_run.id)):
+            summary = await batch.run(shard_id, partial(read_pages, batch))
+        await report(summary)
+    return final_state(summary)

@@ -1,0 +1,75 @@
+"""A run that has its pages read by others: plans them, sees them through, and brings together what they did."""
+
+from __future__ import annotations
+
+import asyncio
+
+from prefect import get_client
+
+from pagemill.batch import shards
+from pagemill.batch.documents import Batch
+from pagemill.domain.sharding import ShardPlan, split
+from pagemill.domain.summary import RunSummary
+from pagemill.errors import PagemillError, StoreUnusable, UsageError
+from pagemill.settings import Settings
+from tasks.parameters import OcrBatchParameters
+from tasks.private_server import is_private
+from tasks.shard_runs import ShardRuns
+from tasks.wiring import endpoint_url
+
+
+async def read_in_shards(batch: Batch, parameters: OcrBatchParameters, settings: Settings, run_id: str) -> RunSummary:
+    """Divide what is left to read among shards, and account for all of it.
+
+    Raises:
+        UsageError: Shards cannot be had with these parameters, or on this Prefect server.
+    """
+    for_workers = _at_any_place(parameters, settings)
+    works = await batch.plan()
+    pieces = split(works, shards=parameters.shards)
+    stopped_by: PagemillError | None = None
+    async with get_client() as client:
+        runs = ShardRuns(
+            client,
+            deployment=settings.shard_deployment,
+            parameters=for_workers,
+            run_id=run_id,
+            shards=len(pieces),
+            batch=batch,
+        )
+        try:
+            for number, of_shard in enumerate(pieces, start=1):
+                plan = ShardPlan(batch.recipe.id, {piece.document.key: piece for piece in of_shard})
+                await asyncio.to_thread(shards.write_plan, batch.destination, run_id, number, plan)
+            await runs.see_through()
+        except (StoreUnusable, UsageError) as error:
+            stopped_by = error
+    return await shards.conclude(
+        batch,
+        run_id,
+        works,
+        pieces,
+        runs.reports,
+        unreported_requests=runs.unreported_requests,
+        stopped_by=stopped_by or runs.lost,
+    )
+
+
+def _at_any_place(parameters: OcrBatchParameters, settings: Settings) -> OcrBatchParameters:
+    """The parameters as they mean the same wherever a worker is.
+
+    Raises:
+        UsageError: There are no workers, or no endpoint that all of them reach.
+    """
+    if is_private():
+        raise UsageError(
+            "shards are run by the workers of a Prefect server, and none is configured; start one with `make server`, "
+            "name it in PREFECT_API_URL, type `pagemill register`, and start a worker; or leave out --shards"
+        )
+    url = endpoint_url(parameters, settings)
+    if not url:
+        raise UsageError(
+            "shards share one OCR service, and the embedded one would be one for each; start `pagemill endpoint`, and "
+            "name its URL with --endpoint; or leave out --shards"
+        )
+    return parameters.at_any_place().model_copy(update={"endpoint": url, "shards": 1})

@@ -1,0 +1,241 @@
+"""A run whose pages others read: in the end it is as if it had read them itself."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pagemill.adapters.stores import LocalStore
+from pagemill.batch.documents import Batch
+from pagemill.batch.shards import conclude, plan_of, report_of, write_plan
+from pagemill.domain import keys
+from pagemill.domain.model import Status
+from pagemill.domain.sharding import Piece, ShardPlan, Work, split
+from pagemill.domain.summary import RunSummary
+from pagemill.errors import EndpointNeverAnswered, ShardLost, StoreUnusable, UsageError
+from tests.batch.conftest import Mill
+from tests.fakes.ocr_endpoint import Answer, FakeEndpoint, Request, failing, image_name
+
+_RUN = "a-run"
+_UNREADABLE = {image_name(b"long.pdf 7"), image_name(b"b.pdf 1")}
+
+
+def _answer(request: Request) -> Answer | None:
+    return failing(400, "cannot identify image") if request.image in _UNREADABLE else None
+
+
+async def _run_in_shards(
+    mill: Mill, endpoint: FakeEndpoint, shards: int, *, pages: str = "", lost: Collection[int] = ()
+) -> RunSummary:
+    """What `ocr-batch` does with its shards, one after the other; those that are `lost` never begin."""
+    async with mill.batch(endpoint.url, pages=pages) as batch:
+        works, pieces = await _planned(batch, shards)
+        numbers = range(1, len(pieces) + 1)
+        for number in numbers:
+            if number not in lost:
+                await _run_shard(mill, endpoint, number)
+        reports = [report_of(batch.destination, _RUN, number) for number in numbers]
+        stopped_by = ShardLost("a shard crashed twice") if lost else None
+        return await conclude(batch, _RUN, works, pieces, reports, stopped_by=stopped_by)
+
+
+async def _planned(batch: Batch, shards: int) -> tuple[list[Work], tuple[tuple[Piece, ...], ...]]:
+    works = await batch.plan()
+    pieces = split(works, shards=shards)
+    for number, of_shard in enumerate(pieces, start=1):
+        plan = ShardPlan(batch.recipe.id, {piece.document.key: piece for piece in of_shard})
+        write_plan(batch.destination, _RUN, number, plan)
+    return works, pieces
+
+
+async def _run_shard(mill: Mill, endpoint: FakeEndpoint, number: int) -> RunSummary:
+    plan = plan_of(LocalStore(mill.out), _RUN, number)
+    async with mill.batch(endpoint.url, plan=plan) as batch:
+        return await batch.run(keys.shard_id(_RUN, number))
+
+
+def _texts(folder: Path) -> dict[str, tuple[str, list[Any]]]:
+    """Markdown, and of the pages' results what does not depend on time."""
+    found = {}
+    for path in folder.glob("**/document.md"):
+        results = [json.loads(line) | {"seconds": 0} for line in path.with_name("pages.jsonl").read_text().splitlines()]
+        found[path.parent.relative_to(folder).as_posix()] = path.read_text(), results
+    return found
+
+
+def _untimed(summary: RunSummary) -> tuple[object, ...]:
+    """The account, but for what depends on time."""
+    outcomes = [(o.key, o.pages, +Counter(o.statuses), o.reused, o.error, dict(o.failures)) for o in summary.outcomes]
+    return summary.documents, +Counter(summary.statuses), summary.reused, summary.requests, outcomes
+
+
+def _assert_accounted_for(summary: RunSummary) -> None:
+    assert summary.pages == sum(summary.statuses.values()) == sum(outcome.pages for outcome in summary.outcomes)
+
+
+@pytest.fixture
+def documents(mill: Mill) -> Mill:
+    contents = {
+        "long.pdf": "30 blank=3 broken=20",
+        "b.pdf": "4",
+        "deep/c.pdf": "5 text=2",
+        "damaged.pdf": "no PDF",
+        "d.pdf": "1",
+    }
+    for name, content in contents.items():
+        mill.add(name, content)
+    return mill
+
+
+@pytest.mark.parametrize("shards", [2, 4, 9])
+async def test_a_run_in_shards_comes_to_the_same_as_one_alone(documents: Mill, tmp_path: Path, shards: int) -> None:
+    alone = Mill(documents.source, tmp_path / "alone")
+    async with FakeEndpoint(_answer) as endpoint:
+        wanted = await alone.run(endpoint)
+    async with FakeEndpoint(_answer) as endpoint:
+        got = await _run_in_shards(documents, endpoint, shards)
+
+    assert _untimed(got) == _untimed(wanted)
+    assert _texts(documents.out) == _texts(alone.out)
+    written = json.loads((documents.out / "_runs" / _RUN / "summary.json").read_text())
+    assert written.items() >= got.as_dict().items()
+    assert got.first_sent_at
+    assert got.last_answer_at
+    assert got.cost_usd == pytest.approx((got.last_answer_at - got.first_sent_at).total_seconds(), abs=0.01)
+    _assert_accounted_for(got)
+
+
+async def test_a_second_run_in_shards_sends_only_what_failed(documents: Mill) -> None:
+    async with FakeEndpoint(_answer) as endpoint:
+        await _run_in_shards(documents, endpoint, 3)
+    async with FakeEndpoint() as endpoint:
+        second = await _run_in_shards(documents, endpoint, 3)
+
+    assert endpoint.record.requests == second.requests == len(_UNREADABLE)
+    assert second.statuses[Status.FAILED] == 1  # the page that does not draw
+    assert second.reused == 37
+    _assert_accounted_for(second)
+
+
+async def test_a_run_with_nothing_left_to_read_starts_no_shard(mill: Mill) -> None:
+    mill.add("a.pdf", "3")
+    async with FakeEndpoint() as endpoint:
+        await mill.run(endpoint)
+        again = await _run_in_shards(mill, endpoint, 3)
+
+    assert (again.pages, again.reused, again.requests) == (3, 3, 0)
+    assert not (mill.out / "_runs" / _RUN / "shards").exists()
+
+
+async def test_a_document_that_was_read_and_not_published_is_published_by_a_shard(mill: Mill) -> None:
+    mill.add("a.pdf", "3")
+    async with FakeEndpoint() as endpoint:
+        await mill.run(endpoint)
+        (mill.out / "a.pdf/manifest.json").unlink()
+        again = await _run_in_shards(mill, endpoint, 3)
+
+    assert (again.pages, again.reused, again.requests) == (3, 3, 0)
+    assert (mill.out / "a.pdf/manifest.json").exists()
+
+
+async def test_selected_pages_are_divided_too(documents: Mill) -> None:
+    async with FakeEndpoint() as endpoint:
+        summary = await _run_in_shards(documents, endpoint, 4, pages="2-9")
+
+    assert {outcome.key: outcome.pages for outcome in summary.outcomes} == {
+        "long.pdf": 8,
+        "b.pdf": 3,
+        "deep/c.pdf": 4,
+        "damaged.pdf": 0,
+        "d.pdf": 0,
+    }
+    _assert_accounted_for(summary)
+
+
+async def test_a_second_attempt_counts_its_first_ones_pages_as_the_runs_own(mill: Mill) -> None:
+    mill.add("a.pdf", "20")
+    mill.add("b.pdf", "2")
+    async with FakeEndpoint() as endpoint, mill.batch(endpoint.url) as batch:
+        works, pieces = await _planned(batch, 2)
+        await _run_shard(mill, endpoint, 1)
+        await _run_shard(mill, endpoint, 1)
+        await _run_shard(mill, endpoint, 2)
+        reports = [report_of(batch.destination, _RUN, number) for number in (1, 2)]
+        summary = await conclude(batch, _RUN, works, pieces, reports)
+
+    assert endpoint.record.requests == 22
+    assert (summary.pages, summary.reused) == (22, 0)
+
+
+async def test_a_lost_shard_costs_its_own_pages_and_the_run_says_so(documents: Mill) -> None:
+    async with FakeEndpoint() as endpoint:
+        summary = await _run_in_shards(documents, endpoint, 4, lost=[2])
+        unread = 40 - summary.pages
+        again = await _run_in_shards(documents, endpoint, 2)
+
+    assert isinstance(summary.stopped_by, ShardLost)
+    assert summary.pages == sum(summary.statuses.values()) < 40
+    assert 0 < unread <= 10
+    assert again.stopped_by is None
+    assert again.pages == 40
+    _assert_accounted_for(again)
+
+
+async def test_a_shard_that_stopped_stops_the_run_for_the_same_reason(mill: Mill) -> None:
+    mill.add("a.pdf", "20")
+    async with FakeEndpoint(lambda _: failing(503)) as endpoint:
+        mill.patience = type(mill.patience)(wake_seconds=0.1, silence_seconds=0.1, probe_seconds=0.01)
+        summary = await _run_in_shards(mill, endpoint, 2)
+
+    assert isinstance(summary.stopped_by, EndpointNeverAnswered)
+    assert summary.pages == 0
+    assert not (mill.out / "a.pdf/manifest.json").exists()
+
+
+async def test_a_document_that_is_gone_when_its_shard_opens_it_has_failed_pages(mill: Mill) -> None:
+    mill.add("a.pdf", "20")
+    mill.add("b.pdf", "2")
+    async with FakeEndpoint() as endpoint, mill.batch(endpoint.url) as batch:
+        works, pieces = await _planned(batch, 2)
+        await _run_shard(mill, endpoint, 1)
+        (mill.source / "a.pdf").unlink()
+        await _run_shard(mill, endpoint, 2)
+        reports = [report_of(batch.destination, _RUN, number) for number in (1, 2)]
+        summary = await conclude(batch, _RUN, works, pieces, reports)
+
+    (of_a,) = (outcome for outcome in summary.outcomes if outcome.key == "a.pdf")
+    assert of_a.pages == 20
+    assert of_a.statuses[Status.FAILED] == len(of_a.failures) == 10
+    assert all("gone" in reason for reason in of_a.failures.values())
+    _assert_accounted_for(summary)
+
+
+async def test_a_source_that_cannot_be_read_is_said_and_starts_no_shard(mill: Mill) -> None:
+    async with FakeEndpoint() as endpoint:
+        summary = await _run_in_shards(mill, endpoint, 2)
+
+    assert isinstance(summary.stopped_by, StoreUnusable)
+    assert summary.documents == 0
+
+
+def test_a_shard_without_a_plan_says_what_it_needs(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no plan .*001/plan\.json.*same destination"):
+        plan_of(LocalStore(tmp_path), _RUN, 1)
+
+
+@pytest.mark.parametrize("text", [b"", b"{}", b'{"schema": 2}', b'{"schema": 1, "recipe": "", "pieces": [{}]}'])
+def test_a_plan_that_cannot_be_read_is_named(tmp_path: Path, text: bytes) -> None:
+    store = LocalStore(tmp_path)
+    store.write(keys.shard_plan(_RUN, 1), text, content_type="application/json")
+
+    with pytest.raises(UsageError, match="same pagemill on all machines"):
+        plan_of(store, _RUN, 1)
+
+
+def test_a_shard_that_did_not_come_to_its_end_has_no_report(tmp_path: Path) -> None:
+    assert report_of(LocalStore(tmp_path), _RUN, 1) is None
