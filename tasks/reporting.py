@@ -6,16 +6,25 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import quote
 from uuid import UUID
 
 from prefect import get_client
-from prefect.artifacts import acreate_progress_artifact, acreate_table_artifact, aupdate_progress_artifact
+from prefect.artifacts import (
+    acreate_link_artifact,
+    acreate_progress_artifact,
+    acreate_table_artifact,
+    aupdate_progress_artifact,
+)
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from pagemill.batch.progress import Progress
+from pagemill.domain import keys
 from pagemill.domain.model import Status
 from pagemill.domain.summary import DocumentOutcome, RunSummary
+from pagemill.errors import StoreUnusable
 from tasks.figures import note_figures
 
 _UPDATE_SECONDS = 5.0  # each update is a write to the server's database
@@ -38,15 +47,18 @@ async def reporting(progress: Progress, *, shard: UUID | None = None) -> AsyncIt
 
 
 async def report(summary: RunSummary) -> None:
-    """Leave a table of the documents, those with failures first."""
+    """Leave a table of the documents, those with failures first, and a link to the summary, which has all of it."""
     outcomes = sorted(summary.outcomes, key=lambda outcome: (not outcome.failed, outcome.key))
     left_out = max(len(outcomes) - _TABLE_ROWS, 0)
     note = f" {left_out} more documents are in summary.json." if left_out else ""
     await acreate_table_artifact(
-        [_row(outcome) for outcome in outcomes[:_TABLE_ROWS]],
+        [_row(outcome, summary.destination) for outcome in outcomes[:_TABLE_ROWS]],
         key="ocr-documents",
         description=f"{verdict(summary)} Results: {summary.destination}, run {summary.run_id}.{note}",
     )
+    if not isinstance(summary.stopped_by, StoreUnusable):  # else it may not have been written
+        link = _link(summary.destination, keys.run_summary(summary.run_id))
+        await acreate_link_artifact(link, link_text="summary.json", key="ocr-summary", description=verdict(summary))
 
 
 def final_state(summary: RunSummary) -> State[RunSummary]:
@@ -90,7 +102,7 @@ def _headline(progress: Progress) -> str:
     )
 
 
-def _row(outcome: DocumentOutcome) -> dict[str, object]:
+def _row(outcome: DocumentOutcome, destination: str) -> dict[str, object]:
     return {
         "document": outcome.key,
         "what failed": outcome.error or "; ".join(f"page {n}: {why}" for n, why in outcome.failures.items()),
@@ -98,4 +110,12 @@ def _row(outcome: DocumentOutcome) -> dict[str, object]:
         **{status.value: outcome.statuses.get(status, 0) for status in Status},
         "reused": outcome.reused,
         "seconds": round(outcome.seconds, 1),
+        "text": _link(destination, keys.markdown(outcome.key)) if outcome.pages else "",
     }
+
+
+def _link(destination: str, key: str) -> str:
+    """Where a browser finds an object; a bucket's asks who is there."""
+    if destination.startswith("gs://"):
+        return f"https://storage.cloud.google.com/{quote(destination.removeprefix('gs://').rstrip('/'))}/{quote(key)}"
+    return (Path(destination).absolute() / key).as_uri()

@@ -13,7 +13,6 @@ from pagemill.domain.summary import RunSummary
 from pagemill.errors import PagemillError, StoreUnusable, UsageError
 from pagemill.settings import Settings
 from tasks.parameters import OcrBatchParameters
-from tasks.private_server import is_private
 from tasks.shard_runs import ShardRuns
 from tasks.wiring import endpoint_url
 
@@ -22,7 +21,7 @@ async def read_in_shards(batch: Batch, parameters: OcrBatchParameters, settings:
     """Divide what is left to read among shards, and account for all of it.
 
     Raises:
-        UsageError: Shards cannot be had with these parameters, or on this Prefect server.
+        UsageError: Shards cannot be had with these parameters.
     """
     for_workers = _at_any_place(parameters, settings)
     works = await batch.plan()
@@ -59,13 +58,8 @@ def _at_any_place(parameters: OcrBatchParameters, settings: Settings) -> OcrBatc
     """The parameters as they mean the same wherever a worker is.
 
     Raises:
-        UsageError: There are no workers, or no endpoint that all of them reach.
+        UsageError: There is no endpoint that all of them reach.
     """
-    if is_private():
-        raise UsageError(
-            "shards are run by the workers of a Prefect server, and none is configured; start one with `make server`, "
-            "name it in PREFECT_API_URL, type `pagemill register`, and start a worker; or leave out --shards"
-        )
     url = endpoint_url(parameters, settings)
     if not url:
         raise UsageError(

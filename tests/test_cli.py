@@ -81,6 +81,8 @@ def test_help_imports_neither_prefect_nor_anything_else_that_is_slow() -> None:
         (["run", "ftp://bucket", "out", "--dry-run"], "neither a local path nor gs://"),
         (["run", "in"], "Missing argument"),
         (["endpoint", "--engine", "magic"], "no OCR engine 'magic'"),
+        (["run", "in", "out", "--shards", "2"], "no Prefect server is configured"),
+        (["run", "in", "out", "--shards", "65"], "--shards"),
     ],
 )
 def test_wrong_usage_is_told_in_words_and_exits_with_2(alone: Pagemill, arguments: list[str], says: str) -> None:

@@ -183,8 +183,11 @@ async def _run(parameters: OcrBatchParameters) -> RunSummary:
     from pagemill.batch.progress import Progress
     from pagemill.display import shown
     from tasks.private_server import prefect_api
+    from tasks.server import require_server
     from tasks.wiring import watching
 
+    if parameters.shards > 1:
+        await require_server()  # a private one has no workers
     stop = asyncio.current_task()
     assert stop  # noqa: S101 -- for mypy: this is a coroutine
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.cancel)

@@ -50,9 +50,11 @@ async def test_a_run_is_started_from_the_form_and_shows_its_results(
     browser: Browser, client: PrefectClient, endpoint: Endpoint, samples: Path, tmp_path: Path
 ) -> None:
     await _form(browser, client)
+    await _fill(browser, "Source", "gs://archive/contracts")
+    await _fill(browser, "Destination", "gs://archive-text/contracts")
+    await browser.keeps("form")  # README.md shows it
     await _fill(browser, "Source", str(samples))
     await _fill(browser, "Destination", str(tmp_path / "out"))
-    await browser.keeps("form")
     await _submit(browser)
 
     run = await _run(client, lambda run: bool(run.state and run.state.is_final()))

@@ -142,7 +142,7 @@ async def test_what_is_asked_for_is_registered(operator: Operator, client: Prefe
     assert checked.returncode == 0, checked.stdout
 
 
-@pytest.mark.parametrize("name", ["on-demand", "nightly", "on-upload", "deploy"])
+@pytest.mark.parametrize("name", ["on-demand", "nightly", "on-upload", "worker", "deploy"])
 def test_every_entrypoint_loads_from_another_folder_as_a_worker_loads_it(name: str, tmp_path: Path) -> None:
     declared = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
     entrypoint = next(deployment["entrypoint"] for deployment in declared if deployment["name"] == name)
@@ -151,4 +151,4 @@ def test_every_entrypoint_loads_from_another_folder_as_a_worker_loads_it(name: s
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False, env=dict(os.environ)
     )
 
-    assert loaded.stdout.strip() in {"ocr-batch", "deploy-service"}, loaded.stderr
+    assert loaded.stdout.strip() in {"ocr-batch", "ocr-shard", "deploy-service"}, loaded.stderr

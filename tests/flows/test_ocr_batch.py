@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -24,6 +27,10 @@ async def _run(parameters: OcrBatchParameters) -> tuple[State[RunSummary], RunSu
     summary = await state.aresult(raise_on_failure=False)
     assert isinstance(summary, RunSummary)
     return state, summary
+
+
+def _at(link: str) -> Path:
+    return Path(unquote(link.removeprefix("file://")))
 
 
 @pytest.fixture
@@ -53,7 +60,12 @@ async def test_a_run_reads_real_pdfs_through_a_task_for_each_document(source: Pa
             artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[flow_run.id]))
         )
     assert flow_run.name == f"ocr {source}"
-    assert {artifact.key for artifact in artifacts} == {"ocr-progress", "ocr-documents"}
+    found = {artifact.key: artifact for artifact in artifacts}
+    assert set(found) == {"ocr-progress", "ocr-documents", "ocr-summary"}
+    rows = json.loads(str(found["ocr-documents"].data))
+    assert _at(rows[0]["text"]).read_text() == (tmp_path / "out/a.pdf/document.md").read_text()
+    (link,) = re.findall(r"\((file://[^)]*)\)", str(found["ocr-summary"].data))
+    assert json.loads(_at(link).read_text())["pages"] == 5
 
 
 async def test_failed_pages_are_named_in_a_run_that_completes(source: Path, tmp_path: Path) -> None:
