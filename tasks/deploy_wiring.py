@@ -6,17 +6,12 @@ import asyncio
 import contextlib
 import datetime as dt
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
-
-from google.cloud import storage
 
 from pagemill.adapters import gcs
 from pagemill.adapters.artifact_registry import ArtifactRegistry
 from pagemill.adapters.build_config import BuildConfig
 from pagemill.adapters.canaries import canary_pages
-from pagemill.adapters.cloud_build import CloudBuild, SourceObject
 from pagemill.adapters.cloud_run import CloudRun
-from pagemill.adapters.gcs_store import GcsStore
 from pagemill.adapters.google_api import GoogleApi
 from pagemill.adapters.invitations import Invitations
 from pagemill.adapters.pdf_pages import RenderOptions
@@ -28,16 +23,15 @@ from pagemill.domain.canary import CanaryPage
 from pagemill.domain.cost import ServiceCost, service_cost, usd_per_second
 from pagemill.domain.deployment import Deployment
 from pagemill.domain.service_plan import Image
-from pagemill.errors import DeploymentFailed, PreconditionFailed
-from pagemill.ports import ABSENT, ServiceDoor
+from pagemill.ports import ServiceDoor
 from pagemill.rollout.rollout import Rollout, Tools
 from pagemill.rollout.verification import Demands
 from pagemill.service_settings import ServiceSettings
 from pagemill.settings import GIB, Settings
 from tasks.credentials import google_key
+from tasks.image_build import ROOT, ImageBuild
 
-BUILD_FOLDER = Path(__file__).parents[1] / "infra" / "gpu_service"
-_SOURCE_PERMISSIONS = ("storage.objects.create", "storage.objects.get")
+BUILD_FOLDER = ROOT / "infra" / "gpu_service"
 
 
 @contextlib.asynccontextmanager
@@ -68,40 +62,29 @@ async def open_rollout(
         model_revision=settings.model_revision,
         model_sha256=settings.model_sha256,
     )
-    substitutions["_TAG"] = config.tag(substitutions)
     model = substitutions["_MODEL"]
     key = await google_key(common.gcp_credentials_block)
     emulated = bool(settings.run_emulator_host)
     async with GoogleApi(settings.project, key, emulated=emulated) as google:
         host = CloudRun(google, settings, model=model)
         registry = ArtifactRegistry(google, settings)
-        builder = CloudBuild(google, settings)
         checks = ProjectChecks(google, settings)
-        bucket = _source_bucket(settings, gcs.open_client(settings.project, key))
+        client = gcs.open_client(settings.project, key)
+        image = ImageBuild(google, settings, client, config=config, substitutions=substitutions, registry=registry)
         record = Deployment(
             service=settings.name,
             region=settings.region,
             started_at=dt.datetime.now(dt.UTC),
             model=model,
-            substitutions=substitutions,
+            substitutions=image.substitutions,
             flags=vllm_args(settings, model),
             cost=cost_of(settings),
         )
 
         async def build() -> Image:
-            announce(f"uploading the source to {bucket.name}")
-            source = await asyncio.to_thread(_uploaded, bucket, settings, config)
-            announce("building the image")
-            built = await builder.run(builder.message(config, source, substitutions), build_started)
+            made, built = await image.build(announce, build_started)
             record.build_log, record.build_seconds = built.log_url, built.seconds
-            if built.digest:
-                return Image(registry.image_name, built.digest, substitutions["_TAG"])
-            if image := await registry.find(substitutions["_TAG"]):
-                return image
-            raise DeploymentFailed(
-                f"the build {built.build_id} succeeded, but {registry.image_name}:{substitutions['_TAG']} is not in "
-                f"the registry: a step of cloudbuild.yaml has to push ${{_IMAGE}}; log: {built.log_url}"
-            )
+            return made
 
         @contextlib.asynccontextmanager
         async def door(url: str, audience: str) -> AsyncIterator[ServiceDoor]:
@@ -115,23 +98,20 @@ async def open_rollout(
             ) as opened:
                 yield opened
 
-        async def find_image() -> Image | None:
-            return await registry.find(substitutions["_TAG"])
-
         async def pages() -> list[CanaryPage]:
             return await _drawn(common)
 
         async def source_bucket() -> list[str]:
-            await asyncio.to_thread(bucket.check_writable)
+            await asyncio.to_thread(image.bucket.check_writable)
             return []
 
         tools = Tools(
             host=host,
             guests=Invitations(google, settings),
             open_door=door,
-            find_image=find_image,
+            find_image=image.find,
             build_image=build,
-            planned_image=f"{registry.image_name}:{substitutions['_TAG']}",
+            planned_image=f"{registry.image_name}:{image.tag}",
             pages=pages,
             checks=[checks.apis, checks.permissions, checks.accounts, registry.problems, source_bucket],
             members=settings.members,
@@ -157,23 +137,6 @@ def cost_of(settings: ServiceSettings) -> ServiceCost:
     """What the service costs, busy and idle."""
     price = usd_per_second(cpu=settings.cpu, memory_gib=settings.memory_gib, zonal_redundancy=settings.zonal_redundancy)
     return service_cost(price, min_instances=settings.min_instances, max_instances=settings.max_instances)
-
-
-def _source_bucket(settings: ServiceSettings, client: storage.Client) -> GcsStore:
-    location = gcs.parse_location(f"gs://{settings.bucket}/source")
-    return GcsStore(client, location, permissions=_SOURCE_PERMISSIONS)
-
-
-def _uploaded(bucket: GcsStore, settings: ServiceSettings, config: BuildConfig) -> SourceObject:
-    """Upload the source under its own digest; if it lies there already, it is the same."""
-    name = f"{config.digest}.tgz"
-    try:
-        bucket.write(name, config.archive, content_type="application/gzip", if_version=ABSENT)
-    except PreconditionFailed as error:
-        raise DeploymentFailed(
-            f"{bucket.name}/{name} holds something else than its name says; delete it, then deploy again"
-        ) from error
-    return SourceObject(settings.bucket, f"source/{name}", int(bucket.version(name)))
 
 
 async def _drawn(common: Settings) -> list[CanaryPage]:

@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+import io
+import re
+import tarfile
+
 import pytest
+from google.cloud.devtools import cloudbuild_v1
 from typer.testing import CliRunner, Result
 
 from pagemill.cli import app
+from tests.fakes.google_cloud.builds import Ending
 from tests.fakes.google_cloud.cloud import GoogleCloud
 
 
@@ -62,3 +68,43 @@ def test_without_a_project_the_variable_to_set_is_named() -> None:
 
     assert shown.exit_code == 2
     assert "export GOOGLE_CLOUD_PROJECT=" in shown.output
+
+
+def test_the_image_of_the_flows_is_built_once_for_a_source_and_its_digest_is_printed(cloud: GoogleCloud) -> None:
+    built, again = (CliRunner().invoke(app, ["build-runner"]) for _ in range(2))
+
+    assert built.exit_code == again.exit_code == 0, built.output
+    (build,) = cloud.builds.builds
+    assert "batch-runner" in build.tags
+    assert re.search(
+        r"^export PAGEMILL_POOL_IMAGE=europe-west4-docker\.pkg\.dev/my-project/pagemill/batch-runner@sha256:\w{64}$",
+        built.stdout,
+        re.MULTILINE,
+    )
+    assert again.stdout == built.stdout
+    source = cloud.sources.get(build.source.storage_source.bucket, build.source.storage_source.object_)
+    assert source
+    with tarfile.open(fileobj=io.BytesIO(source)) as tar:
+        names = tar.getnames()
+    assert {
+        "uv.lock",
+        "README.md",
+        "src/pagemill/cli.py",
+        "flows/ocr_shard.py",
+        "infra/batch_runner/Dockerfile",
+    } <= set(names)
+    assert not [name for name in names if "__pycache__" in name or name.startswith((".", "tests"))]
+
+
+def test_a_build_of_the_flows_that_fails_says_why(cloud: GoogleCloud) -> None:
+    cloud.builds.endings.append(
+        Ending(
+            cloudbuild_v1.Build.Status.FAILURE, cloudbuild_v1.Build.FailureInfo.FailureType.USER_BUILD_STEP, "step 2"
+        )
+    )
+
+    shown = CliRunner().invoke(app, ["build-runner"])
+
+    assert shown.exit_code == 6
+    assert "step 2" in shown.output
+    assert "a step failed; the log says which" in shown.output

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 from rich.console import Console
 
-from pagemill.cli_deploy import deploy
+from pagemill.cli_deploy import build_runner, deploy
 from pagemill.cli_support import ExitCode, console, exit_code, fail, quiet_prefect
 from pagemill.domain.model import Mode
 from pagemill.errors import PagemillError, UsageError
@@ -231,6 +231,7 @@ def _conclude(summary: RunSummary, *, as_json: bool) -> None:
 
 
 app.command()(deploy)
+app.command()(build_runner)
 
 
 def main() -> None:

@@ -59,6 +59,28 @@ def deploy(
         raise typer.Exit(ExitCode.INTERRUPTED) from None
 
 
+def build_runner() -> None:
+    """Build the image of the flows with Cloud Build, unless there is one of the same source, and print its digest.
+
+    The settings are PAGEMILL_SERVICE_ variables, as for `deploy`. Cloud Run jobs of the work pool then run it.
+    """
+    from pagemill.service_settings import read_service_settings
+    from pagemill.settings import read_settings
+
+    try:
+        quiet_prefect()
+        from tasks.image_build import runner_image
+
+        image = asyncio.run(runner_image(read_service_settings(), read_settings(), _say))
+    except PagemillError as error:
+        fail(error)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        console().print("interrupted; the build was cancelled")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    Console().print(f"export PAGEMILL_POOL_IMAGE={image.reference}", highlight=False, soft_wrap=True)
+    _say("then type: pagemill register && prefect --no-prompt deploy --all")
+
+
 async def _deploy(parameters: DeployParameters) -> Deployment:
     from flows.deploy_service import deploy_service
     from tasks.deploying import announcing

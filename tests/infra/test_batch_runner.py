@@ -11,6 +11,7 @@ from google.cloud.devtools import cloudbuild_v1
 from google.protobuf.json_format import MessageToDict
 
 from pagemill.adapters.build_config import BuildConfig
+from tasks.image_build import RUNNER_SOURCE
 
 _ROOT = Path(__file__).parents[2]
 _FOLDER = _ROOT / "infra" / "batch_runner"
@@ -46,6 +47,7 @@ def test_everything_that_is_copied_is_in_the_project_and_nothing_that_runs_is_mi
     }
 
     assert all((_ROOT / name).exists() for name in copied)
+    assert copied == set(RUNNER_SOURCE)
     assert {"src", "flows", "tasks", "deployments", "infra", "prefect.yaml", "uv.lock"} <= copied
 
 

@@ -1,4 +1,4 @@
-"""What the Prefect UI makes forms of. PostgreSQL keeps the keys of a schema in no order: the form goes by `position`."""
+"""What the Prefect UI makes forms of. PostgreSQL keeps a schema's keys in no order: it goes by `position`."""
 
 from __future__ import annotations
 

@@ -15,8 +15,9 @@ PACKAGE = "lightonocr"
 class ArtifactRegistry:
     """The repositories of images and of the build cache."""
 
-    def __init__(self, google: GoogleApi, settings: ServiceSettings) -> None:
+    def __init__(self, google: GoogleApi, settings: ServiceSettings, *, package: str = PACKAGE) -> None:
         """Open the client; nothing is asked yet."""
+        self._package = package
         self._google = google
         self._settings = settings
         self._client = google.client(artifactregistry_v1.ArtifactRegistryAsyncClient, settings.registry_emulator_host)
@@ -25,7 +26,7 @@ class ArtifactRegistry:
     def image_name(self) -> str:
         """The image's name without tag or digest."""
         where = self._settings
-        return f"{where.region}-docker.pkg.dev/{where.project}/{where.repository}/{PACKAGE}"
+        return f"{where.region}-docker.pkg.dev/{where.project}/{where.repository}/{self._package}"
 
     async def find(self, tag: str) -> Image | None:
         """The image that a tag names; None if there is none.
@@ -36,7 +37,9 @@ class ArtifactRegistry:
         repository = self._repository(self._settings.repository)
         with self._google.explained(f"looking for {self.image_name}:{tag}"):
             try:
-                found = await self._client.get_tag(name=f"{repository}/packages/{PACKAGE}/tags/{tag}", retry=READS)
+                found = await self._client.get_tag(
+                    name=f"{repository}/packages/{self._package}/tags/{tag}", retry=READS
+                )
             except api.NotFound:
                 return None
         return Image(self.image_name, found.version.rpartition("/")[2], source=tag)

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import tarfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,9 +25,11 @@ _TAG_DIGITS = 16  # of the source's digest, in an image's tag
 
 @dataclass(frozen=True)
 class BuildConfig:
-    """A folder with a `cloudbuild.yaml`."""
+    """A folder with a `cloudbuild.yaml`. Its own files are the source, unless there is a `root` with other `names`."""
 
     folder: Path
+    root: Path | None = None
+    names: tuple[str, ...] = ()  # files and folders below the root
 
     @cached_property
     def declared(self) -> cloudbuild_v1.Build:
@@ -57,17 +60,23 @@ class BuildConfig:
 
     @cached_property
     def archive(self) -> bytes:
-        """The folder as `.tar.gz`: the same files give the same bytes, whoever packs them and when."""
+        """The source as `.tar.gz`: the same files give the same bytes, whoever packs them and when."""
         buffer = io.BytesIO()
         with (
             gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0, filename="") as zipped,
             tarfile.open(fileobj=zipped, mode="w", format=tarfile.PAX_FORMAT) as tar,
         ):
-            for path in sorted(self.folder.rglob("*")):
-                relative = path.relative_to(self.folder)
-                if path.is_file() and not _LEFT_OUT.intersection(relative.parts):
-                    tar.addfile(_entry(path, relative.as_posix()), io.BytesIO(path.read_bytes()))
+            root = self.root or self.folder
+            for path in sorted(self._files(root)):
+                tar.addfile(_entry(path, path.relative_to(root).as_posix()), io.BytesIO(path.read_bytes()))
         return buffer.getvalue()
+
+    def _files(self, root: Path) -> Iterator[Path]:
+        for top in [root / name for name in self.names] or [root]:
+            for path in [top] if top.is_file() else top.rglob("*"):
+                left_out = path != top and _LEFT_OUT.intersection(path.relative_to(top).parts)
+                if path.is_file() and not left_out:
+                    yield path
 
     @cached_property
     def digest(self) -> str:

@@ -1,0 +1,126 @@
+"""An image that Cloud Build makes, unless the registry has one of the same source."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from google.cloud import storage
+
+from pagemill.adapters import gcs
+from pagemill.adapters.artifact_registry import ArtifactRegistry
+from pagemill.adapters.build_config import BuildConfig
+from pagemill.adapters.cloud_build import BuiltImage, CloudBuild, SourceObject
+from pagemill.adapters.gcs_store import GcsStore
+from pagemill.adapters.google_api import GoogleApi
+from pagemill.domain.service_plan import Image
+from pagemill.errors import DeploymentFailed, PreconditionFailed, UsageError
+from pagemill.ports import ABSENT
+from pagemill.service_settings import ServiceSettings
+from pagemill.settings import Settings
+from tasks.credentials import google_key
+
+ROOT = Path(__file__).parents[1]
+RUNNER = "batch-runner"
+# What infra/batch_runner/Dockerfile copies.
+RUNNER_SOURCE = (
+    *("pyproject.toml", "uv.lock", "LICENSE", "README.md", "prefect.yaml"),
+    *("src", "flows", "tasks", "deployments", "infra"),
+)
+_SOURCE_PERMISSIONS = ("storage.objects.create", "storage.objects.get")
+
+
+class ImageBuild:
+    """One image: its source, its name, and how it is made."""
+
+    def __init__(
+        self,
+        google: GoogleApi,
+        settings: ServiceSettings,
+        storage_client: storage.Client,
+        *,
+        config: BuildConfig,
+        substitutions: dict[str, str],
+        registry: ArtifactRegistry,
+    ) -> None:
+        """Open the clients; nothing is asked yet."""
+        self.substitutions = {**substitutions, "_TAG": config.tag(substitutions)}
+        self.tag = self.substitutions["_TAG"]
+        self.bucket = GcsStore(
+            storage_client, gcs.parse_location(f"gs://{settings.bucket}/source"), permissions=_SOURCE_PERMISSIONS
+        )
+        self._builder = CloudBuild(google, settings)
+        self._config = config
+        self._registry = registry
+        self._settings = settings
+
+    async def find(self) -> Image | None:
+        """The image, if there is one of this source."""
+        return await self._registry.find(self.tag)
+
+    async def build(
+        self, announce: Callable[[str], object], started: Callable[[str, str], Awaitable[object]]
+    ) -> tuple[Image, BuiltImage]:
+        """Have it made.
+
+        Args:
+            announce: Told what is being done.
+            started: Told the id and the log's URL of each build.
+
+        Raises:
+            DeploymentFailed: It was not.
+        """
+        announce(f"uploading the source to {self.bucket.name}")
+        source = await asyncio.to_thread(self._upload)
+        announce("building the image")
+        built = await self._builder.run(self._builder.message(self._config, source, self.substitutions), started)
+        if built.digest:
+            return Image(self._registry.image_name, built.digest, self.tag), built
+        if image := await self.find():
+            return image, built
+        raise DeploymentFailed(
+            f"the build {built.build_id} succeeded, but {self._registry.image_name}:{self.tag} is not in the registry: "
+            f"a step of cloudbuild.yaml has to push ${{_IMAGE}}; log: {built.log_url}"
+        )
+
+    def _upload(self) -> SourceObject:
+        """Upload the source under its own digest; if it lies there already, it is the same."""
+        name = f"{self._config.digest}.tgz"
+        try:
+            self.bucket.write(name, self._config.archive, content_type="application/gzip", if_version=ABSENT)
+        except PreconditionFailed as error:
+            raise DeploymentFailed(
+                f"{self.bucket.name}/{name} holds something else than its name says; delete it, then try again"
+            ) from error
+        return SourceObject(self._settings.bucket, f"source/{name}", int(self.bucket.version(name)))
+
+
+async def runner_image(settings: ServiceSettings, common: Settings, announce: Callable[[str], object]) -> Image:
+    """The image of the flows, made by Cloud Build unless there is one of the same source.
+
+    Raises:
+        UsageError: This is no checkout, or there are no credentials.
+        DeploymentFailed: The build failed.
+    """
+    config = BuildConfig(ROOT / "infra" / "batch_runner", root=ROOT, names=RUNNER_SOURCE)
+    if missing := [name for name in RUNNER_SOURCE if not (ROOT / name).exists()]:
+        raise UsageError(f"{ROOT} has no {', '.join(missing)}: the image is built from a checkout of pagemill")
+    substitutions = config.substitutions(
+        region=settings.region, repository=settings.repository, cache_repository=settings.cache_repository
+    )
+    key = await google_key(common.gcp_credentials_block)
+    async with GoogleApi(settings.project, key, emulated=bool(settings.run_emulator_host)) as google:
+        registry = ArtifactRegistry(google, settings, package=RUNNER)
+        if problems := await registry.problems():
+            raise DeploymentFailed("; ".join(problems))
+        client = gcs.open_client(settings.project, key)
+        image = ImageBuild(google, settings, client, config=config, substitutions=substitutions, registry=registry)
+        if found := await image.find():
+            return found
+
+        async def started(build_id: str, log_url: str) -> None:
+            announce(f"build {build_id}: {log_url}")
+
+        made, _ = await image.build(announce, started)
+        return made
