@@ -82,7 +82,8 @@ def _told(how: str, events: set[str], block: UUID) -> AutomationCore:
             SendNotification(
                 block_document_id=block,
                 subject="pagemill: {{ flow_run.name }} is {{ flow_run.state.name }}",
-                body="{{ flow_run.state.message }}\n\n{{ (flow_run | ui_url) or flow_run.id }}",  # a server without PREFECT_UI_URL knows no URL
+                # A server without PREFECT_UI_URL knows no URL.
+                body="{{ flow_run.state.message }}\n\n{{ (flow_run | ui_url) or flow_run.id }}",
             )
         ],
     )
