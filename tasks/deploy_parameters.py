@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
 
 from prefect.input import RunInput
 from pydantic import BaseModel, Field
+
+from tasks.forms import form_field
 
 
 class Action(StrEnum):
@@ -16,25 +17,22 @@ class Action(StrEnum):
     ROLL_BACK = "rollback"
 
 
-def _field(default: Any, *, position: int, title: str, description: str, **bounds: Any) -> Any:
-    # PostgreSQL keeps a schema's keys in no order; the form follows `position`.
-    return Field(default, title=title, description=description, json_schema_extra={"position": position}, **bounds)
-
-
 class DeployParameters(BaseModel, frozen=True, extra="forbid"):
     """Build, deploy and prove the GPU service; the rest is in the worker's PAGEMILL_SERVICE_ variables."""
 
-    action: Action = _field(
+    action: Action = form_field(
         Action.DEPLOY,
         position=0,
         title="Action",
         description="deploy: what the project describes; rollback: the proven revision before the one that serves",
     )
-    project: str = _field(
+    project: str = form_field(
         "", position=1, title="Project", description="Google Cloud project; empty: GOOGLE_CLOUD_PROJECT"
     )
-    region: str = _field("", position=2, title="Region", description="Cloud Run region; empty: PAGEMILL_SERVICE_REGION")
-    max_instances: int = _field(
+    region: str = form_field(
+        "", position=2, title="Region", description="Cloud Run region; empty: PAGEMILL_SERVICE_REGION"
+    )
+    max_instances: int = form_field(
         0,
         position=3,
         ge=0,
@@ -42,7 +40,7 @@ class DeployParameters(BaseModel, frozen=True, extra="forbid"):
         title="Instances at most",
         description="each has 8 vCPU, 32 GiB and an L4; 0: PAGEMILL_SERVICE_MAX_INSTANCES",
     )
-    approval: bool = _field(
+    approval: bool = form_field(
         False,
         position=4,
         title="Ask before deploying",

@@ -7,8 +7,7 @@ import contextlib
 import datetime as dt
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from pagemill.adapters import gcs
-from pagemill.adapters.artifact_registry import ArtifactRegistry
+from pagemill.adapters.artifact_registry import PACKAGE
 from pagemill.adapters.build_config import BuildConfig
 from pagemill.adapters.canaries import canary_pages
 from pagemill.adapters.cloud_run import CloudRun
@@ -53,24 +52,22 @@ async def open_rollout(
     Raises:
         UsageError: There are no credentials, or the build is not described.
     """
-    config = BuildConfig(BUILD_FOLDER)
-    substitutions = config.substitutions(
-        region=settings.region,
-        repository=settings.repository,
-        cache_repository=settings.cache_repository,
-        base_image=settings.base_image,
-        model_revision=settings.model_revision,
-        model_sha256=settings.model_sha256,
-    )
-    model = substitutions["_MODEL"]
     key = await google_key(common.gcp_credentials_block)
     emulated = bool(settings.run_emulator_host)
     async with GoogleApi(settings.project, key, emulated=emulated) as google:
+        image = ImageBuild(
+            google,
+            settings,
+            key,
+            config=BuildConfig(BUILD_FOLDER),
+            package=PACKAGE,
+            base_image=settings.base_image,
+            model_revision=settings.model_revision,
+            model_sha256=settings.model_sha256,
+        )
+        model = image.substitutions["_MODEL"]
         host = CloudRun(google, settings, model=model)
-        registry = ArtifactRegistry(google, settings)
         checks = ProjectChecks(google, settings)
-        client = gcs.open_client(settings.project, key)
-        image = ImageBuild(google, settings, client, config=config, substitutions=substitutions, registry=registry)
         record = Deployment(
             service=settings.name,
             region=settings.region,
@@ -111,9 +108,9 @@ async def open_rollout(
             open_door=door,
             find_image=image.find,
             build_image=build,
-            planned_image=f"{registry.image_name}:{image.tag}",
+            planned_image=image.name,
             pages=pages,
-            checks=[checks.apis, checks.permissions, checks.accounts, registry.problems, source_bucket],
+            checks=[checks.apis, checks.permissions, checks.accounts, image.registry.problems, source_bucket],
             members=settings.members,
             demands=demands_of(settings),
             announce=announce,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-
-from google.cloud import storage
+from typing import Any
 
 from pagemill.adapters import gcs
 from pagemill.adapters.artifact_registry import ArtifactRegistry
@@ -38,26 +37,48 @@ class ImageBuild:
         self,
         google: GoogleApi,
         settings: ServiceSettings,
-        storage_client: storage.Client,
+        key: Mapping[str, Any] | None,
         *,
         config: BuildConfig,
-        substitutions: dict[str, str],
-        registry: ArtifactRegistry,
+        package: str,
+        **arguments: str,
     ) -> None:
-        """Open the clients; nothing is asked yet."""
+        """Open the clients; nothing is asked yet.
+
+        Args:
+            google: Where to build.
+            settings: Project, region and repositories.
+            key: A service account's; None: the machine's credentials.
+            config: What is built.
+            package: Name of the image in its repository.
+            arguments: What the image is made of, instead of what the build declares.
+
+        Raises:
+            UsageError: The build is not described, or knows no such argument.
+        """
+        substitutions = config.substitutions(
+            region=settings.region,
+            repository=settings.repository,
+            cache_repository=settings.cache_repository,
+            **arguments,
+        )
         self.substitutions = {**substitutions, "_TAG": config.tag(substitutions)}
         self.tag = self.substitutions["_TAG"]
-        self.bucket = GcsStore(
-            storage_client, gcs.parse_location(f"gs://{settings.bucket}/source"), permissions=_SOURCE_PERMISSIONS
-        )
+        self.registry = ArtifactRegistry(google, settings, package=package)
+        location = gcs.parse_location(f"gs://{settings.bucket}/source")
+        self.bucket = GcsStore(gcs.open_client(settings.project, key), location, permissions=_SOURCE_PERMISSIONS)
         self._builder = CloudBuild(google, settings)
         self._config = config
-        self._registry = registry
         self._settings = settings
+
+    @property
+    def name(self) -> str:
+        """The image by its tag."""
+        return f"{self.registry.image_name}:{self.tag}"
 
     async def find(self) -> Image | None:
         """The image, if there is one of this source."""
-        return await self._registry.find(self.tag)
+        return await self.registry.find(self.tag)
 
     async def build(
         self, announce: Callable[[str], object], started: Callable[[str, str], Awaitable[object]]
@@ -76,12 +97,12 @@ class ImageBuild:
         announce("building the image")
         built = await self._builder.run(self._builder.message(self._config, source, self.substitutions), started)
         if built.digest:
-            return Image(self._registry.image_name, built.digest, self.tag), built
+            return Image(self.registry.image_name, built.digest, self.tag), built
         if image := await self.find():
             return image, built
         raise DeploymentFailed(
-            f"the build {built.build_id} succeeded, but {self._registry.image_name}:{self.tag} is not in the registry: "
-            f"a step of cloudbuild.yaml has to push ${{_IMAGE}}; log: {built.log_url}"
+            f"the build {built.build_id} succeeded, but {self.name} is not in the registry: a "
+            f"step of cloudbuild.yaml has to push ${{_IMAGE}}; log: {built.log_url}"
         )
 
     def _upload(self) -> SourceObject:
@@ -106,16 +127,11 @@ async def runner_image(settings: ServiceSettings, common: Settings, announce: Ca
     config = BuildConfig(ROOT / "infra" / "batch_runner", root=ROOT, names=RUNNER_SOURCE)
     if missing := [name for name in RUNNER_SOURCE if not (ROOT / name).exists()]:
         raise UsageError(f"{ROOT} has no {', '.join(missing)}: the image is built from a checkout of pagemill")
-    substitutions = config.substitutions(
-        region=settings.region, repository=settings.repository, cache_repository=settings.cache_repository
-    )
     key = await google_key(common.gcp_credentials_block)
     async with GoogleApi(settings.project, key, emulated=bool(settings.run_emulator_host)) as google:
-        registry = ArtifactRegistry(google, settings, package=RUNNER)
-        if problems := await registry.problems():
+        image = ImageBuild(google, settings, key, config=config, package=RUNNER)
+        if problems := await image.registry.problems():
             raise DeploymentFailed("; ".join(problems))
-        client = gcs.open_client(settings.project, key)
-        image = ImageBuild(google, settings, client, config=config, substitutions=substitutions, registry=registry)
         if found := await image.find():
             return found
 

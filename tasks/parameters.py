@@ -3,54 +3,49 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, field_validator
 
 from pagemill.domain.model import Mode
 from pagemill.domain.planning import parse_pages
 from pagemill.errors import UsageError
-
-
-def _field(default: Any, *, position: int, title: str, description: str, **bounds: Any) -> Any:
-    # PostgreSQL keeps a schema's keys in no order; the form follows `position`.
-    return Field(default, title=title, description=description, json_schema_extra={"position": position}, **bounds)
+from tasks.forms import form_field
 
 
 class OcrBatchParameters(BaseModel, frozen=True, extra="forbid"):
     """Read PDFs and write Markdown."""
 
-    source: str = _field(
+    source: str = form_field(
         ...,
         position=0,
         min_length=1,
         title="Source",
         description="gs://bucket/prefix, a PDF, a folder, or a .txt list of files or gs:// names",
     )
-    destination: str = _field(
+    destination: str = form_field(
         ...,
         position=1,
         min_length=1,
         title="Destination",
         description="gs://bucket/prefix or a folder; gets one folder a document",
     )
-    endpoint: str = _field(
+    endpoint: str = form_field(
         "",
         position=2,
         pattern=r"^(|local|https?://\S+)$",
         title="Endpoint",
         description="URL of the OCR service, or 'local' for the embedded one; empty: LIGHTONOCR_SERVICE_URL or local",
     )
-    include: str = _field(
+    include: str = form_field(
         "", position=3, title="Include", description="Only documents whose name or path matches, for example 2024/*.pdf"
     )
-    pages: str = _field(
+    pages: str = form_field(
         "", position=4, title="Pages", description="Only these pages, for example 1-3,7,10-; empty: all"
     )
-    max_in_flight: int = _field(
+    max_in_flight: int = form_field(
         8, position=5, ge=1, le=64, title="Pages in flight", description="Pages at the endpoint at once, at most"
     )
-    mode: Mode = _field(
+    mode: Mode = form_field(
         Mode.AUTO,
         position=6,
         title="Mode",
@@ -58,7 +53,7 @@ class OcrBatchParameters(BaseModel, frozen=True, extra="forbid"):
         "text: use a page's own text where it has some, send the others",
     )
 
-    shards: int = _field(
+    shards: int = form_field(
         1,
         position=7,
         ge=1,

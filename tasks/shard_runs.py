@@ -8,7 +8,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 import httpx
@@ -28,7 +28,6 @@ from tasks.parameters import OcrBatchParameters
 _MOST_ATTEMPTS = 2  # of a shard that crashes
 _LOOK_SECONDS = 2.0
 _UNANSWERED_SECONDS = 1800.0  # of a Prefect server that is away, until the run ends
-_DAMAGED = "its report is damaged"
 
 _log = logging.getLogger(__name__)
 
@@ -163,10 +162,11 @@ class ShardRuns:
         try:
             shard.report = await asyncio.to_thread(report_of, self._destination, self._run_id, shard.number)
         except ValueError as error:
-            shard.lost = f"{_DAMAGED}: {error}"
+            shard.lost = f"left a damaged report: {error}"
         if shard.over:
             return
         self._spent += shard.figures.requests
+        shard.figures = replace(shard.figures, requests=0)  # counted
         if run.state.is_crashed() and shard.attempt < _MOST_ATTEMPTS:
             _log.warning("shard %d crashed and is started again: %s", shard.number, run.state.message)
             shard.attempt += 1

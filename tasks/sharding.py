@@ -8,7 +8,7 @@ from prefect import get_client
 
 from pagemill.batch import shards
 from pagemill.batch.documents import Batch
-from pagemill.domain.sharding import ShardPlan, split
+from pagemill.domain.sharding import split
 from pagemill.domain.summary import RunSummary
 from pagemill.errors import PagemillError, StoreUnusable, UsageError
 from pagemill.settings import Settings
@@ -37,9 +37,7 @@ async def read_in_shards(batch: Batch, parameters: OcrBatchParameters, settings:
             batch=batch,
         )
         try:
-            for number, of_shard in enumerate(pieces, start=1):
-                plan = ShardPlan(batch.recipe.id, {piece.document.key: piece for piece in of_shard})
-                await asyncio.to_thread(shards.write_plan, batch.destination, run_id, number, plan)
+            await asyncio.to_thread(shards.write_plans, batch, run_id, pieces)
             await runs.see_through()
         except (StoreUnusable, UsageError) as error:
             stopped_by = error

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pagemill.adapters.stores import LocalStore
-from pagemill.batch.documents import Batch
-from pagemill.batch.shards import conclude, plan_of, report_of, write_plan
+from pagemill.batch.shards import conclude, plan_of, report_of, write_plans
 from pagemill.domain import keys
 from pagemill.domain.model import Status
-from pagemill.domain.sharding import Piece, ShardPlan, Work, split
+from pagemill.domain.sharding import split
 from pagemill.domain.summary import RunSummary
 from pagemill.errors import EndpointNeverAnswered, ShardLost, StoreUnusable, UsageError
 from tests.batch.conftest import Mill
@@ -30,27 +29,26 @@ def _answer(request: Request) -> Answer | None:
 
 
 async def _run_in_shards(
-    mill: Mill, endpoint: FakeEndpoint, shards: int, *, pages: str = "", lost: Collection[int] = ()
+    mill: Mill,
+    endpoint: FakeEndpoint,
+    shards: int,
+    *,
+    pages: str = "",
+    turns: Sequence[int] | None = None,
+    before_turn: Callable[[int], object] = lambda _: None,
 ) -> RunSummary:
-    """What `ocr-batch` does with its shards, one after the other; those that are `lost` never begin."""
+    """What `ocr-batch` does with its shards, one after the other, or in the `turns` named; others are lost."""
     async with mill.batch(endpoint.url, pages=pages) as batch:
-        works, pieces = await _planned(batch, shards)
+        works = await batch.plan()
+        pieces = split(works, shards=shards)
+        write_plans(batch, _RUN, pieces)
         numbers = range(1, len(pieces) + 1)
-        for number in numbers:
-            if number not in lost:
-                await _run_shard(mill, endpoint, number)
+        for number in numbers if turns is None else turns:
+            before_turn(number)
+            await _run_shard(mill, endpoint, number)
         reports = [report_of(batch.destination, _RUN, number) for number in numbers]
-        stopped_by = ShardLost("a shard crashed twice") if lost else None
+        stopped_by = None if all(reports) else ShardLost("a shard crashed twice")
         return await conclude(batch, _RUN, works, pieces, reports, stopped_by=stopped_by)
-
-
-async def _planned(batch: Batch, shards: int) -> tuple[list[Work], tuple[tuple[Piece, ...], ...]]:
-    works = await batch.plan()
-    pieces = split(works, shards=shards)
-    for number, of_shard in enumerate(pieces, start=1):
-        plan = ShardPlan(batch.recipe.id, {piece.document.key: piece for piece in of_shard})
-        write_plan(batch.destination, _RUN, number, plan)
-    return works, pieces
 
 
 async def _run_shard(mill: Mill, endpoint: FakeEndpoint, number: int) -> RunSummary:
@@ -160,13 +158,8 @@ async def test_selected_pages_are_divided_too(documents: Mill) -> None:
 async def test_a_second_attempt_counts_its_first_ones_pages_as_the_runs_own(mill: Mill) -> None:
     mill.add("a.pdf", "20")
     mill.add("b.pdf", "2")
-    async with FakeEndpoint() as endpoint, mill.batch(endpoint.url) as batch:
-        works, pieces = await _planned(batch, 2)
-        await _run_shard(mill, endpoint, 1)
-        await _run_shard(mill, endpoint, 1)
-        await _run_shard(mill, endpoint, 2)
-        reports = [report_of(batch.destination, _RUN, number) for number in (1, 2)]
-        summary = await conclude(batch, _RUN, works, pieces, reports)
+    async with FakeEndpoint() as endpoint:
+        summary = await _run_in_shards(mill, endpoint, 2, turns=[1, 1, 2])
 
     assert endpoint.record.requests == 22
     assert (summary.pages, summary.reused) == (22, 0)
@@ -174,7 +167,7 @@ async def test_a_second_attempt_counts_its_first_ones_pages_as_the_runs_own(mill
 
 async def test_a_lost_shard_costs_its_own_pages_and_the_run_says_so(documents: Mill) -> None:
     async with FakeEndpoint() as endpoint:
-        summary = await _run_in_shards(documents, endpoint, 4, lost=[2])
+        summary = await _run_in_shards(documents, endpoint, 4, turns=[1, 3, 4])
         unread = 40 - summary.pages
         again = await _run_in_shards(documents, endpoint, 2)
 
@@ -200,13 +193,13 @@ async def test_a_shard_that_stopped_stops_the_run_for_the_same_reason(mill: Mill
 async def test_a_document_that_is_gone_when_its_shard_opens_it_has_failed_pages(mill: Mill) -> None:
     mill.add("a.pdf", "20")
     mill.add("b.pdf", "2")
-    async with FakeEndpoint() as endpoint, mill.batch(endpoint.url) as batch:
-        works, pieces = await _planned(batch, 2)
-        await _run_shard(mill, endpoint, 1)
-        (mill.source / "a.pdf").unlink()
-        await _run_shard(mill, endpoint, 2)
-        reports = [report_of(batch.destination, _RUN, number) for number in (1, 2)]
-        summary = await conclude(batch, _RUN, works, pieces, reports)
+
+    def take_away(turn: int) -> None:
+        if turn == 2:
+            (mill.source / "a.pdf").unlink()
+
+    async with FakeEndpoint() as endpoint:
+        summary = await _run_in_shards(mill, endpoint, 2, before_turn=take_away)
 
     (of_a,) = (outcome for outcome in summary.outcomes if outcome.key == "a.pdf")
     assert of_a.pages == 20

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
@@ -73,14 +72,9 @@ def endpoint() -> Iterator[Endpoint]:
 async def worker(server: PrefectServer, endpoint: Endpoint, tmp_path: Path) -> AsyncIterator[None]:
     """All deployments, and a worker of their pool."""
     operator = Operator(server.url, tmp_path / "home")
-    for command in (("pagemill", "register"), ("prefect", "--no-prompt", "deploy", "--all")):
-        typed = await operator.types(*command)
-        assert typed.returncode == 0, typed.stdout + typed.stderr
-    environment = {"LIGHTONOCR_SERVICE_URL": endpoint.url}
-    process = operator.starts("prefect", "worker", "start", "--pool", "local-process", environment=environment)
-    yield
-    process.terminate()
-    await asyncio.to_thread(process.wait)
+    await operator.deploys()
+    async with operator.working({"LIGHTONOCR_SERVICE_URL": endpoint.url}):
+        yield
 
 
 @pytest.fixture(scope="session")

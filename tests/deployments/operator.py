@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,6 +42,22 @@ class Operator:
             text=True,
             check=False,
         )
+
+    async def deploys(self, *, folder: Path = ROOT, environment: Mapping[str, str] | None = None) -> None:
+        """Register, and deploy everything that the folder's prefect.yaml declares."""
+        for command in (("pagemill", "register"), ("prefect", "--no-prompt", "deploy", "--all")):
+            typed = await self.types(*command, folder=folder, environment=environment)
+            assert typed.returncode == 0, typed.stdout + typed.stderr
+
+    @contextlib.asynccontextmanager
+    async def working(self, environment: Mapping[str, str] | None = None) -> AsyncIterator[psutil.Process]:
+        """A worker of the pool `local-process`."""
+        process = self.starts("prefect", "worker", "start", "--pool", "local-process", environment=environment)
+        try:
+            yield psutil.Process(process.pid)
+        finally:
+            process.terminate()
+            await asyncio.to_thread(process.wait)
 
     def _environment(self, added: Mapping[str, str] | None) -> dict[str, str]:
         ours = {"PREFECT_API_URL": self.url, "PREFECT_HOME": str(self.home), "COLUMNS": "300"}

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -41,20 +40,6 @@ def source(tmp_path: Path) -> Path:
     for seed, (name, pages) in enumerate(_DOCUMENTS.items(), start=1):
         stamps(tmp_path / "in" / name, pages=pages, seed=seed)
     return tmp_path / "in"
-
-
-@contextlib.asynccontextmanager
-async def _worker(operator: Operator) -> AsyncIterator[psutil.Process]:
-    """Everything registered and deployed, and a worker that does it."""
-    for command in (("pagemill", "register"), ("prefect", "--no-prompt", "deploy", "--all")):
-        done = await operator.types(*command, environment=_SECRET)
-        assert done.returncode == 0, done.stdout + done.stderr
-    process = operator.starts("prefect", "worker", "start", "--pool", "local-process", environment=_SECRET)
-    try:
-        yield psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        await asyncio.to_thread(process.wait)
 
 
 def _flow_processes(worker: psutil.Process) -> list[psutil.Process]:
@@ -100,7 +85,8 @@ async def test_four_shards_finish_what_one_of_them_left_when_it_was_killed(sourc
         PrefectClient(server.url, auth_string=AUTH_STRING) as client,
     ):
         operator = Operator(server.url, tmp_path / "home")
-        async with _worker(operator) as worker:
+        await operator.deploys(environment=_SECRET)
+        async with operator.working(_SECRET) as worker:
             command = ("pagemill", "run", str(source), str(out), "--endpoint", endpoint.url, "--shards", str(_SHARDS))
             run = asyncio.create_task(operator.types(*command, "--json", environment=_SECRET))
             await _until(lambda: run.done() or len(_flow_processes(worker)) == _SHARDS)
@@ -131,7 +117,8 @@ async def test_a_run_that_is_cancelled_takes_its_shards_with_it(source: Path, tm
         PrefectClient(server.url) as client,
     ):
         operator = Operator(server.url, tmp_path / "home")
-        async with _worker(operator) as worker:
+        await operator.deploys(environment=_SECRET)
+        async with operator.working(_SECRET) as worker:
             deployment = await client.read_deployment_by_name("ocr-batch/on-demand")
             asked = {"source": str(source), "destination": str(tmp_path / "out"), "endpoint": endpoint.url, "shards": 2}
             run = await client.create_flow_run_from_deployment(deployment.id, parameters={"parameters": asked})

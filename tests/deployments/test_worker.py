@@ -36,18 +36,12 @@ async def worker(operator: Operator, endpoint: Endpoint, tmp_path: Path) -> Asyn
         "PAGEMILL_POOL_NIGHTLY_SOURCE": str(tmp_path / "in"),
         "PAGEMILL_POOL_NIGHTLY_DESTINATION": str(tmp_path / "out"),
     }
-    registered = await operator.types("pagemill", "register", environment=nightly)
-    assert registered.returncode == 0, registered.stderr
     declared = (ROOT / "prefect.yaml").read_text()
     assert declared.count('cron: "30 3 * * *"') == 1
     (tmp_path / "prefect.yaml").write_text(declared.replace('cron: "30 3 * * *"', 'cron: "* * * * *"'))
-    deployed = await operator.types("prefect", "--no-prompt", "deploy", "--all", folder=tmp_path)
-    assert deployed.returncode == 0, deployed.stdout + deployed.stderr
-    environment = {"LIGHTONOCR_SERVICE_URL": endpoint.url}
-    process = operator.starts("prefect", "worker", "start", "--pool", "local-process", environment=environment)
-    yield
-    process.terminate()
-    await asyncio.to_thread(process.wait)
+    await operator.deploys(folder=tmp_path, environment=nightly)
+    async with operator.working({"LIGHTONOCR_SERVICE_URL": endpoint.url}):
+        yield
 
 
 async def _first_that_ended(client: PrefectClient) -> FlowRun:

@@ -15,7 +15,7 @@ PACKAGE = "lightonocr"
 class ArtifactRegistry:
     """The repositories of images and of the build cache."""
 
-    def __init__(self, google: GoogleApi, settings: ServiceSettings, *, package: str = PACKAGE) -> None:
+    def __init__(self, google: GoogleApi, settings: ServiceSettings, *, package: str) -> None:
         """Open the client; nothing is asked yet."""
         self._package = package
         self._google = google

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,6 +31,13 @@ class ShardReport:
 def write_plan(destination: ObjectStore, run_id: str, shard: int, plan: ShardPlan) -> None:
     """Leave a shard's plan where the shard looks for it; blocks."""
     publishing.write_parts(destination, keys.shard_plan(run_id, shard), plan.to_json(), "application/json")
+
+
+def write_plans(batch: Batch, run_id: str, shards: Sequence[Sequence[Piece]]) -> None:
+    """Leave the plans of all shards; blocks."""
+    for number, pieces in enumerate(shards, start=1):
+        plan = ShardPlan(batch.recipe.id, {piece.document.key: piece for piece in pieces})
+        write_plan(batch.destination, run_id, number, plan)
 
 
 def plan_of(destination: ObjectStore, run_id: str, shard: int) -> ShardPlan:
@@ -190,8 +196,7 @@ class _Part:
 
 
 def _statuses(found: Iterable[DocumentOutcome]) -> Counter[Status]:
-    pairs = itertools.chain.from_iterable(outcome.statuses.items() for outcome in found)
     total: Counter[Status] = Counter()
-    for status, count in pairs:
-        total[status] += count
+    for outcome in found:
+        total.update(outcome.statuses)
     return total
