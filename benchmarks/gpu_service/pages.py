@@ -1,0 +1,30 @@
+"""Draws the project's sample pages as the batch would send them: `python -m benchmarks.gpu_service.pages FOLDER`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from pagemill.adapters.pdf_pages import RenderOptions
+from pagemill.adapters.pdfium import PdfiumRasterizer
+
+SAMPLES = Path(__file__).parents[2] / "tests" / "samples"
+
+
+async def main(folder: Path) -> int:
+    """Write one PNG a page that has ink."""
+    folder.mkdir(parents=True, exist_ok=True)
+    options = RenderOptions(longest_edge_px=1540, max_dpi=300, skip_blank=True, prefer_text=False)
+    async with PdfiumRasterizer(workers=1, page_seconds=60, memory_bytes=2**31, options=options) as rasterizer:
+        for path in sorted(SAMPLES.glob("*.pdf")):
+            for number in range(1, await rasterizer.page_count(path) + 1):
+                page = await rasterizer.render(path, number)
+                if page.png:
+                    (folder / f"{path.stem}-{number:02d}.png").write_bytes(page.png)
+                    sys.stdout.write(f"{path.stem} {number}: {page.width_px} x {page.height_px}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main(Path(sys.argv[1]))))

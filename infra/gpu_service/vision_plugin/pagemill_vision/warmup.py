@@ -1,0 +1,73 @@
+"""Pages that the server reads before it says that it is healthy, so that the first one of a batch is not the slow one.
+
+Some kernels are compiled when they are first asked, and others when eight sequences first meet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import logging
+import sys
+import time
+from importlib import import_module
+from typing import Any
+
+API_SERVER = "vllm.entrypoints.openai.api_server"
+_PAGE_PX = (1088, 1540)  # A4 upright
+_AT_ONCE, _TOKENS = 8, 16
+
+_log = logging.getLogger("vllm.pagemill_vision")
+
+
+def install() -> bool:
+    """Have the API server read some pages before it listens; tell whether this process is one."""
+    server: Any = sys.modules.get(API_SERVER)
+    if server is None:
+        return False
+    init_app_state = server.init_app_state
+    if getattr(init_app_state, "warmed_by_pagemill", False):
+        return True
+
+    async def warmed(engine_client: Any, state: Any, args: Any, *rest: Any, **named: Any) -> None:
+        await init_app_state(engine_client, state, args, *rest, **named)
+        await warm_up(state.openai_serving_chat, args.served_model_name[0])
+
+    warmed.warmed_by_pagemill = True  # type: ignore[attr-defined] -- a mark of ours
+    server.init_app_state = warmed
+    return True
+
+
+async def warm_up(chat: Any, model: str) -> None:
+    """Have white pages read: one, then as many as are read at once.
+
+    Raises:
+        RuntimeError: The server cannot read them; then it could not read others either.
+    """
+    request_type = import_module("vllm.entrypoints.openai.chat_completion.protocol").ChatCompletionRequest
+    content = [{"type": "image_url", "image_url": {"url": f"data:image/png;base64,{_white_page()}"}}]
+    request = {
+        "model": model,
+        "messages": [{"role": "user", "content": content}],
+        "temperature": 0.2,
+        "top_p": 0.9,
+        "max_tokens": _TOKENS,
+        "min_tokens": _TOKENS,
+        "ignore_eos": True,
+    }
+    began = time.monotonic()
+    for pages in (1, _AT_ONCE):
+        for answer in await asyncio.gather(
+            *(chat.create_chat_completion(request_type.model_validate(request)) for _ in range(pages))
+        ):
+            if not getattr(answer, "choices", None):
+                raise RuntimeError(f"the server cannot read a white page: {answer!r}"[:500])
+    _log.info("warmed up with %d pages in %.1f s", 1 + _AT_ONCE, time.monotonic() - began)
+
+
+def _white_page() -> str:
+    image = import_module("PIL.Image")
+    buffer = io.BytesIO()
+    image.new("RGB", _PAGE_PX, "white").save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
