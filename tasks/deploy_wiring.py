@@ -133,7 +133,12 @@ def demands_of(settings: ServiceSettings) -> Demands:
 def cost_of(settings: ServiceSettings) -> ServiceCost:
     """What the service costs, busy and idle."""
     price = usd_per_second(cpu=settings.cpu, memory_gib=settings.memory_gib, zonal_redundancy=settings.zonal_redundancy)
-    return service_cost(price, min_instances=settings.min_instances, max_instances=settings.max_instances)
+    return service_cost(
+        price,
+        min_instances=settings.min_instances,
+        max_instances=settings.max_instances,
+        in_flight=settings.max_num_seqs,
+    )
 
 
 async def _drawn(common: Settings) -> list[CanaryPage]:

@@ -13,6 +13,8 @@ from rich.table import Table
 
 from pagemill.batch.portions import SurveyedDocument
 from pagemill.batch.progress import Progress
+from pagemill.domain.cost import busy_cost_usd
+from pagemill.domain.gpu_estimate import L4, TEXT_TOKENS, pages_per_second
 from pagemill.domain.model import Status
 from pagemill.domain.summary import RunSummary
 
@@ -53,8 +55,15 @@ def print_summary(summary: RunSummary, console: Console) -> None:
         console.print(f"... and {len(failures) - _MOST_FAILURES} more: {where}", highlight=False, soft_wrap=True)
 
 
-def print_survey(documents: list[SurveyedDocument], console: Console) -> None:
-    """Print what a run would do."""
+def print_survey(documents: list[SurveyedDocument], console: Console, *, in_flight: int, usd_per_second: float) -> None:
+    """Print what a run would do, and what it would cost on an L4 if it costs anything.
+
+    Args:
+        documents: What the run found.
+        console: Where to.
+        in_flight: Pages at the endpoint at once.
+        usd_per_second: Price of the busy endpoint; 0: nothing is paid.
+    """
     table = Table(box=None)
     for title in ("document", "pages", "to read", "note"):
         table.add_column(title, justify="left" if title in {"document", "note"} else "right", overflow="fold")
@@ -67,6 +76,13 @@ def print_survey(documents: list[SurveyedDocument], console: Console) -> None:
         f"{to_read} requests (blank pages are not sent). Nothing was sent or written.",
         highlight=False,
     )
+    if usd_per_second and to_read:
+        seconds = to_read / pages_per_second(L4, in_flight)
+        console.print(
+            f"Estimate for one L4, {TEXT_TOKENS} tokens a page and {in_flight} in flight, once it is awake: "
+            f"{seconds / 60:.0f} min, ${busy_cost_usd(seconds, usd_per_second=usd_per_second):.2f}.",
+            highlight=False,
+        )
 
 
 def headline(progress: Progress) -> str:

@@ -88,6 +88,12 @@ class ServiceSettings(BaseSettings):
     # vLLM
     gpu_memory_utilization: float = Field(0.8, gt=0, le=0.95, description="share of the GPU's memory that vLLM takes")
     max_num_seqs: int = Field(8, ge=1, le=256, description="pages that vLLM reads at once")
+    max_num_batched_tokens: int = Field(
+        8192,
+        ge=3025,
+        le=65536,
+        description="tokens of a step, and so of the images that are encoded together: a page is up to 3,025",
+    )
     max_model_len: int = Field(
         8192, ge=4096, le=16384, description="tokens of a page and its text: an image takes up to 3,025, a text 4,096"
     )

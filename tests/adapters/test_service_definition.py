@@ -101,6 +101,7 @@ def test_the_image_is_pinned_by_digest(service: run_v2.Service) -> None:
 def test_vllm_takes_four_fifths_of_the_memory_and_reads_eight_pages_at_once(service: run_v2.Service) -> None:
     assert _flag(service, "--gpu-memory-utilization") == "0.8"
     assert _flag(service, "--max-num-seqs") == "8"
+    assert _flag(service, "--max-num-batched-tokens") == "8192"
     assert _flag(service, "--max-model-len") == "8192"
     assert _flag(service, "--served-model-name") == _MODEL
     assert _flag(service, "--port") == str(service.template.containers[0].ports[0].container_port)

@@ -51,13 +51,14 @@ def test_only_bindings_for_everybody_are_uninvited() -> None:
 
 def test_the_service_of_the_specification_costs_142_an_hour_busy_and_nothing_idle_but_its_image() -> None:
     price = usd_per_second(cpu=8, memory_gib=32, zonal_redundancy=False)
-    cost = service_cost(price, min_instances=0, max_instances=3)
+    cost = service_cost(price, min_instances=0, max_instances=3, in_flight=8)
 
     assert round(cost.busy_hour, 3) == 1.421
     assert round(cost.all_busy_hour, 2) == 4.26
     assert round(cost.idle_tail, 3) == 0.237
     assert cost.idle_month < 2.0
-    assert service_cost(price, min_instances=1, max_instances=3).idle_month > 1000.0
+    assert round(cost.thousand_pages, 2) == 0.82
+    assert service_cost(price, min_instances=1, max_instances=3, in_flight=8).idle_month > 1000.0
 
 
 def test_gpus_in_a_second_zone_cost_more() -> None:

@@ -49,6 +49,7 @@ def vllm_args(settings: ServiceSettings, model: str) -> tuple[str, ...]:
         *("--port", str(PORT)),
         *("--gpu-memory-utilization", f"{settings.gpu_memory_utilization:g}"),
         *("--max-num-seqs", str(settings.max_num_seqs)),
+        *("--max-num-batched-tokens", str(settings.max_num_batched_tokens)),
         *("--max-model-len", str(settings.max_model_len)),
         # As the model's authors serve it: one image a request, none of them seen twice.
         *("--limit-mm-per-prompt", json.dumps({"image": 1})),

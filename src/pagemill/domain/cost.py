@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pagemill.domain.gpu_estimate import L4, TEXT_TOKENS, pages_per_second
+
 # A second of one GPU, one vCPU, one GiB, with instance-based billing.
 _L4_WITHOUT_ZONAL_REDUNDANCY = 0.0001867
 _L4_WITH_ZONAL_REDUNDANCY = 0.0002909
@@ -39,6 +41,7 @@ class ServiceCost:
     all_busy_hour: float  # of all instances that there may be
     idle_tail: float  # of each wake, when all is read
     idle_month: float  # instances that are kept, and the image
+    thousand_pages: float  # while an instance is busy with as many as it reads at once
 
     def lines(self) -> list[tuple[str, str]]:
         """What it is for, and how much."""
@@ -47,15 +50,17 @@ class ServiceCost:
             ("all instances that there may be, an hour", f"${self.all_busy_hour:.2f}"),
             (f"idle tail of each wake ({IDLE_TAIL_SECONDS / 60:.0f} min)", f"${self.idle_tail:.2f}"),
             ("idle, a month (image kept, instances of the minimum)", f"${self.idle_month:.2f}"),
+            (f"1,000 pages of {TEXT_TOKENS} tokens (speed of an L4 estimated)", f"${self.thousand_pages:.2f}"),
         ]
 
 
-def service_cost(per_second: float, *, min_instances: int, max_instances: int) -> ServiceCost:
-    """Work it out from the price of an instance, in USD a second."""
+def service_cost(per_second: float, *, min_instances: int, max_instances: int, in_flight: int) -> ServiceCost:
+    """Work it out from the price of an instance, in USD a second, and the pages that it reads at once."""
     hour = 3600.0 * per_second
     return ServiceCost(
         busy_hour=hour,
         all_busy_hour=max_instances * hour,
         idle_tail=IDLE_TAIL_SECONDS * per_second,
         idle_month=min_instances * HOURS_PER_MONTH * hour + _IMAGE_GIB * _REGISTRY_USD_PER_GIB_AND_MONTH,
+        thousand_pages=1000.0 * per_second / pages_per_second(L4, in_flight),
     )
