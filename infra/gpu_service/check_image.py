@@ -1,4 +1,4 @@
-"""Sees that what was pinned fits together: transformers, the model's config, vLLM. Runs at build, without a GPU."""
+"""Sees that what was pinned fits together: transformers, the model's config, vLLM, the plugin. Runs at build."""
 
 from __future__ import annotations
 
@@ -43,13 +43,24 @@ def check_vllm() -> str:
     return ""
 
 
+def check_plugin() -> str:
+    """Look whether the plugin fits the installed vLLM; return what is wrong, or nothing."""
+    from pagemill_vision import installation  # noqa: PLC0415 -- of the image
+
+    try:
+        installation.install()
+    except RuntimeError as error:
+        return str(error)
+    return ""
+
+
 def main() -> None:
     """Read the arguments; exit with what is wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--transformers", required=True)
     parser.add_argument("folder", type=Path)
     given = parser.parse_args()
-    if wrong := check_transformers(given.transformers, given.folder) or check_vllm():
+    if wrong := check_transformers(given.transformers, given.folder) or check_vllm() or check_plugin():
         sys.exit(f"check_image: {wrong}")
 
 

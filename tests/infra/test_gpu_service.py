@@ -7,7 +7,9 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import types
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
 
@@ -138,7 +140,7 @@ def test_every_file_that_the_dockerfile_copies_gets_past_the_dockerignore() -> N
     let_through = {line[1:] for line in (_FOLDER / ".dockerignore").read_text().splitlines() if line.startswith("!")}
 
     assert copied == let_through
-    assert all((_FOLDER / name).is_file() for name in copied)
+    assert all((_FOLDER / name).exists() for name in copied)
 
 
 def _hub(monkeypatch: pytest.MonkeyPatch, **files: bytes) -> list[dict[str, object]]:
@@ -239,6 +241,36 @@ def test_a_config_of_a_later_kind_or_of_another_model_fails_the_build(
 
     assert "lighton_ocr" in check("4.57.1", _config(tmp_path, model_type="lighton_ocr"))
     assert "['Other']" in check("4.57.1", _config(tmp_path, architecture="Other"))
+
+
+def _plugin(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(_FOLDER / "vision_plugin"))
+    return importlib.import_module("pagemill_vision.installation")
+
+
+def test_the_plugin_is_written_for_the_vllm_of_the_image_and_found_by_its_entry_point(
+    build: cloudbuild_v1.Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tomllib.loads((_FOLDER / "vision_plugin" / "pyproject.toml").read_text())
+    entry_points = project["project"]["entry-points"]["vllm.general_plugins"]
+    plugin = _plugin(monkeypatch)
+
+    assert build.substitutions["_BASE_IMAGE"].startswith(f"vllm/vllm-openai:v{plugin.VERSION}-")
+    assert [EntryPoint("", value, "").load().__name__ for value in entry_points.values()] == ["register"]
+    assert "pip install --no-cache-dir --no-deps --no-build-isolation /build/vision_plugin" in _DOCKERFILE
+
+
+def test_a_plugin_that_does_not_fit_the_vllm_of_the_image_fails_the_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    script, plugin = _script("check_image"), _plugin(monkeypatch)
+    monkeypatch.setattr(plugin, "install", lambda: "installed")
+    fits = script.check_plugin()
+
+    def refuse() -> str:
+        raise RuntimeError("this is vLLM 0.23.0")
+
+    monkeypatch.setattr(plugin, "install", refuse)
+
+    assert (fits, script.check_plugin()) == ("", "this is vLLM 0.23.0")
 
 
 @pytest.mark.parametrize("serves", [True, False])

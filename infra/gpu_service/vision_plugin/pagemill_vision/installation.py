@@ -1,4 +1,4 @@
-"""Whether this vLLM is the one that the replacement was written for; then, in it."""
+"""Whether this vLLM is the one that the replacements were written for; then, into it."""
 
 from __future__ import annotations
 
@@ -7,52 +7,64 @@ import inspect
 from importlib import import_module
 from typing import Any
 
-from pagemill_vision import packed
+from pagemill_vision import decoder, packed, pixels
 
-PIXTRAL = "vllm.model_executor.models.pixtral"
-MODEL, MODEL_CLASS = "vllm.model_executor.models.lightonocr", "LightOnOCRForConditionalGeneration"
 VERSION = "0.22.1"
 # SHA-256 over the source of the classes below in vLLM 0.22.1: `python -m pagemill_vision.installation` prints it.
-SOURCE = "e35c8f6319b12422c287efe82ac857c6791110f1d9d0730d5cdefd07b6e33c35"
-_CLASSES = ("PixtralHFAttention", "PixtralHFTransformerBlock", "PixtralHFTransformer", "PixtralHFVisionModel")
+SOURCE = "3c132f2d91b4644c53dcff7594eef6f12a217bead348c714c81e8f0ae2d3eb78"
+_MODELS = "vllm.model_executor.models"
+_MODEL = "LightOnOCRForConditionalGeneration"
+_CLASSES = {  # by module: what is replaced, and what passes its arguments on
+    "pixtral": ("PixtralHFAttention", "PixtralHFTransformerBlock", "PixtralHFTransformer", "PixtralHFVisionModel"),
+    "qwen3": ("Qwen3Attention",),
+    "lightonocr": ("LightOnOCRMultiModalProcessor", _MODEL),
+}
 _FIXED = "MMEncoderAttention"  # what versions with boundaries call it
 
 
 def install() -> str:
-    """Put the replacement in, once; tell what was done.
+    """Put the replacements in, once; tell what was done.
 
     Raises:
-        RuntimeError: It does not fit.
+        RuntimeError: They do not fit.
     """
-    vllm, pixtral = import_module("vllm"), import_module(PIXTRAL)
-    attention = pixtral.PixtralHFAttention
+    vllm, models = import_module("vllm"), {name: import_module(f"{_MODELS}.{name}") for name in _CLASSES}
+    attention: Any = models["pixtral"].PixtralHFAttention
     if getattr(attention, "packed_by_pagemill", False):
         return "installed before"
     if _FIXED in inspect.getsource(attention):
         return f"vLLM {vllm.__version__} has its own"
-    found = digest(pixtral)
-    version = vllm.__version__.partition("+")[0]
-    if version != VERSION or found != SOURCE:
+    found = digest(models)
+    if vllm.__version__.partition("+")[0] != VERSION or found != SOURCE:
         raise RuntimeError(
             f"pagemill-vision replaces the vision attention of vLLM {VERSION} (source {SOURCE[:12]}), and this is vLLM "
             f"{vllm.__version__} (source {found[:12]}); build the image with vllm/vllm-openai:v{VERSION}-cu129, or set "
             "PAGEMILL_VISION=0 to run without: slower, and with more memory for each page that is read at once"
         )
-    pixtral.PixtralHFAttention.__init__ = packed.initialized(attention.__init__)
-    pixtral.PixtralHFAttention.forward = packed.attention_forward(pixtral)
-    pixtral.PixtralHFVisionModel.forward = packed.tower_forward(pixtral)
+    _replace(models)
     attention.packed_by_pagemill = True
     # Registered as a class, vLLM need not start a process of its own to look at it, which takes as long as a start.
-    model: Any = getattr(import_module(MODEL), MODEL_CLASS)
-    vllm.ModelRegistry.register_model(MODEL_CLASS, model)
+    vllm.ModelRegistry.register_model(_MODEL, getattr(models["lightonocr"], _MODEL))
     return f"installed into vLLM {vllm.__version__}"
 
 
-def digest(pixtral: Any) -> str:
-    """SHA-256 over the source that is replaced, and over what passes its arguments on."""
-    source = "".join(inspect.getsource(getattr(pixtral, name)) for name in _CLASSES)
-    return hashlib.sha256(source.encode()).hexdigest()
+def _replace(models: dict[str, Any]) -> None:
+    pixtral = models["pixtral"]
+    attention, tower = pixtral.PixtralHFAttention, pixtral.PixtralHFVisionModel
+    attention.__init__ = packed.attention_init(attention.__init__)
+    attention.forward = packed.attention_forward()
+    tower.__init__ = packed.tower_init(tower.__init__, pixtral.torch)
+    tower.forward = packed.tower_forward(pixtral)
+    models["qwen3"].Qwen3Attention.forward = decoder.attention_forward()
+    processor = models["lightonocr"].LightOnOCRMultiModalProcessor
+    processor._call_hf_processor = pixels.processor_call(processor._call_hf_processor)  # noqa: SLF001 -- vLLM's own hook
+
+
+def digest(models: dict[str, Any]) -> str:
+    """SHA-256 over the source of the classes, by the names of their modules."""
+    sources = (inspect.getsource(getattr(models[name], cls)) for name, classes in _CLASSES.items() for cls in classes)
+    return hashlib.sha256("".join(sources).encode()).hexdigest()
 
 
 if __name__ == "__main__":
-    print(digest(import_module(PIXTRAL)))  # noqa: T201 -- it is what this is for
+    print(digest({name: import_module(f"{_MODELS}.{name}") for name in _CLASSES}))  # noqa: T201 -- it is what this is for

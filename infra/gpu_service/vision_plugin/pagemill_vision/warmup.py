@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import functools
 import io
 import logging
+import os
 import sys
+import threading
 import time
 from importlib import import_module
 from typing import Any
@@ -34,9 +37,30 @@ def install() -> bool:
         await init_app_state(engine_client, state, args, *rest, **named)
         await warm_up(state.openai_serving_chat, args.served_model_name[0])
 
-    warmed.warmed_by_pagemill = True  # type: ignore[attr-defined] -- a mark of ours
+    warmed.warmed_by_pagemill = True  # type: ignore[attr-defined]  # a mark of ours
     server.init_app_state = warmed
+    _prepare_meanwhile(import_module("vllm.v1.engine.async_llm"))
     return True
+
+
+def _prepare_meanwhile(async_llm: Any) -> None:
+    """Have the API server load its image processor while it waits for the engine, not afterwards."""
+    make = async_llm.renderer_from_config
+
+    def made(*args: Any, **named: Any) -> Any:
+        renderer = make(*args, **named)
+        # A process that has threads should not be forked: the engine is what is forked next, so the thread comes after.
+        os.register_at_fork(after_in_parent=functools.cache(functools.partial(_prepare, renderer)))
+        return renderer
+
+    async_llm.renderer_from_config = made
+
+
+def _prepare(renderer: Any) -> None:
+    def read() -> None:
+        renderer._warmup_mm_processor(renderer.mm_processor, log_prefix="Early multi-modal")  # noqa: SLF001
+
+    threading.Thread(target=read, name="early-warm-up", daemon=True).start()
 
 
 async def warm_up(chat: Any, model: str) -> None:
