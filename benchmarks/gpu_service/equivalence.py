@@ -38,7 +38,10 @@ def towers(folder: str) -> Any:
     ours = pixtral.PixtralHFAttention.forward, pixtral.PixtralHFVisionModel.forward
     if stock == ours:
         raise RuntimeError("the plugin changed nothing")
-    engine = arguments.EngineArgs(model=folder, load_format="dummy", max_model_len=8192).create_engine_config()
+    without_compiler = {"mode": 0}  # as deployed: vLLM's own kernels, not what torch.compile makes of plain PyTorch
+    engine = arguments.EngineArgs(
+        model=folder, load_format="dummy", max_model_len=8192, compilation_config=without_compiler
+    ).create_engine_config()
     with config.set_current_vllm_config(engine), tempfile.NamedTemporaryFile() as meeting:
         distributed.init_distributed_environment(1, 0, f"file://{meeting.name}", 0)
         distributed.initialize_model_parallel(1)

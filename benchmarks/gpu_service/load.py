@@ -1,4 +1,4 @@
-"""Sends page images to a vLLM server, so many at once, with answers of a fixed length: servers compare like with like."""
+"""Sends page images to a vLLM server, so many at once, with answers of a fixed length: like is compared with like."""
 
 from __future__ import annotations
 
@@ -22,11 +22,13 @@ class Load:
     pages: int
     in_flight: int
     tokens: int  # of each answer
+    temperature: float = 0.2
 
     @classmethod
     def parse(cls, text: str) -> Load:
-        """Read `PAGES:IN_FLIGHT:TOKENS`."""
-        return cls(*map(int, text.split(":")))
+        """Read `PAGES:IN_FLIGHT:TOKENS`, or that with a temperature behind."""
+        pages, in_flight, tokens, *temperature = text.split(":")
+        return cls(int(pages), int(in_flight), int(tokens), *map(float, temperature))
 
 
 @dataclass(frozen=True)
@@ -67,12 +69,15 @@ async def measure(url: str, pages: Pages, load: Load) -> Measured:
     problems: list[str] = []
     prompt_tokens = 0
 
+    def body(index: int) -> dict[str, Any]:
+        return pages.body(index, load.tokens, temperature=load.temperature)
+
     async def one(client: httpx.AsyncClient, index: int) -> None:
         nonlocal prompt_tokens
         async with places:
             began = time.perf_counter()
             try:
-                answer = await client.post(f"{url}/v1/chat/completions", json=pages.body(index, load.tokens))
+                answer = await client.post(f"{url}/v1/chat/completions", json=body(index))
                 answer.raise_for_status()
             except httpx.HTTPError as error:
                 problems.append(f"{error!r}"[:300])

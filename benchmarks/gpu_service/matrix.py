@@ -1,7 +1,7 @@
 """Servers in turn on one GPU: how long each takes to start, how fast it reads, how much memory it takes.
 
-`python3 -m benchmarks.gpu_service.matrix PLAN PAGES OUT`: PLAN is a JSON list of servers, as `plans.py` writes it; PAGES
-a folder of PNG images; OUT gets `results.jsonl`, and a log of each server. Needs vLLM and a GPU.
+`python3 -m benchmarks.gpu_service.matrix PLAN PAGES OUT`: PLAN is a JSON list of servers, as `plans.py` writes it;
+PAGES a folder of PNG images; OUT gets `results.jsonl`, and a log of each server. Needs vLLM and a GPU.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,7 @@ import httpx
 
 from benchmarks.gpu_service.load import Load, Pages, measure, texts
 
-_PORT = 8000
-_URL = f"http://127.0.0.1:{_PORT}"
+_FIRST_PORT = 8000
 _START_SECONDS, _STOP_SECONDS, _LOOK_SECONDS = 240.0, 20.0, 0.25
 _FIRST_PAGES, _FIRST_TOKENS = 10, 64  # one after the other, as soon as it is ready
 _SAME_PAGES, _SAME_TOKENS = 48, 64
@@ -36,14 +36,16 @@ _SAME_PAGES, _SAME_TOKENS = 48, 64
 class Memory(threading.Thread):
     """The most memory of the GPU that was in use, in MiB, as its driver says."""
 
-    def __init__(self) -> None:
+    def __init__(self, gpu: int) -> None:
         super().__init__(daemon=True)
         self.peak_mib = 0
+        self._gpu = gpu
         self._over = threading.Event()
 
     def run(self) -> None:
         """Look until told to stop."""
-        command = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits", "-lms", "250"]
+        which = ["-i", str(self._gpu)]
+        command = ["nvidia-smi", *which, "--query-gpu=memory.used", "--format=csv,noheader,nounits", "-lms", "250"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout  # noqa: S101 -- for mypy: it is a pipe
             for line in process.stdout:
@@ -65,7 +67,7 @@ def log_name(server: dict[str, Any]) -> str:
 
 
 @contextlib.contextmanager
-def served(server: dict[str, Any], out: Path) -> Iterator[subprocess.Popen[bytes]]:
+def served(server: dict[str, Any], out: Path, gpu: int) -> Iterator[subprocess.Popen[bytes]]:
     """Start a server with caches of its own, which are empty; stop it with everything that it started."""
     name = log_name(server)
     caches = out / f"{name}-caches"
@@ -76,8 +78,9 @@ def served(server: dict[str, Any], out: Path) -> Iterator[subprocess.Popen[bytes
         "TORCHINDUCTOR_CACHE_DIR": f"{caches}/inductor",
         "CUDA_CACHE_PATH": f"{caches}/cuda",
     }
-    environment = {**os.environ, **where, **server["environment"]}
-    command = [sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", *server["arguments"], "--port", str(_PORT)]
+    environment = {**os.environ, **where, **server["environment"], "CUDA_VISIBLE_DEVICES": str(gpu)}
+    command = [sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", *server["arguments"]]
+    command += ["--port", str(_FIRST_PORT + gpu)]
     with (out / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
     try:
@@ -92,55 +95,61 @@ def served(server: dict[str, Any], out: Path) -> Iterator[subprocess.Popen[bytes
         shutil.rmtree(caches, ignore_errors=True)
 
 
-async def ready(process: subprocess.Popen[bytes]) -> bool:
+async def ready(process: subprocess.Popen[bytes], url: str) -> bool:
     """Wait until the server says that it is healthy; tell whether it ever did."""
     deadline = time.monotonic() + _START_SECONDS
     async with httpx.AsyncClient(timeout=5.0) as client:
         while time.monotonic() < deadline and process.poll() is None:
             with contextlib.suppress(httpx.HTTPError):
-                if (await client.get(f"{_URL}/health")).is_success:
+                if (await client.get(f"{url}/health")).is_success:
                     return True
             await asyncio.sleep(_LOOK_SECONDS)
     return False
 
 
-async def run(server: dict[str, Any], pages: Pages, out: Path) -> list[dict[str, Any]]:
-    """Everything that is to be known of one server."""
-    found: list[dict[str, Any]] = []
+async def run(server: dict[str, Any], pages: Pages, out: Path, gpu: int) -> None:
+    """Everything that is to be known of one server; what is found is written at once."""
 
     def note(what: str, **figures: Any) -> None:
-        found.append({"server": server["label"], "what": what, **figures})
-        sys.stdout.write(json.dumps(found[-1])[:400] + "\n")
+        line = json.dumps({"server": server["label"], "what": what, **figures})
+        with (out / "results.jsonl").open("a") as results:
+            results.write(line + "\n")
+        sys.stdout.write(line[:400] + "\n")
         sys.stdout.flush()
 
-    memory, began = Memory(), time.monotonic()
+    url, memory, began = f"http://127.0.0.1:{_FIRST_PORT + gpu}", Memory(gpu), time.monotonic()
     memory.start()
-    with served(server, out) as process:
-        if not await ready(process):
+    with served(server, out, gpu) as process:
+        if not await ready(process, url):
             note("start", failed=(out / f"{log_name(server)}.log").read_text()[-1500:], peak_mib=memory.stop())
-            return found
+            return
         healthy = time.monotonic() - began
-        first = [(await measure(_URL, pages, Load(1, 1, _FIRST_TOKENS))).median_seconds for _ in range(_FIRST_PAGES)]
+        first = [(await measure(url, pages, Load(1, 1, _FIRST_TOKENS))).median_seconds for _ in range(_FIRST_PAGES)]
         note("start", healthy_seconds=healthy, first_page_seconds=healthy + first[0], pages_seconds=first)
-        await measure(_URL, pages, Load(8, 8, _FIRST_TOKENS))
+        await measure(url, pages, Load(8, 8, _FIRST_TOKENS))
         for text in server["loads"]:
             load = Load.parse(text)
-            measured = await measure(_URL, pages, load)
-            note("load", in_flight=load.in_flight, tokens=load.tokens, **measured.as_dict())
+            measured = await measure(url, pages, load)
+            note("load", **asdict(load), **measured.as_dict())
         if server.get("texts"):
-            said = await texts(_URL, pages, count=_SAME_PAGES, in_flight=server["texts"], tokens=_SAME_TOKENS)
-            found.append({"server": server["label"], "what": "texts", "texts": said})
+            said = await texts(url, pages, count=_SAME_PAGES, in_flight=server["texts"], tokens=_SAME_TOKENS)
+            note("texts", texts=said)
+        if server.get("profile"):
+            async with httpx.AsyncClient(timeout=120) as client:
+                (await client.post(f"{url}/start_profile")).raise_for_status()
+                await measure(url, pages, Load(8, 8, _FIRST_TOKENS))
+                (await client.post(f"{url}/stop_profile")).raise_for_status()
         note("memory", peak_mib=memory.stop())
-    return found
 
 
 async def main() -> int:
-    """Run the servers of a plan, one after the other; what is found is written at once."""
+    """Run the servers of a plan, one after the other."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("plan", type=Path)
     parser.add_argument("pages", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--seconds", type=float, default=3600.0, help="begin no server after this")
+    parser.add_argument("--gpu", type=int, default=0, help="number of the GPU; each has servers of its own")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     pages, began = Pages(options.pages), time.monotonic()
@@ -148,9 +157,7 @@ async def main() -> int:
         if time.monotonic() - began > options.seconds:
             sys.stdout.write(f"no time for {server['label']}\n")
             continue
-        found = await run(server, pages, options.out)
-        with (options.out / "results.jsonl").open("a") as results:
-            results.writelines(json.dumps(line) + "\n" for line in found)
+        await run(server, pages, options.out, options.gpu)
     return 0
 
 

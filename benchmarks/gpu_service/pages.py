@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from pagemill.adapters.pdf_pages import RenderOptions
@@ -12,12 +13,11 @@ from pagemill.adapters.pdfium import PdfiumRasterizer
 SAMPLES = Path(__file__).parents[2] / "tests" / "samples"
 
 
-async def main(folder: Path) -> int:
+async def draw(samples: Sequence[Path], folder: Path) -> int:
     """Write one PNG a page that has ink."""
-    folder.mkdir(parents=True, exist_ok=True)
     options = RenderOptions(longest_edge_px=1540, max_dpi=300, skip_blank=True, prefer_text=False)
     async with PdfiumRasterizer(workers=1, page_seconds=60, memory_bytes=2**31, options=options) as rasterizer:
-        for path in sorted(SAMPLES.glob("*.pdf")):
+        for path in samples:
             for number in range(1, await rasterizer.page_count(path) + 1):
                 page = await rasterizer.render(path, number)
                 if page.png:
@@ -26,5 +26,12 @@ async def main(folder: Path) -> int:
     return 0
 
 
+def main() -> int:
+    """Draw them into the folder that is named."""
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    return asyncio.run(draw(sorted(SAMPLES.glob("*.pdf")), folder))
+
+
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main(Path(sys.argv[1]))))
+    sys.exit(main())

@@ -9,6 +9,7 @@ import argparse
 import json
 import re
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,11 @@ from pagemill.service_settings import ServiceSettings
 MODEL = "lightonai/LightOnOCR-2-1B"
 DOCKERFILE = Path(__file__).parents[2] / "infra" / "gpu_service" / "Dockerfile"
 _PLACE = {"--host", "--port"}  # where the benchmark decides
-_ALWAYS = ("--load-format", "dummy")
+_DUMMY = ("--load-format", "dummy")
 # What the specification says, and otherwise vLLM's defaults; requests as ours.
 _STOCK = ("--limit-mm-per-prompt", '{"image": 1}', "--mm-processor-cache-gb", "0", "--no-enable-prefix-caching")
-_L4_GIB, _L4_SHARE = 24.0, 0.8
-_BARE = {  # FlashInfer compiles when it is first asked, and these machines have no compiler for it
-    "VLLM_USE_FLASHINFER_SAMPLER": "0",
+_L4_GB, _L4_SHARE, _L4_BUDGET = 24.0, 0.8, 2048  # vLLM's default budget for a GPU of less than 70 GB
+_BARE = {
     "VLLM_NO_USAGE_STATS": "1",
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
@@ -50,14 +50,14 @@ def stock(label: str, folder: str, *loads: str, sequences: int = 8, **changes: A
 
 def _server(
     label: str,
-    arguments: list[str],
-    environment: dict[str, str],
-    loads: tuple[str, ...],
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    loads: Sequence[str],
     *,
-    budget: int | None = None,
-    memory: float | None = None,
-    environment_too: dict[str, str] | None = None,
+    more: Sequence[str] = (),
+    environment_too: Mapping[str, str] | None = None,
     texts: int = 0,
+    weights: bool = False,
 ) -> dict[str, Any]:
     """One server of a plan.
 
@@ -66,21 +66,18 @@ def _server(
         arguments: Of `vllm serve`.
         environment: Of its process.
         loads: `PAGES:IN_FLIGHT:TOKENS` each.
-        budget: `--max-num-batched-tokens`; None: vLLM's default, 8,192 on a large GPU and 2,048 on an L4.
-        memory: Share of the GPU's memory, instead of 0.8.
+        more: Arguments that come last, and so instead of the same ones before.
         environment_too: More of the environment.
         texts: Pages in flight for the texts that servers are compared by; 0: none.
+        weights: Load the folder's weights instead of making some up.
     """
-    if memory is not None:
-        arguments[arguments.index("--gpu-memory-utilization") + 1] = f"{memory:.4f}"
-    if budget is not None:
-        arguments = [*arguments, "--max-num-batched-tokens", str(budget)]
     return {
         "label": label,
-        "arguments": [*arguments, *_ALWAYS],
+        "arguments": [*arguments, *(() if weights else _DUMMY), *more],
         "environment": {**_BARE, **environment, **(environment_too or {})},
         "loads": list(loads),
         "texts": texts,
+        "profile": "--profiler-config" in more,
     }
 
 
@@ -91,40 +88,48 @@ def image_environment() -> dict[str, str]:
 
 
 def acceptance(folder: str, _gpu_gib: float) -> list[dict[str, Any]]:
-    """Stock and ours, at eight and at twenty-four in flight."""
+    """Stock and ours at eight in flight; the texts of both."""
+    loads = "24:8:16", "48:8:700"
     return [
-        stock("stock, 8 sequences", folder, "24:8:16", "48:8:700", texts=1),
-        ours("ours, 8 sequences", folder, "24:8:16", "48:8:700", "8:1:700", "24:4:700", texts=1),
-        stock("stock, 24 sequences", folder, "72:24:700", sequences=24),
-        ours("ours, 24 sequences", folder, "72:24:700", sequences=24),
+        stock("stock, 8 sequences", folder, *loads, texts=1),
+        ours("ours, 8 sequences", folder, *loads, texts=1),
+    ]
+
+
+def table(folder: str, _gpu_gib: float) -> list[dict[str, Any]]:
+    """Stock and ours with twenty-four sequences: as many in flight, and a round of each number in flight and length."""
+    rounds = [f"{pages}:{pages}:{tokens}" for tokens in (16, 300, 700, 1500) for pages in (1, 4, 8, 16, 24)]
+    return [
+        stock("stock, 24 sequences", folder, "72:24:700", *rounds, sequences=24),
+        ours("ours, 24 sequences", folder, "72:24:700", *rounds, sequences=24),
     ]
 
 
 def l4(folder: str, gpu_gib: float) -> list[dict[str, Any]]:
-    """What fits into the memory that vLLM may use of an L4, and the encoder's budget that an L4 has by default."""
-    memory = _L4_GIB * _L4_SHARE / gpu_gib
+    """What fits into the memory that vLLM may use of an L4; stock with the budget that an L4 has by default."""
+    share = _L4_GB * 1e9 / 2**30 * _L4_SHARE / gpu_gib
+    memory, loads = ("--gpu-memory-utilization", f"{share:.4f}"), ("24:8:16", "48:8:700")
+    budget = ("--max-num-batched-tokens", str(_L4_BUDGET))
     return [
-        stock("stock, L4's memory and budget", folder, "24:8:16", "48:8:700", budget=2048, memory=memory),
-        ours("ours, L4's memory and budget", folder, "24:8:16", "48:8:700", budget=2048, memory=memory),
-        ours("ours, L4's memory, budget 16,384", folder, "24:8:16", "48:8:700", budget=16384, memory=memory),
-        stock("stock, L4's memory, budget 24,576", folder, "24:24:16", sequences=24, budget=24576, memory=memory),
-        ours("ours, L4's memory, budget 24,576", folder, "24:24:16", sequences=24, budget=24576, memory=memory),
+        stock("stock, an L4's memory and budget", folder, *loads, more=(*memory, *budget)),
+        ours("ours, an L4's memory", folder, *loads, more=memory),
     ]
 
 
-def throughput(folder: str, _gpu_gib: float) -> list[dict[str, Any]]:
-    """Twenty-four in flight, and vLLM's second model runner, which leaves more to the GPU."""
-    second = {"VLLM_USE_V2_MODEL_RUNNER": "1"}
-    return [
-        stock("stock, 24 sequences", folder, "72:24:700", sequences=24),
-        ours("ours, 24 sequences", folder, "72:24:700", sequences=24),
-        ours("ours, 8 sequences, runner 2", folder, "24:8:16", "48:8:700", environment_too=second),
-        ours("ours, 8 sequences", folder, "24:8:16", "48:8:700"),
-        ours("ours, 24 sequences, runner 2", folder, "72:24:700", sequences=24, environment_too=second),
-    ]
+def start(folder: str, _gpu_gib: float) -> list[dict[str, Any]]:
+    """A start with the folder's own weights."""
+    return [ours("ours, weights from a file", folder, "24:8:16", "48:8:700", weights=True)]
 
 
-PLANS = {"acceptance": acceptance, "throughput": throughput, "l4": l4}
+def profile(folder: str, _gpu_gib: float) -> list[dict[str, Any]]:
+    """Where the time goes: steps.py, and a trace of torch's profiler."""
+    trace = {"profiler": "torch", "torch_profiler_dir": "trace", "torch_profiler_with_stack": False}
+    more, measured = ("--profiler-config", json.dumps(trace)), {"STEPS": "steps.jsonl"}
+    loads = "24:8:16", "48:8:700", "24:8:700:0", "16:4:700"
+    return [ours("ours, measured", folder, *loads, more=more, environment_too=measured)]
+
+
+PLANS = {"acceptance": acceptance, "table": table, "l4": l4, "start": start, "profile": profile}
 
 
 def main() -> int:
@@ -132,7 +137,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", choices=PLANS)
     parser.add_argument("folder", help="of the model")
-    parser.add_argument("--gpu-gib", type=float, default=139.8, help="memory of the GPU")
+    parser.add_argument("--gpu-gib", type=float, default=79.6, help="memory of the GPU")
     options = parser.parse_args()
     sys.stdout.write(json.dumps(PLANS[options.name](options.folder, options.gpu_gib), indent=1) + "\n")
     return 0
