@@ -21,7 +21,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED DO_NOT_TRACK ORT_DISABLE_TELEMETRY
 # A Prefect server, another project's environment or another interpreter that the shell knows is none of ours.
 unexport PREFECT_API_URL PREFECT_API_KEY PREFECT_PROFILE VIRTUAL_ENV UV_PYTHON PYTHONPATH PYTHONHOME
 
-.PHONY: help setup run server test browser check lint types layers lock hygiene bench clean
+.PHONY: help setup run server test browser vision check lint types layers lock hygiene bench clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,20 @@ test: $(SYNCED) | .cache ## Run the tests: first the quick ones, then whole batc
 
 browser: $(SYNCED) | .cache ## Run the tests that drive the Prefect UI in Chromium; pictures go to .cache/pictures
 	$(PYTEST) -m browser $(ARGS)
+
+# vLLM's own sources, in an environment of their own: its libraries and ours do not go together. pip, because it knows where
+# this machine keeps a torch for CPUs, if it does.
+VLLM := .cache/vllm
+VISION := tests/vision_plugin
+
+$(VLLM)/.installed: $(VISION)/requirements.txt Makefile | .cache
+	$(PYTHON) -m venv --clear $(VLLM)
+	$(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check -r $(VISION)/requirements.txt
+	$(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps vllm==0.22.1 torchvision==0.28.0
+	@touch $@
+
+vision: $(VLLM)/.installed ## Test the GPU image's plugin beside the vLLM that it is written for, on this CPU
+	PYTHONPATH="$(CURDIR)" $(VLLM)/bin/python -m pytest -c $(VISION)/pytest.ini --confcutdir $(VISION) $(VISION) $(ARGS)
 
 check: lint types layers lock hygiene ## Everything but the tests: style, types, layers, lock, hygiene
 
