@@ -1,0 +1,104 @@
+"""A table of what `matrix.py` found, and a drawing of it.
+
+`python -m benchmarks.gpu_service.report RESULTS [PICTURE.svg]`: each of our servers is compared with the stock one of
+the same name. The drawing needs matplotlib: `.venv/bin/uv run --with matplotlib python -m …`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+_OURS, _STOCK = "ours", "stock"
+Rates = Mapping[tuple[int, int], float]  # pages a second by in flight and tokens; of the longest of several loads
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The lines of a file of results."""
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def rates(lines: Sequence[Mapping[str, Any]], server: str) -> Rates:
+    """Pages a second of a server. Where a load was measured twice, the one of more pages counts."""
+    loads = [line for line in lines if line["server"] == server and line["what"] == "load"]
+    loads.sort(key=lambda line: line.get("pages", 0))
+    return {(line["in_flight"], line["tokens"]): line["pages_per_second"] for line in loads}
+
+
+def pairs(lines: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Stock server and ours, by what follows the first comma or word of their names."""
+    servers = list(dict.fromkeys(str(line["server"]) for line in lines))
+    stock = {server.removeprefix(_STOCK): server for server in servers if server.startswith(_STOCK)}
+    for server in servers:
+        kind = server.removeprefix(_OURS)
+        alike = [other for name, other in stock.items() if name == kind or name.startswith(f"{kind} and ")]
+        if server.startswith(_OURS) and alike:
+            yield alike[0], server
+
+
+def compared(lines: Sequence[Mapping[str, Any]]) -> Table:
+    """Every figure that both servers of a pair have, and their ratio."""
+    table = Table(box=None)
+    for title in ("", "stock", "ours", "ours / stock"):
+        table.add_column(title, justify="left" if not title else "right")
+    for stock, ours in pairs(lines):
+        table.add_row(f"[bold]{ours.removeprefix(_OURS).strip(', ')}")
+        before, after = rates(lines, stock), rates(lines, ours)
+        for in_flight, tokens in sorted(before.keys() & after.keys(), key=lambda key: (key[1], key[0])):
+            key = in_flight, tokens
+            what = f"pages/s, {in_flight} in flight, {tokens} tokens"
+            table.add_row(what, f"{before[key]:.2f}", f"{after[key]:.2f}", f"{after[key] / before[key]:.2f}")
+        for what, name in (("first_page_seconds", "s until the first page is read"), ("peak_mib", "MiB at most")):
+            old, new = (_figure(lines, server, what) for server in (stock, ours))
+            if old and new:
+                table.add_row(name, f"{old:.0f}", f"{new:.0f}", f"{new / old:.2f}")
+    return table
+
+
+def _figure(lines: Sequence[Mapping[str, Any]], server: str, what: str) -> float:
+    return next((float(line[what]) for line in lines if line["server"] == server and what in line), 0.0)
+
+
+def draw(lines: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Pages a second over pages in flight, a panel for each length of text, of the pair that has the most figures."""
+    pyplot = import_module("matplotlib.pyplot")
+    stock, ours = max(pairs(lines), key=lambda pair: len(rates(lines, pair[1])))
+    lengths = sorted({tokens for _, tokens in rates(lines, ours)})
+    size = 3 * len(lengths), 3
+    figure, panels = pyplot.subplots(1, len(lengths), figsize=size, layout="constrained", squeeze=False)
+    for panel, tokens in zip(panels[0], lengths, strict=True):
+        for server, colour in ((stock, "#888888"), (ours, "#c03020")):
+            found = rates(lines, server).items()
+            points = sorted((in_flight, rate) for (in_flight, length), rate in found if length == tokens)
+            panel.plot(*zip(*points, strict=True), marker="o", color=colour, label=server)
+        panel.set(title=f"{tokens} tokens a page", xlabel="pages in flight", ylim=0, xticks=[1, 4, 8, 16, 24])
+        panel.grid(alpha=0.3)
+    panels[0][0].set_ylabel("pages a second")
+    panels[0][0].legend(frameon=False, fontsize="small")
+    pyplot.rcParams["svg.hashsalt"] = "pagemill"
+    figure.savefig(path, metadata={"Date": None})
+
+
+def main() -> int:
+    """Print the table; draw, where a picture is named."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("results", type=Path)
+    parser.add_argument("picture", type=Path, nargs="?")
+    options = parser.parse_args()
+    lines = read(options.results)
+    Console(width=100).print(compared(lines))
+    if options.picture:
+        draw(lines, options.picture)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
