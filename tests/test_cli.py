@@ -147,7 +147,19 @@ def test_a_dry_run_lists_documents_and_pages_and_writes_nothing(alone: Pagemill,
     assert "a.pdf" in output
     assert "the file is empty" in output
     assert "2 documents, 3 pages; a run would read 3 of them" in output
+    assert "Estimate" not in output  # the embedded service costs nothing
     assert not (tmp_path / "out").exists()
+
+
+def test_a_dry_run_estimates_what_a_paid_endpoint_would_take_and_cost(alone: Pagemill, tmp_path: Path) -> None:
+    numbered_pdf(tmp_path / "in/a.pdf", 100)
+
+    status, output, _ = alone(
+        "run", tmp_path / "in", tmp_path / "out", "--endpoint", "https://ocr.example", "--dry-run"
+    )
+
+    assert status == 0
+    assert "700 tokens a page and 8 in flight, once it is awake: 0:03:27 h, $0.08." in " ".join(output.split())
 
 
 @pytest.mark.flow

@@ -19,6 +19,7 @@ from pagemill.service_settings import ServiceSettings
 MODEL = "lightonai/LightOnOCR-2-1B"
 DOCKERFILE = Path(__file__).parents[2] / "infra" / "gpu_service" / "Dockerfile"
 _PLACE = {"--host", "--port"}  # where the benchmark decides
+_SERVERS_OWN = ("VLLM_", "PAGEMILL_")  # of the image's environment; the rest is for any program
 _DUMMY = ("--load-format", "dummy")
 # What the specification says, and otherwise vLLM's defaults; requests as ours.
 _STOCK = ("--limit-mm-per-prompt", '{"image": 1}', "--mm-processor-cache-gb", "0", "--no-enable-prefix-caching")
@@ -83,8 +84,9 @@ def _server(
 
 def image_environment() -> dict[str, str]:
     """What the Dockerfile sets for vLLM and the plugin, but for folders."""
-    found = re.findall(r"\b((?:VLLM|PAGEMILL)_\w+)=([^\s\\/]+)(?=\s|$)", DOCKERFILE.read_text())
-    return dict(found)
+    (declared,) = re.findall(r"^ENV ((?:.*\\\n)*.*)$", DOCKERFILE.read_text(), re.MULTILINE)
+    found = dict(setting.split("=", 1) for setting in declared.replace("\\\n", " ").split())
+    return {name: value for name, value in found.items() if name.startswith(_SERVERS_OWN) and "/" not in value}
 
 
 def acceptance(folder: str, _gpu_gib: float) -> list[dict[str, Any]]:

@@ -83,7 +83,7 @@ def draw(lines: Sequence[Mapping[str, Any]], path: Path) -> None:
         panel.grid(alpha=0.3)
     panels[0][0].set_ylabel("pages a second")
     panels[0][0].legend(frameon=False, fontsize="small")
-    pyplot.rcParams["svg.hashsalt"] = "pagemill"
+    pyplot.rcParams.update({"svg.hashsalt": "pagemill", "svg.fonttype": "none"})  # the same again; text as text
     figure.savefig(path, metadata={"Date": None})
 
 

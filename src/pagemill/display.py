@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
 
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
@@ -80,7 +81,7 @@ def print_survey(documents: list[SurveyedDocument], console: Console, *, in_flig
         seconds = to_read / pages_per_second(L4, in_flight)
         console.print(
             f"Estimate for one L4, {TEXT_TOKENS} tokens a page and {in_flight} in flight, once it is awake: "
-            f"{seconds / 60:.0f} min, ${busy_cost_usd(seconds, usd_per_second=usd_per_second):.2f}.",
+            f"{timedelta(seconds=round(seconds))} h, ${busy_cost_usd(seconds, usd_per_second=usd_per_second):.2f}.",
             highlight=False,
         )
 

@@ -198,7 +198,15 @@ async def test_each_deployment_leaves_its_page_and_a_link_to_the_log(deployer: D
     pages = {artifact.key: str(artifact.data) for artifact in found}
 
     assert "build-1" in pages["build-log"]
-    for part in ("@sha256:", "first token", "french-german p. 1", "--max-num-seqs 8", "an hour", "lightonocr-00001"):
+    for part in (
+        "@sha256:",
+        "first token",
+        "french-german p. 1",
+        "--max-num-seqs 8",
+        "an hour",
+        "1,000 pages",
+        "lightonocr-00001",
+    ):
         assert part in pages["deployment"], part
 
 
