@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,8 @@ import httpx
 from benchmarks.gpu_service.load import Load, Pages, measure, texts
 
 _FIRST_PORT = 8000
-_START_SECONDS, _STOP_SECONDS, _LOOK_SECONDS = 240.0, 20.0, 0.25
+_START_SECONDS, _STOP_SECONDS, _LOOK_SECONDS, _LOOK_SECONDS_AT_MOST = 240.0, 20.0, 0.25, 10.0
+_OF_THE_PLAN = {"PAGEMILL_VISION", "VLLM_PLUGINS"}  # no shell's
 _FIRST_PAGES, _FIRST_TOKENS = 10, 64  # one after the other, as soon as it is ready
 _SAME_PAGES, _SAME_TOKENS = 48, 64
 
@@ -39,24 +40,25 @@ class Memory(threading.Thread):
     def __init__(self, gpu: int) -> None:
         super().__init__(daemon=True)
         self.peak_mib = 0
-        self._gpu = gpu
-        self._over = threading.Event()
+        self._read = threading.Event()
+        which = ["-i", str(gpu)]
+        command = ["nvidia-smi", *which, "--query-gpu=memory.used", "--format=csv,noheader,nounits", "-lms", "250"]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
     def run(self) -> None:
         """Look until told to stop."""
-        which = ["-i", str(self._gpu)]
-        command = ["nvidia-smi", *which, "--query-gpu=memory.used", "--format=csv,noheader,nounits", "-lms", "250"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout  # noqa: S101 -- for mypy: it is a pipe
-            for line in process.stdout:
+        assert self._process.stdout  # noqa: S101 -- for mypy: it is a pipe
+        with self._process.stdout as lines:
+            for line in lines:
                 if line.strip().isdigit():
                     self.peak_mib = max(self.peak_mib, int(line))
-                if self._over.is_set():
-                    process.kill()
+                    self._read.set()
 
     def stop(self) -> int:
-        """Stop, and return the peak."""
-        self._over.set()
+        """Stop, after a first look at least, and return the peak."""
+        self._read.wait(_LOOK_SECONDS_AT_MOST)
+        self._process.kill()
+        self._process.wait()
         self.join()
         return self.peak_mib
 
@@ -78,7 +80,8 @@ def served(server: dict[str, Any], out: Path, gpu: int) -> Iterator[subprocess.P
         "TORCHINDUCTOR_CACHE_DIR": f"{caches}/inductor",
         "CUDA_CACHE_PATH": f"{caches}/cuda",
     }
-    environment = {**os.environ, **where, **server["environment"], "CUDA_VISIBLE_DEVICES": str(gpu)}
+    outside = {name: value for name, value in os.environ.items() if name not in _OF_THE_PLAN}
+    environment = {**outside, **where, **server["environment"], "CUDA_VISIBLE_DEVICES": str(gpu)}
     command = [sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", *server["arguments"]]
     command += ["--port", str(_FIRST_PORT + gpu)]
     with (out / f"{name}.log").open("wb") as log:
@@ -120,26 +123,41 @@ async def run(server: dict[str, Any], pages: Pages, out: Path, gpu: int) -> None
     url, memory, began = f"http://127.0.0.1:{_FIRST_PORT + gpu}", Memory(gpu), time.monotonic()
     memory.start()
     with served(server, out, gpu) as process:
-        if not await ready(process, url):
-            note("start", failed=(out / f"{log_name(server)}.log").read_text()[-1500:], peak_mib=memory.stop())
-            return
-        healthy = time.monotonic() - began
-        first = [(await measure(url, pages, Load(1, 1, _FIRST_TOKENS))).median_seconds for _ in range(_FIRST_PAGES)]
-        note("start", healthy_seconds=healthy, first_page_seconds=healthy + first[0], pages_seconds=first)
-        await measure(url, pages, Load(8, 8, _FIRST_TOKENS))
-        for text in server["loads"]:
-            load = Load.parse(text)
-            measured = await measure(url, pages, load)
-            note("load", **asdict(load), **measured.as_dict())
-        if server.get("texts"):
-            said = await texts(url, pages, count=_SAME_PAGES, in_flight=server["texts"], tokens=_SAME_TOKENS)
-            note("texts", texts=said)
-        if server.get("profile"):
-            async with httpx.AsyncClient(timeout=120) as client:
-                (await client.post(f"{url}/start_profile")).raise_for_status()
-                await measure(url, pages, Load(8, 8, _FIRST_TOKENS))
-                (await client.post(f"{url}/stop_profile")).raise_for_status()
-        note("memory", peak_mib=memory.stop())
+        try:
+            if await ready(process, url):
+                healthy = time.monotonic() - began
+                first = [await _page_seconds(url, pages) for _ in range(_FIRST_PAGES)]
+                note("start", healthy_seconds=healthy, first_page_seconds=healthy + first[0], pages_seconds=first)
+                await _loaded(server, url, pages, note)
+            else:
+                note("failed", error=(out / f"{log_name(server)}.log").read_text()[-1500:])
+        except (RuntimeError, httpx.HTTPError, ValueError) as error:
+            note("failed", error=str(error) or repr(error))  # the next server has its turn all the same
+        finally:
+            note("memory", peak_mib=memory.stop())
+
+
+async def _page_seconds(url: str, pages: Pages) -> float:
+    measured = await measure(url, pages, Load(1, 1, _FIRST_TOKENS))
+    if measured.errors:
+        raise RuntimeError(f"it cannot read a page: {measured.first_error}")
+    return measured.median_seconds
+
+
+async def _loaded(server: dict[str, Any], url: str, pages: Pages, note: Callable[..., None]) -> None:
+    await measure(url, pages, Load(8, 8, _FIRST_TOKENS))
+    for text in server["loads"]:
+        load = Load.parse(text)
+        measured = await measure(url, pages, load)
+        note("load", **asdict(load), **measured.as_dict())
+    if server.get("texts"):
+        said = await texts(url, pages, count=_SAME_PAGES, in_flight=server["texts"], tokens=_SAME_TOKENS)
+        note("texts", texts=said)
+    if server.get("profile"):
+        async with httpx.AsyncClient(timeout=120) as client:
+            (await client.post(f"{url}/start_profile")).raise_for_status()
+            await measure(url, pages, Load(8, 8, _FIRST_TOKENS))
+            (await client.post(f"{url}/stop_profile")).raise_for_status()
 
 
 async def main() -> int:

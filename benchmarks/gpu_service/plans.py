@@ -34,7 +34,7 @@ _BARE = {
 
 def ours(label: str, folder: str, *loads: str, sequences: int = 8, **changes: Any) -> dict[str, Any]:
     """A server as it is deployed."""
-    settings = ServiceSettings(project="any", max_num_seqs=sequences, concurrency=2 * sequences)
+    settings = ServiceSettings.model_construct(max_num_seqs=sequences)  # the defaults, whatever the environment says
     arguments = list(vllm_args(settings, MODEL))
     for flag in _PLACE:
         at = arguments.index(flag)

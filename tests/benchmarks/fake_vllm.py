@@ -1,7 +1,7 @@
 """Stands in for vLLM's command: says how it was started, and serves the fake OCR endpoint.
 
 STARTED names a FIFO, which it and the process beside it hold open as long as they live. With `--die` it does not start,
-and leaves that process behind.
+and leaves that process behind; with `--unwell` it cannot read a page.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.fakes.ocr_endpoint import FakeEndpoint
+from tests.fakes.ocr_endpoint import FakeEndpoint, failing
 
 
-async def _serve(port: int) -> None:
-    async with FakeEndpoint(port=port):
+async def _serve(port: int, *, well: bool) -> None:
+    async with FakeEndpoint(lambda _request: None if well else failing(500), port=port):
         await asyncio.Event().wait()
 
 
@@ -33,7 +33,7 @@ def main() -> None:
     if "--die" in arguments:
         sys.exit("the engine died")
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(int(arguments[arguments.index("--port") + 1])))
+        asyncio.run(_serve(int(arguments[arguments.index("--port") + 1]), well="--unwell" not in arguments))
 
 
 if __name__ == "__main__":

@@ -84,9 +84,9 @@ def test_all_figures_of_a_server_are_written_and_why_another_did_not_start(
 
     assert (done.returncode, done.stderr) == (0, "")
     lines = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
-    start, short, long, same, memory, failed = lines
-    assert [line["what"] for line in lines] == ["start", "load", "load", "texts", "memory", "start"]
-    assert [line["server"] for line in lines] == ["ours"] * 5 + ["stock"]
+    start, short, long, same, memory, failed, memory_too = lines
+    assert [line["what"] for line in lines] == ["start", "load", "load", "texts", "memory", "failed", "memory"]
+    assert [line["server"] for line in lines] == ["ours"] * 5 + ["stock"] * 2
     assert start["first_page_seconds"] == start["healthy_seconds"] + start["pages_seconds"][0]
     assert (len(start["pages_seconds"]), min(start["pages_seconds"]) > 0) == (10, True)
     asked = [[line[name] for name in ("pages", "in_flight", "tokens", "temperature")] for line in (short, long)]
@@ -94,8 +94,34 @@ def test_all_figures_of_a_server_are_written_and_why_another_did_not_start(
     assert all((line["errors"], line["prompt_tokens"]) == (0, 2145) for line in (short, long))
     assert all(line["pages_per_second"] > 0 for line in (short, long))
     assert same["texts"] == [text_of(image_name(path.read_bytes())) for path in sorted(images.iterdir())] * 16
-    assert (memory["peak_mib"], failed["peak_mib"], failed["failed"]) == (3500, 3500, "the engine died\n")
+    assert (memory["peak_mib"], memory_too["peak_mib"], failed["error"]) == (3500, 3500, "the engine died\n")
     assert len(machine.ended()) == 4  # a vLLM and an nvidia-smi for each server
+
+
+@pytest.mark.usefixtures("images")
+def test_a_server_that_cannot_read_its_first_page_says_so_and_the_next_one_has_its_turn(
+    machine: GpuMachine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = [_server("ours", "--unwell"), _server("stock", texts=1)]
+    monkeypatch.setattr(sys, "argv", _argv(["matrix"], machine, tmp_path, plan))
+
+    assert asyncio.run(main()) == 0
+
+    lines = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
+    assert [line["what"] for line in lines] == ["failed", "memory", "start", "texts", "memory"]
+    assert "it cannot read a page: HTTPStatusError(" in lines[0]["error"]
+
+
+async def test_what_the_shell_says_of_the_plugin_is_not_what_the_plan_says(
+    machine: GpuMachine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAGEMILL_VISION", "0")
+    monkeypatch.setenv("VLLM_PLUGINS", "")
+
+    with served(_server("ours"), tmp_path, machine.gpu) as process:
+        assert await ready(process, machine.url)
+
+    assert not {"PAGEMILL_VISION", "VLLM_PLUGINS"} & machine.ended()[0]["environment"].keys()
 
 
 @pytest.mark.usefixtures("images")

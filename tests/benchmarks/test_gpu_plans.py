@@ -53,6 +53,14 @@ def test_ours_starts_its_processes_as_the_image_does_and_asks_nobody() -> None:
     assert all(said.items() <= server["environment"].items() for server in _OURS)
 
 
+def test_settings_of_the_shell_change_no_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {name: make("folder", 79.6) for name, make in PLANS.items()}
+    monkeypatch.setenv("PAGEMILL_SERVICE_MAX_MODEL_LEN", "4096")
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "No Project")
+
+    assert {name: make("folder", 79.6) for name, make in PLANS.items()} == before
+
+
 def test_stock_never_loads_the_plugin() -> None:
     assert _STOCK
     assert {server["environment"]["VLLM_PLUGINS"] for server in _STOCK} == {""}
