@@ -7,6 +7,7 @@ the same name. The drawing needs matplotlib: `.venv/bin/uv run --with matplotlib
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -84,7 +85,9 @@ def draw(lines: Sequence[Mapping[str, Any]], path: Path) -> None:
     panels[0][0].set_ylabel("pages a second")
     panels[0][0].legend(frameon=False, fontsize="small")
     pyplot.rcParams.update({"svg.hashsalt": "pagemill", "svg.fonttype": "none"})  # the same again; text as text
-    figure.savefig(path, metadata={"Date": None})
+    picture = io.StringIO()
+    figure.savefig(picture, format="svg", metadata={"Date": None})
+    path.write_text("".join(f"{line.rstrip()}\n" for line in picture.getvalue().splitlines()))  # matplotlib leaves blanks
 
 
 def main() -> int:
