@@ -87,7 +87,7 @@ def draw(lines: Sequence[Mapping[str, Any]], path: Path) -> None:
     pyplot.rcParams.update({"svg.hashsalt": "pagemill", "svg.fonttype": "none"})  # the same again; text as text
     picture = io.StringIO()
     figure.savefig(picture, format="svg", metadata={"Date": None})
-    path.write_text("".join(f"{line.rstrip()}\n" for line in picture.getvalue().splitlines()))  # matplotlib leaves blanks
+    path.write_text("".join(f"{line.rstrip()}\n" for line in picture.getvalue().splitlines()))  # it leaves blanks
 
 
 def main() -> int:
