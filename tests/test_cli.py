@@ -151,6 +151,7 @@ def test_a_dry_run_lists_documents_and_pages_and_writes_nothing(alone: Pagemill,
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_dry_run_estimates_what_a_paid_endpoint_would_take_and_cost(alone: Pagemill, tmp_path: Path) -> None:
     numbered_pdf(tmp_path / "in/a.pdf", 100)
 

@@ -13,6 +13,8 @@ from benchmarks.gpu_service.matrix import Memory, log_name, main, ready, served
 from tests.benchmarks.conftest import ROOT, GpuMachine
 from tests.fakes.ocr_endpoint import image_name, text_of
 
+pytestmark = pytest.mark.slow  # each starts programs that start others
+
 _CACHES = ("VLLM_CACHE_ROOT", "TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "CUDA_CACHE_PATH")
 
 
