@@ -69,15 +69,13 @@ async def measure(url: str, pages: Pages, load: Load) -> Measured:
     problems: list[str] = []
     prompt_tokens = 0
 
-    def body(index: int) -> dict[str, Any]:
-        return pages.body(index, load.tokens, temperature=load.temperature)
-
     async def one(client: httpx.AsyncClient, index: int) -> None:
         nonlocal prompt_tokens
         async with places:
             began = time.perf_counter()
             try:
-                answer = await client.post(f"{url}/v1/chat/completions", json=body(index))
+                body = pages.body(index, load.tokens, temperature=load.temperature)
+                answer = await client.post(f"{url}/v1/chat/completions", json=body)
                 answer.raise_for_status()
             except httpx.HTTPError as error:
                 problems.append(f"{error!r}"[:300])

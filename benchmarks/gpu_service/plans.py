@@ -13,17 +13,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.gpu_service.load import MODEL
+from benchmarks.gpu_service.tower_memory import L4_BYTES
 from pagemill.adapters.service_definition import vllm_args
 from pagemill.service_settings import ServiceSettings
 
-MODEL = "lightonai/LightOnOCR-2-1B"
 DOCKERFILE = Path(__file__).parents[2] / "infra" / "gpu_service" / "Dockerfile"
 _PLACE = {"--host", "--port"}  # where the benchmark decides
 _SERVERS_OWN = ("VLLM_", "PAGEMILL_")  # of the image's environment; the rest is for any program
 _DUMMY = ("--load-format", "dummy")
 # What the specification says, and otherwise vLLM's defaults; requests as ours.
 _STOCK = ("--limit-mm-per-prompt", '{"image": 1}', "--mm-processor-cache-gb", "0", "--no-enable-prefix-caching")
-_L4_GB, _L4_SHARE, _L4_BUDGET = 24.0, 0.8, 2048  # vLLM's default budget for a GPU of less than 70 GB
+_L4_BUDGET = 2048  # vLLM's default budget for a GPU of less than 70 GB
 _BARE = {
     "VLLM_NO_USAGE_STATS": "1",
     "HF_HUB_OFFLINE": "1",
@@ -109,7 +110,7 @@ def table(folder: str, _gpu_gib: float) -> list[dict[str, Any]]:
 
 def l4(folder: str, gpu_gib: float) -> list[dict[str, Any]]:
     """What fits into the memory that vLLM may use of an L4; stock with the budget that an L4 has by default."""
-    share = _L4_GB * 1e9 / 2**30 * _L4_SHARE / gpu_gib
+    share = L4_BYTES / 2**30 / gpu_gib
     memory, loads = ("--gpu-memory-utilization", f"{share:.4f}"), ("24:8:16", "48:8:700")
     budget = ("--max-num-batched-tokens", str(_L4_BUDGET))
     return [

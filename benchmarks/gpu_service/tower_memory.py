@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.gpu_service.equivalence import towers
 
 _LARGEST = (3, 1540, 1540)  # 110 x 110 patches, 3,025 tokens
-_L4_BYTES = 24e9 * 0.8  # what `--gpu-memory-utilization 0.8` lets vLLM have
+L4_BYTES = 24e9 * 0.8  # what `--gpu-memory-utilization 0.8` lets vLLM have
 _PAGES = (1, 2, 4, 8, 16, 24)
 
 
@@ -42,7 +42,7 @@ def main() -> int:
     with context:
         read([torch.randn(*_LARGEST, device="cuda", dtype=torch.bfloat16)], plugin=True)  # kernels are loaded once
         read([torch.randn(*_LARGEST, device="cuda", dtype=torch.bfloat16)], plugin=False)
-        for share, what in ((_L4_BYTES / total, "an L4's 19.2 GB"), (1.0, "all of this GPU")):
+        for share, what in ((L4_BYTES / total, "an L4's 19.2 GB"), (1.0, "all of this GPU")):
             torch.cuda.set_per_process_memory_fraction(share)
             for plugin in (False, True):
                 for pages in _PAGES:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from benchmarks.gpu_service import model_folder
-from benchmarks.gpu_service.load import Load
+from benchmarks.gpu_service.load import MODEL, Load
 from benchmarks.gpu_service.matrix import log_name
-from benchmarks.gpu_service.plans import DOCKERFILE, MODEL, PLANS, image_environment, main
+from benchmarks.gpu_service.plans import DOCKERFILE, PLANS, image_environment, main
 from pagemill.adapters.service_definition import vllm_args
 from pagemill.service_settings import ServiceSettings
 
