@@ -26,6 +26,7 @@ _torchvision_without_its_compiled_part()
 import vllm.distributed  # noqa: E402 -- after what it needs
 from vllm.config import CompilationConfig, DeviceConfig, ModelConfig, VllmConfig, set_current_vllm_config  # noqa: E402
 from vllm.model_executor.models import lightonocr, pixtral, qwen3  # noqa: E402
+from vllm.v1.worker import gpu_model_runner  # noqa: E402
 
 REPLACED = [
     (pixtral.PixtralHFAttention, "__init__"),
@@ -34,6 +35,7 @@ REPLACED = [
     (pixtral.PixtralHFVisionModel, "forward"),
     (qwen3.Qwen3Attention, "forward"),
     (lightonocr.LightOnOCRMultiModalProcessor, "_call_hf_processor"),
+    (gpu_model_runner.GPUModelRunner, "_prepare_inputs"),
 ]
 STOCK = {(cls, name): getattr(cls, name) for cls, name in REPLACED}
 

@@ -2,7 +2,8 @@
 
 vLLM up to 0.23 puts the patches of all images of a step into one sequence and keeps them apart with a dense mask, whose
 size and time grow with the square of the images. This replaces it by attention with boundaries, which later versions
-have. Beside it: pages reach the GPU as bytes, and the decoder's attention takes one kernel where it took four.
+have. Beside it: pages reach the GPU as bytes, the decoder's attention takes one kernel where it took four, and a step
+that writes on the same pages as the one before is prepared on the GPU.
 
 vLLM calls `register` in every one of its processes. It has to be easy to import: vLLM only logs what goes wrong there.
 """
