@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from prometheus_client.parser import text_string_to_metric_families
 
 MODEL = "lightonai/LightOnOCR-2-1B"
 _ANSWER_SECONDS = 600.0
+_TO_FIRST_TOKEN = "vllm:time_to_first_token_seconds"  # noqa: S105 -- no password
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,9 @@ class Measured:
     pages_per_second: float
     median_seconds: float
     slowest_seconds: float
+    first_token_seconds: float  # on average, as the server counts it; 0: it does not
     prompt_tokens: int  # of the last page
+    answer_tokens: int  # of the last page
     errors: int
     first_error: str
 
@@ -57,7 +61,8 @@ class Pages:
         """The request for one page."""
         url = f"data:image/png;base64,{self.images[index % len(self.images)]}"
         content = [{"type": "image_url", "image_url": {"url": url}}]
-        fixed = {"max_tokens": tokens, "min_tokens": tokens, "ignore_eos": True}
+        # No "min_tokens": production does not ask for it, and vLLM would write to the logits of every step for it.
+        fixed = {"max_tokens": tokens, "ignore_eos": True}
         sampling = {"temperature": temperature, "top_p": 0.9}
         return {"model": MODEL, "messages": [{"role": "user", "content": content}], **sampling, **fixed}
 
@@ -67,10 +72,10 @@ async def measure(url: str, pages: Pages, load: Load) -> Measured:
     places = asyncio.Semaphore(load.in_flight)
     seconds: list[float] = []
     problems: list[str] = []
-    prompt_tokens = 0
+    usage = {"prompt_tokens": 0, "completion_tokens": 0}
 
     async def one(client: httpx.AsyncClient, index: int) -> None:
-        nonlocal prompt_tokens
+        nonlocal usage
         async with places:
             began = time.perf_counter()
             try:
@@ -81,17 +86,37 @@ async def measure(url: str, pages: Pages, load: Load) -> Measured:
                 problems.append(f"{error!r}"[:300])
                 return
             seconds.append(time.perf_counter() - began)
-            prompt_tokens = answer.json()["usage"]["prompt_tokens"]
+            usage = answer.json()["usage"]
 
     limits = httpx.Limits(max_connections=load.in_flight)
     async with httpx.AsyncClient(timeout=_ANSWER_SECONDS, limits=limits) as client:
-        began = time.perf_counter()
+        before, began = await _first_tokens(client, url), time.perf_counter()
         await asyncio.gather(*(one(client, index) for index in range(load.pages)))
-        wall_seconds = time.perf_counter() - began
+        wall_seconds, after = time.perf_counter() - began, await _first_tokens(client, url)
     seconds.sort()
-    middle, last = (seconds[len(seconds) // 2], seconds[-1]) if seconds else (0.0, 0.0)
-    first_error = problems[0] if problems else ""
-    return Measured(len(seconds) / wall_seconds, middle, last, prompt_tokens, len(problems), first_error)
+    counted = after[1] - before[1]
+    return Measured(
+        pages_per_second=len(seconds) / wall_seconds,
+        median_seconds=seconds[len(seconds) // 2] if seconds else 0.0,
+        slowest_seconds=seconds[-1] if seconds else 0.0,
+        first_token_seconds=(after[0] - before[0]) / counted if counted else 0.0,
+        prompt_tokens=usage["prompt_tokens"],
+        answer_tokens=usage["completion_tokens"],
+        errors=len(problems),
+        first_error=problems[0] if problems else "",
+    )
+
+
+async def _first_tokens(client: httpx.AsyncClient, url: str) -> tuple[float, float]:
+    """Seconds to the first token of all pages so far, and how many pages, as the server's metrics say."""
+    try:
+        answer = (await client.get(f"{url}/metrics")).raise_for_status()
+    except httpx.HTTPError:
+        return 0.0, 0.0  # one that does not say; whether it reads pages is measured by sending some
+    families = text_string_to_metric_families(answer.text)
+    samples = [sample for family in families if family.name == _TO_FIRST_TOKEN for sample in family.samples]
+    total, pages = (sum(s.value for s in samples if s.name == f"{_TO_FIRST_TOKEN}_{what}") for what in ("sum", "count"))
+    return total, pages
 
 
 async def texts(url: str, pages: Pages, *, count: int, in_flight: int, tokens: int) -> list[str]:

@@ -19,7 +19,8 @@ from rich.console import Console
 from rich.table import Table
 
 _OURS, _STOCK = "ours", "stock"
-Rates = Mapping[tuple[int, int], float]  # pages a second by in flight and tokens; of the longest of several loads
+_RATE, _FIRST_TOKEN = "pages_per_second", "first_token_seconds"
+Figures = Mapping[tuple[int, int], float]  # by in flight and tokens; of the longest of several loads
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -27,11 +28,11 @@ def read(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def rates(lines: Sequence[Mapping[str, Any]], server: str) -> Rates:
-    """Pages a second of a server. Where a load was measured twice, the one of more pages counts."""
-    loads = [line for line in lines if line["server"] == server and line["what"] == "load"]
+def figures(lines: Sequence[Mapping[str, Any]], server: str, name: str = _RATE) -> Figures:
+    """One of the figures of a server's loads. Where a load was measured twice, the one of more pages counts."""
+    loads = [line for line in lines if line["server"] == server and line["what"] == "load" and name in line]
     loads.sort(key=lambda line: line.get("pages", 0))
-    return {(line["in_flight"], line["tokens"]): line["pages_per_second"] for line in loads}
+    return {(line["in_flight"], line["tokens"]): line[name] for line in loads}
 
 
 def pairs(lines: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
@@ -52,16 +53,20 @@ def compared(lines: Sequence[Mapping[str, Any]]) -> Table:
         table.add_column(title, justify="left" if not title else "right")
     for stock, ours in pairs(lines):
         table.add_row(f"[bold]{ours.removeprefix(_OURS).strip(', ')}")
-        before, after = rates(lines, stock), rates(lines, ours)
-        for in_flight, tokens in sorted(before.keys() & after.keys(), key=lambda key: (key[1], key[0])):
-            key = in_flight, tokens
-            what = f"pages/s, {in_flight} in flight, {tokens} tokens"
-            table.add_row(what, f"{before[key]:.2f}", f"{after[key]:.2f}", f"{after[key] / before[key]:.2f}")
+        for title, what in (("pages/s", _RATE), ("s until the first token", _FIRST_TOKEN)):
+            before, after = figures(lines, stock, what), figures(lines, ours, what)
+            for key in sorted(before.keys() & after.keys(), key=lambda key: (key[1], key[0])):
+                old, new = before[key], after[key]
+                table.add_row(f"{title}, {key[0]} in flight, {key[1]} tokens", *_compared(old, new, digits=2))
         for what, name in (("first_page_seconds", "s until the first page is read"), ("peak_mib", "MiB at most")):
             old, new = (_figure(lines, server, what) for server in (stock, ours))
             if old and new:
-                table.add_row(name, f"{old:.0f}", f"{new:.0f}", f"{new / old:.2f}")
+                table.add_row(name, *_compared(old, new, digits=0))
     return table
+
+
+def _compared(old: float, new: float, *, digits: int) -> tuple[str, str, str]:
+    return f"{old:.{digits}f}", f"{new:.{digits}f}", f"{new / old:.2f}" if old else ""
 
 
 def _figure(lines: Sequence[Mapping[str, Any]], server: str, what: str) -> float:
@@ -71,13 +76,13 @@ def _figure(lines: Sequence[Mapping[str, Any]], server: str, what: str) -> float
 def draw(lines: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Pages a second over pages in flight, a panel for each length of text, of the pair that has the most figures."""
     pyplot = import_module("matplotlib.pyplot")
-    stock, ours = max(pairs(lines), key=lambda pair: len(rates(lines, pair[1])))
-    lengths = sorted({tokens for _, tokens in rates(lines, ours)})
+    stock, ours = max(pairs(lines), key=lambda pair: len(figures(lines, pair[1])))
+    lengths = sorted({tokens for _, tokens in figures(lines, ours)})
     size = 3 * len(lengths), 3
     figure, panels = pyplot.subplots(1, len(lengths), figsize=size, layout="constrained", squeeze=False)
     for panel, tokens in zip(panels[0], lengths, strict=True):
         for server, colour in ((stock, "#888888"), (ours, "#c03020")):
-            found = rates(lines, server).items()
+            found = figures(lines, server).items()
             points = sorted((in_flight, rate) for (in_flight, length), rate in found if length == tokens)
             panel.plot(*zip(*points, strict=True), marker="o", color=colour, label=server)
         panel.set(title=f"{tokens} tokens a page", xlabel="pages in flight", ylim=0, xticks=[1, 4, 8, 16, 24])

@@ -36,8 +36,27 @@ async def test_all_pages_are_sent_and_again_from_the_first_where_there_are_too_f
 
     assert endpoint.record.sent == dict(zip(_NAMES, (3, 2, 2), strict=True))
     assert (measured.errors, measured.first_error, measured.prompt_tokens) == (0, "", 2145)
+    assert measured.answer_tokens == len(text_of(_NAMES[0]).split())
     assert measured.pages_per_second > 0
     assert 0 < measured.median_seconds <= measured.slowest_seconds
+
+
+async def test_the_first_token_takes_as_long_as_the_server_says_of_this_load_alone(pages: Pages) -> None:
+    async with FakeEndpoint(latency_seconds=0.2) as slow:
+        await measure(slow.url, pages, Load(4, 4, 16))
+        slow.record.spans = [(0.0, 7.0)] * 3  # before
+        before = len(slow.record.spans)
+        measured = await measure(slow.url, pages, Load(5, 2, 16))
+        spans = slow.record.spans[before:]
+
+    assert measured.first_token_seconds == pytest.approx(sum(end - start for start, end in spans) / 5)
+
+
+async def test_a_server_without_metrics_is_measured_all_the_same(pages: Pages) -> None:
+    async with FakeEndpoint(probe_fault=lambda: failing(404)) as endpoint:
+        measured = await measure(endpoint.url, pages, Load(2, 1, 16))
+
+    assert (measured.errors, measured.first_token_seconds) == (0, 0.0)
 
 
 @pytest.mark.parametrize("in_flight", [1, 4])
@@ -55,7 +74,7 @@ async def test_every_answer_is_as_long_and_as_random_as_the_load_says(pages: Pag
 
     assert len(endpoint.record.bodies) == 3
     for body in endpoint.record.bodies:
-        assert (body["min_tokens"], body["max_tokens"], body["ignore_eos"]) == (300, 300, True)
+        assert (body["max_tokens"], body["ignore_eos"]) == (300, True)
         assert (body["temperature"], body["top_p"], body["model"]) == (0.7, 0.9, MODEL)
         assert [part["type"] for part in body["messages"][0]["content"]] == ["image_url"]
 
@@ -87,8 +106,8 @@ async def test_texts_are_in_the_order_of_the_pages_and_the_likeliest_ones(pages:
 
     assert said == [text_of(_NAMES[index % 3]) for index in range(5)]
     assert endpoint.record.most_in_flight == 2
-    sampling = {(body["temperature"], body["min_tokens"], body["max_tokens"]) for body in endpoint.record.bodies}
-    assert sampling == {(0, 8, 8)}
+    sampling = {(body["temperature"], body["max_tokens"], body["ignore_eos"]) for body in endpoint.record.bodies}
+    assert sampling == {(0, 8, True)}
 
 
 def test_a_sample_becomes_an_image_for_each_page_that_has_ink(samples: Path, tmp_path: Path) -> None:

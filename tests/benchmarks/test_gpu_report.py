@@ -28,7 +28,7 @@ def _printed(lines: list[dict[str, Any]]) -> list[str]:
 def test_of_two_measurements_of_a_load_the_one_of_more_pages_counts() -> None:
     lines = [_load("ours", 24, 700, 6.0, pages=72), _load("ours", 24, 700, 5.0, pages=24), _load("stock", 24, 700, 1.0)]
 
-    assert report.rates(lines, "ours") == {(24, 700): 6.0}
+    assert report.figures(lines, "ours") == {(24, 700): 6.0}
 
 
 def test_ours_is_compared_with_the_stock_server_of_the_same_kind() -> None:
@@ -45,14 +45,18 @@ def test_the_table_has_what_both_measured_and_the_ratio() -> None:
     lines = [
         *(_load("stock, 8", *load) for load in ((8, 16, 5.0), (8, 700, 2.0), (1, 700, 0.5))),
         *(_load("ours, 8", *load) for load in ((8, 16, 15.0), (8, 700, 3.0))),
+        {**_load("stock, 8", 4, 16, 4.0), "first_token_seconds": 0.5},
+        {**_load("ours, 8", 4, 16, 8.0), "first_token_seconds": 0.2},
         {"server": "stock, 8", "what": "start", "first_page_seconds": 100.0},
         {"server": "ours, 8", "what": "start", "first_page_seconds": 40.0},
     ]
 
     assert _printed(lines)[1:] == [
         "8",
+        "pages/s, 4 in flight, 16 tokens 4.00 8.00 2.00",
         "pages/s, 8 in flight, 16 tokens 5.00 15.00 3.00",
         "pages/s, 8 in flight, 700 tokens 2.00 3.00 1.50",
+        "s until the first token, 4 in flight, 16 tokens 0.50 0.20 0.40",
         "s until the first page is read 100 40 0.40",
     ]
 
@@ -69,10 +73,18 @@ def test_the_table_has_what_both_measured_and_the_ratio() -> None:
 )
 def test_the_documentation_says_what_was_measured(kind: str, in_flight: int, tokens: int, row: str) -> None:
     (stock,) = (before for before, after in report.pairs(_MEASURED) if after == f"ours{kind}")
-    before, after = (report.rates(_MEASURED, server)[in_flight, tokens] for server in (stock, f"ours{kind}"))
+    before, after = (report.figures(_MEASURED, server)[in_flight, tokens] for server in (stock, f"ours{kind}"))
 
     text = (ROOT / "docs/gpu-service.md").read_text()
     assert f"{row} | {before:.2f} | {after:.2f} | {after / before:.2f} |" in text
+
+
+@pytest.mark.parametrize("side", ["stock", "ours"])
+def test_the_documentation_says_how_long_the_first_token_took(side: str) -> None:
+    found = report.figures(_MEASURED, f"{side}, 24 sequences", "first_token_seconds")
+
+    said = " | ".join(f"{found[in_flight, 16]:.2f}" for in_flight in (1, 4, 8, 16, 24))
+    assert f"| {side} | {said} |" in (ROOT / "docs/gpu-service.md").read_text()
 
 
 def test_results_are_figures_without_texts() -> None:

@@ -228,6 +228,8 @@ class FakeEndpoint:
             _send(writer, 200 if self._healthy() else 503, b"")
         elif route == "/v1/models":
             _send(writer, 200, json.dumps({"object": "list", "data": [{"id": self._model}]}).encode())
+        elif route == "/metrics":
+            _send(writer, 200, self._metrics())
         elif route == "/record":
             figures = {name: getattr(self.record, name) for name in _FIGURES}
             _send(writer, 200, json.dumps(figures).encode())
@@ -235,6 +237,19 @@ class FakeEndpoint:
             _send(writer, 404, b"")
         await writer.drain()
         return True
+
+    def _metrics(self) -> bytes:
+        """As vLLM has them: a histogram, with its own labels."""
+        name, labels = "vllm:time_to_first_token_seconds", f'engine="0",model_name="{self._model}"'
+        seconds = sum(end - start for start, end in self.record.spans)
+        lines = [
+            f"# HELP {name} Histogram of time to first token in seconds.",
+            f"# TYPE {name} histogram",
+            f'{name}_bucket{{{labels},le="+Inf"}} {len(self.record.spans)}.0',
+            f"{name}_count{{{labels}}} {len(self.record.spans)}.0",
+            f"{name}_sum{{{labels}}} {seconds}",
+        ]
+        return "".join(f"{line}\n" for line in lines).encode()
 
     async def _page(self, body: bytes, writer: asyncio.StreamWriter, caller: str) -> bool:
         started = time.monotonic()
