@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +45,6 @@ class Measured:
     answer_tokens: int  # of the last page
     errors: int
     first_error: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """For a file of results."""
-        return asdict(self)
 
 
 class Pages:

@@ -149,7 +149,7 @@ async def _loaded(server: dict[str, Any], url: str, pages: Pages, note: Callable
     for text in server["loads"]:
         load = Load.parse(text)
         measured = await measure(url, pages, load)
-        note("load", **asdict(load), **measured.as_dict())
+        note("load", **asdict(load), **asdict(measured))
     if server.get("texts"):
         said = await texts(url, pages, count=_SAME_PAGES, in_flight=server["texts"], tokens=_SAME_TOKENS)
         note("texts", texts=said)

@@ -21,7 +21,7 @@ _MASKED = 1.7  # stock vLLM's attention to that without a mask, one image a step
 _OF_PEAK, _OF_BANDWIDTH, _KERNEL_SECONDS = 0.49, 0.8, 2e-6
 
 # A4 upright, 1,540 px high, in patches of 14 px; 2 x 2 of them are a token.
-PAGE_PATCHES, PROMPT_TOKENS, TEXT_TOKENS = 8580, 2171, 700
+_PAGE_PATCHES, _PROMPT_TOKENS, TEXT_TOKENS = 8580, 2171, 700
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +46,16 @@ def read_seconds(gpu: Gpu, *, packed: bool = True) -> float:
         gpu: Which.
         packed: With the vision plugin; otherwise stock vLLM with one image a step.
     """
-    linear = 2.0 * PAGE_PATCHES * _TOWER_MATRICES * _TOWER_LAYERS
-    attention = 4.0 * PAGE_PATCHES**2 * _WIDTH * _TOWER_LAYERS
-    prompt = 2.0 * PROMPT_TOKENS * _DECODER_MATRICES * _DECODER_LAYERS
-    prompt += 2.0 * PROMPT_TOKENS**2 * _DECODER_HEADS * _DECODER_LAYERS  # half of a square: nobody looks ahead
+    linear = 2.0 * _PAGE_PATCHES * _TOWER_MATRICES * _TOWER_LAYERS
+    attention = 4.0 * _PAGE_PATCHES**2 * _WIDTH * _TOWER_LAYERS
+    prompt = 2.0 * _PROMPT_TOKENS * _DECODER_MATRICES * _DECODER_LAYERS
+    prompt += 2.0 * _PROMPT_TOKENS**2 * _DECODER_HEADS * _DECODER_LAYERS  # half of a square: nobody looks ahead
     return (linear + attention * (1.0 if packed else _MASKED) + prompt) / (_OF_PEAK * gpu.flops)
 
 
 def step_seconds(gpu: Gpu, sequences: int, *, tokens: int = TEXT_TOKENS) -> float:
     """Seconds for one token of each sequence, halfway through their texts."""
-    cache = sequences * (PROMPT_TOKENS + tokens / 2) * _CACHE_BYTES
+    cache = sequences * (_PROMPT_TOKENS + tokens / 2) * _CACHE_BYTES
     return _KERNELS * _KERNEL_SECONDS + (_WEIGHT_BYTES + cache) / (_OF_BANDWIDTH * gpu.bandwidth)
 
 

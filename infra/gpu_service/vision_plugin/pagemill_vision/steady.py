@@ -20,7 +20,8 @@ class Step:
 
     requests: list[str]  # in their order in the batch
     read: Any  # tokens of each page that the next step has behind it; NumPy's, on the CPU
-    counters: tuple[Any, ...]  # one more in the next step: positions, lengths, tokens behind; lengths on the CPU
+    positions: Any  # of its tokens in their pages
+    lengths: tuple[Any, ...]  # of the pages: with its tokens, without them, and with them on the CPU
     tokens: Any  # what the step reads
     starts: Any  # where each page's tokens start
     last: Any  # of which tokens the logits are wanted
@@ -33,11 +34,12 @@ class Step:
             return None  # of a prompt: what is read next is not what was sampled
         if _counts_otherwise(runner):
             return None
-        counters = runner.positions, runner.seq_lens, runner.num_computed_tokens, runner.optimistic_seq_lens_cpu
+        lengths = runner.seq_lens, runner.num_computed_tokens, runner.optimistic_seq_lens_cpu
         return cls(
             requests=list(batch.req_ids),
             read=batch.num_computed_tokens_cpu[:pages] + 1,
-            counters=tuple(counter[:pages] for counter in counters),
+            positions=runner.positions[:pages],
+            lengths=tuple(length[:pages] for length in lengths),
             tokens=runner.input_ids.gpu[:pages],
             starts=runner.query_start_loc.gpu[: pages + 1],
             last=last,
@@ -57,10 +59,10 @@ class Step:
         """Prepare the next step."""
         pages = len(self.requests)
         batch.block_table.commit_block_table(pages)
-        for counter in self.counters:
+        for counter in (self.positions, *self.lengths):
             counter.add_(1)
         self.read += 1
-        batch.block_table.compute_slot_mapping(pages, self.starts, self.counters[0])
+        batch.block_table.compute_slot_mapping(pages, self.starts, self.positions)
         self.tokens.copy_(batch.prev_sampled_token_ids[:, 0], non_blocking=True)
 
 
