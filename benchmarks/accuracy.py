@@ -15,7 +15,7 @@ from rapidfuzz.distance import Levenshtein
 from rich.console import Console
 from rich.table import Table
 
-from pagemill.domain.similarity import plain, word_f1
+from pagemill.domain.service.similarity import plain, word_f1
 
 SAMPLES = Path(__file__).parents[1] / "tests" / "samples"
 SCANNED = {"scanned-letter"}

@@ -18,12 +18,12 @@ from rich.table import Table
 
 from benchmarks.corpus import born_digital
 from benchmarks.processes import pagemill_run
-from pagemill.adapters.openai_ocr import OpenAiRecognizer
-from pagemill.adapters.pdf_pages import PdfPages, RenderOptions, RenderPage
-from pagemill.adapters.stores import LocalStore
-from pagemill.domain import assembly
-from pagemill.domain.model import PageResult, Recipe, Rendering, Status
+from pagemill.domain.pages import assembly
+from pagemill.domain.pages.model import PageResult, Recipe, Rendering, Status
+from pagemill.ocr.client import OpenAiRecognizer
+from pagemill.pdf.page import PdfPages, RenderOptions, RenderPage
 from pagemill.ports import ABSENT
+from pagemill.storage.local_store import LocalStore
 from tests.fakes.ocr_process import Endpoint, running_endpoint
 
 DOCUMENTS, PAGES = 10, 24

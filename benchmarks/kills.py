@@ -28,7 +28,7 @@ from rich.table import Table
 
 from benchmarks.corpus import born_digital, stamps
 from benchmarks.processes import pagemill_run, started_run
-from tasks.limits import ensure_limit
+from pagemill.orchestration.slots.limit import ensure_limit
 from tests.fakes.ocr_process import running_endpoint, started_endpoint
 from tests.fakes.prefect_server import PrefectServer
 
@@ -137,7 +137,9 @@ class Experiment:
 
     async def _kill_worker(self) -> None:
         children = psutil.Process(self._run.pid).children()
-        worker = self._rng.choice([child for child in children if any("render_worker" in w for w in child.cmdline())])
+        worker = self._rng.choice(
+            [child for child in children if any("pagemill.pdf.worker" in w for w in child.cmdline())]
+        )
         self._struck("a render worker")
         worker.kill()
 

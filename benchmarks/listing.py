@@ -23,13 +23,13 @@ from rich.console import Console
 from rich.table import Table
 
 from pagemill.batch.documents import Batch
-from pagemill.domain import keys
-from pagemill.domain.manifest import Manifest, Tally
-from pagemill.domain.model import Document, PageResult, Recipe, Status
-from pagemill.domain.quality import GUARD_VERSION
-from pagemill.settings import Settings
-from tasks.parameters import OcrBatchParameters
-from tasks.wiring import open_batch
+from pagemill.config.run import Settings
+from pagemill.domain.pages import keys
+from pagemill.domain.pages.manifest import Manifest, Tally
+from pagemill.domain.pages.model import Document, PageResult, Recipe, Status
+from pagemill.domain.pages.quality import GUARD_VERSION
+from pagemill.orchestration.parameters import OcrBatchParameters
+from pagemill.orchestration.wiring import open_batch
 from tests.fakes.gcs_process import BUCKET, FIRST_GENERATION, SIZE_BYTES, object_name, running_gcs
 
 FEW, MANY = 10_000, 100_000

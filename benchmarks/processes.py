@@ -37,7 +37,7 @@ def started_run(
     environment.pop("PREFECT_API_URL", None)
     if api_url:
         environment["PREFECT_API_URL"] = api_url
-    command = [sys.executable, "-m", "pagemill.cli", "run", str(source), str(destination), "--endpoint", url, "--json"]
+    command = [sys.executable, "-m", "pagemill", "run", str(source), str(destination), "--endpoint", url, "--json"]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 
@@ -90,6 +90,6 @@ class _Watch(threading.Thread):
 
 def _kind(process: psutil.Process) -> str:
     words = " ".join(process.cmdline())
-    if "render_worker" in words:
+    if "pagemill.pdf.worker" in words:
         return "render workers"
-    return "Prefect server" if "private_server" in words else "run"
+    return "Prefect server" if "pagemill.orchestration.server.private" in words else "run"

@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.corpus import born_digital, scan
-from pagemill.adapters.pdf_pages import RenderOptions
-from pagemill.adapters.pdfium import PdfiumRasterizer
+from pagemill.pdf.page import RenderOptions
+from pagemill.pdf.rasterizer import PdfiumRasterizer
 
 PAGES = 48
 POPPLER_PAGES = 8  # of the same document; each takes long enough

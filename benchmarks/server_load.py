@@ -99,7 +99,7 @@ async def main() -> int:
         folder = Path(name)
         source = write_corpus(folder / "in")
         async with PrefectServer(folder / "server", lasting_settings()) as server, PrefectClient(server.url) as client:
-            register = [sys.executable, "-m", "pagemill.cli", "register"]
+            register = [sys.executable, "-m", "pagemill", "register"]
             environment = {**os.environ, "PREFECT_API_URL": server.url}
             subprocess.run(register, check=True, env=environment, stdout=subprocess.DEVNULL)  # noqa: ASYNC221 -- nothing else is on
             before, began = cpu_seconds(server), time.monotonic()

@@ -68,7 +68,7 @@ async def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         async with PrefectServer(folder / "server", LEASES) as server:
-            register = [sys.executable, "-m", "pagemill.cli", "register", "--slots", str(SLOTS)]
+            register = [sys.executable, "-m", "pagemill", "register", "--slots", str(SLOTS)]
             subprocess.run(register, check=True, env={**os.environ, "PREFECT_API_URL": server.url})  # noqa: ASYNC221
             for latency_seconds, promised in PROMISED.items():
                 record = await asyncio.to_thread(compete, folder / str(latency_seconds), latency_seconds, server.url)

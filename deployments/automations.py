@@ -12,9 +12,9 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState, SendNotification
 
-from deployments.thing import Thing
+from pagemill.config.pool import PoolSettings
+from pagemill.deployments.thing import Thing
 from pagemill.errors import UsageError
-from pagemill.pool_settings import PoolSettings
 
 _RUN = "prefect.flow-run"
 _OVER = {f"{_RUN}.{state}" for state in ("Completed", "CompletedWithFailures", "Failed", "Crashed", "Cancelled")}

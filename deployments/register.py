@@ -10,15 +10,15 @@ from prefect import get_client
 from prefect.client.orchestration import PrefectClient
 from prefect_gcp import GcpCredentials, GcsBucket
 
-from deployments.automations import automations
-from deployments.thing import Thing
-from deployments.variables import variables
-from deployments.work_pools import work_pools
+from pagemill.config.pool import PoolSettings
+from pagemill.config.run import Settings
+from pagemill.deployments.automations import automations
+from pagemill.deployments.thing import Thing
+from pagemill.deployments.variables import variables
+from pagemill.deployments.work_pools import work_pools
 from pagemill.errors import UsageError
-from pagemill.pool_settings import PoolSettings
-from pagemill.settings import Settings
-from tasks.limits import DEFAULT_SLOTS, ensure_limit, read_limit
-from tasks.server import require_server
+from pagemill.orchestration.server.shared import require_server
+from pagemill.orchestration.slots.limit import DEFAULT_SLOTS, ensure_limit, read_limit
 
 
 async def register_all(settings: Settings, pool: PoolSettings, *, slots: int | None = None) -> list[str]:

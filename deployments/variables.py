@@ -7,8 +7,8 @@ from functools import partial
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import VariableCreate, VariableUpdate
 
-from deployments.thing import Thing
-from pagemill.pool_settings import PoolSettings
+from pagemill.config.pool import PoolSettings
+from pagemill.deployments.thing import Thing
 
 NOT_SET = "gs://not-set/see-PAGEMILL_POOL_NIGHTLY"  # a parameter has to be one; the schedule is off
 _TAGS = ["pagemill"]

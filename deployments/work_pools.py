@@ -10,8 +10,8 @@ from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.exceptions import ObjectNotFound
 from prefect.workers.process import ProcessWorker
 
-from deployments.thing import Thing
-from pagemill.pool_settings import PoolSettings
+from pagemill.config.pool import PoolSettings
+from pagemill.deployments.thing import Thing
 
 _HOME = "/tmp/prefect"  # noqa: S108 -- in a container of one process
 LOCAL, CLOUD = "local-process", "cloud-run"

@@ -10,9 +10,9 @@ from types import MappingProxyType
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
-from pagemill.pool_settings import PoolSettings
-from pagemill.service_settings import ServiceSettings
-from pagemill.settings import Settings
+from pagemill.config.pool import PoolSettings
+from pagemill.config.run import Settings
+from pagemill.config.service import ServiceSettings
 
 ROOT = Path(__file__).parents[1]
 PAGES: Mapping[Path, type[BaseSettings]] = MappingProxyType(

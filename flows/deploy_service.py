@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from prefect import flow
 
-from pagemill.domain.deployment import Deployment
-from tasks.deploy_parameters import Action, DeployParameters
-from tasks.deploying import approved, check, deployment, image_of, promote, prove, publish, stage, stage_previous
+from pagemill.domain.service.deployment import Deployment
+from pagemill.orchestration.deploy.parameters import Action, DeployParameters
+from pagemill.tasks.deploying import (
+    approved,
+    check,
+    deployment,
+    image_of,
+    promote,
+    prove,
+    publish,
+    stage,
+    stage_previous,
+)
 
 
 @flow(name="deploy-service", flow_run_name="{parameters.action.value} the GPU service", persist_result=False)

@@ -7,15 +7,15 @@ from functools import partial
 from prefect import flow
 from prefect.client.schemas.objects import State
 
-from pagemill.domain.summary import RunSummary
-from pagemill.settings import read_settings
-from tasks.admission import shared_slots
-from tasks.parameters import OcrBatchParameters
-from tasks.reading import read_pages
-from tasks.reporting import final_state, report, reporting
-from tasks.service_url import located
-from tasks.sharding import read_in_shards
-from tasks.wiring import new_run_id, open_batch
+from pagemill.config.run import read_settings
+from pagemill.domain.pages.summary import RunSummary
+from pagemill.orchestration.parameters import OcrBatchParameters
+from pagemill.orchestration.reporting import final_state, report, reporting
+from pagemill.orchestration.service_url import located
+from pagemill.orchestration.shards.sharding import read_in_shards
+from pagemill.orchestration.slots.admission import shared_slots
+from pagemill.orchestration.wiring import new_run_id, open_batch
+from pagemill.tasks.reading import read_pages
 
 
 @flow(name="ocr-batch", flow_run_name="ocr {parameters.source}", persist_result=False)

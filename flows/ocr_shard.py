@@ -9,14 +9,14 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 
-from pagemill.domain import keys
-from pagemill.domain.summary import RunSummary
-from pagemill.settings import read_settings
-from tasks.admission import shared_slots
-from tasks.parameters import OcrBatchParameters
-from tasks.reading import read_pages
-from tasks.reporting import final_state, report, reporting
-from tasks.wiring import open_batch
+from pagemill.config.run import read_settings
+from pagemill.domain.pages import keys
+from pagemill.domain.pages.summary import RunSummary
+from pagemill.orchestration.parameters import OcrBatchParameters
+from pagemill.orchestration.reporting import final_state, report, reporting
+from pagemill.orchestration.slots.admission import shared_slots
+from pagemill.orchestration.wiring import open_batch
+from pagemill.tasks.reading import read_pages
 
 
 @flow(name="ocr-shard", flow_run_name="ocr {parameters.source}, shard {shard}", persist_result=False)

@@ -11,16 +11,16 @@ from prefect.cache_policies import NO_CACHE
 from prefect.flow_runs import apause_flow_run
 from prefect.logging import get_run_logger
 
-from pagemill.domain.deployment import Outcome
-from pagemill.domain.service_plan import Candidate, Image
+from pagemill.config.run import read_settings
+from pagemill.config.service import read_service_settings
+from pagemill.domain.service.deployment import Outcome
+from pagemill.domain.service.plan import Candidate, Image
 from pagemill.errors import UsageError
+from pagemill.orchestration import service_url
+from pagemill.orchestration.deploy.parameters import Approval, DeployParameters
+from pagemill.orchestration.deploy.report import link_log, report
+from pagemill.orchestration.deploy.wiring import open_rollout
 from pagemill.rollout.rollout import Plan, Rollout
-from pagemill.service_settings import read_service_settings
-from pagemill.settings import read_settings
-from tasks import service_url
-from tasks.deploy_parameters import Approval, DeployParameters
-from tasks.deploy_report import link_log, report
-from tasks.deploy_wiring import open_rollout
 
 _APPROVAL_SECONDS = 24 * 3600
 _APPROVAL_POLL_SECONDS = 2

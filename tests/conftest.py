@@ -11,7 +11,7 @@ import pytest
 from google.auth.compute_engine import _metadata
 from google.cloud import storage
 
-from pagemill.adapters import gcs
+from pagemill.storage.gcs import client as gcs
 from tests.fakes.gcs import FakeGcs
 from tests.fakes.google_cloud.cloud import DEPLOYER, GoogleCloud
 from tests.fakes.google_cloud.readings import canary_readings
@@ -51,7 +51,7 @@ def prefect_api_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 async def _register(url: str) -> None:
     from prefect.client.orchestration import PrefectClient  # noqa: PLC0415 -- takes seconds
 
-    from tasks.limits import ensure_limit  # noqa: PLC0415
+    from pagemill.orchestration.slots.limit import ensure_limit  # noqa: PLC0415
 
     async with PrefectClient(url) as client:  # so many slots that a killed run's do not keep later tests waiting
         await ensure_limit(client, "lightonocr-endpoint", 64)

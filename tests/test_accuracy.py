@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.accuracy import character_error_rate
-from pagemill.domain.similarity import plain, word_f1
+from pagemill.domain.service.similarity import plain, word_f1
 
 
 @pytest.mark.parametrize(

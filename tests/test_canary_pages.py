@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pagemill.adapters.canaries import canary_pages
-from pagemill.adapters.pdf_pages import RenderOptions
-from pagemill.adapters.pdfium import PdfiumRasterizer
+from pagemill.pdf.canaries import canary_pages
+from pagemill.pdf.page import RenderOptions
+from pagemill.pdf.rasterizer import PdfiumRasterizer
 
 _CANARY = Path(__file__).parents[1] / "src" / "pagemill" / "canary"
 

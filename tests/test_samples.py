@@ -5,8 +5,8 @@ from pathlib import Path
 import pypdfium2 as pdfium
 import pytest
 
-from pagemill.adapters.pdf_pages import RenderOptions
-from pagemill.adapters.pdfium import PdfiumRasterizer
+from pagemill.pdf.page import RenderOptions
+from pagemill.pdf.rasterizer import PdfiumRasterizer
 from tests.samples.make_samples import SAMPLES, write_samples
 
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from benchmarks.gpu_service.load import MODEL
 from benchmarks.gpu_service.tower_memory import L4_BYTES
-from pagemill.adapters.service_definition import vllm_args
-from pagemill.service_settings import ServiceSettings
+from pagemill.config.service import ServiceSettings
+from pagemill.gcp.run_spec import vllm_args
 
 DOCKERFILE = Path(__file__).parents[2] / "infra" / "gpu_service" / "Dockerfile"
 _PLACE = {"--host", "--port"}  # where the benchmark decides

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
-from pagemill.domain.model import Document, Refusal, Rendering, Transcript
-from pagemill.domain.service_plan import Candidate, Image, ServiceState
+from pagemill.domain.pages.model import Document, Refusal, Rendering, Transcript
+from pagemill.domain.service.plan import Candidate, Image, ServiceState
 
 ABSENT = "0"  # the version of an object that does not exist, as in GCS's `if_generation_match=0`
 

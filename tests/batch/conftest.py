@@ -10,21 +10,21 @@ from typing import Any
 
 import pytest
 
-from pagemill.adapters.id_token import IdTokenAuth
-from pagemill.adapters.local_source import LocalSource
-from pagemill.adapters.openai_ocr import OpenAiRecognizer
-from pagemill.adapters.stores import LocalStore
 from pagemill.batch.documents import Batch
 from pagemill.batch.gate import EndpointGate, Patience
 from pagemill.batch.pages import PageLimits, PageReader
 from pagemill.batch.portions import BatchLimits, Perform
 from pagemill.batch.progress import Progress
 from pagemill.batch.slots import RunSlots
-from pagemill.domain.model import Recipe
-from pagemill.domain.planning import parse_pages
-from pagemill.domain.sharding import ShardPlan
-from pagemill.domain.summary import RunSummary
+from pagemill.domain.pages.model import Recipe
+from pagemill.domain.pages.planning import parse_pages
+from pagemill.domain.pages.sharding import ShardPlan
+from pagemill.domain.pages.summary import RunSummary
+from pagemill.ocr.client import OpenAiRecognizer
+from pagemill.ocr.identity.auth import IdTokenAuth
 from pagemill.ports import DocumentSource, ObjectStore
+from pagemill.storage.local_source import LocalSource
+from pagemill.storage.local_store import LocalStore
 from tests.fakes.ocr_endpoint import MODEL, FakeEndpoint
 from tests.fakes.rasterizer import FakeRasterizer
 

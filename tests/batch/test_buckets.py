@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from google.cloud import storage
 
-from pagemill.adapters.gcs import Location
-from pagemill.adapters.gcs_source import GcsSource
-from pagemill.adapters.gcs_store import GcsStore
-from pagemill.domain.model import Status
+from pagemill.domain.pages.model import Status
+from pagemill.storage.gcs.client import Location
+from pagemill.storage.gcs.source import GcsSource
+from pagemill.storage.gcs.store import GcsStore
 from tests.batch.conftest import Mill
 from tests.fakes.gcs import FakeGcs
 from tests.fakes.ocr_endpoint import FakeEndpoint

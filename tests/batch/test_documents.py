@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pagemill.batch.portions import BatchLimits, Portion
-from pagemill.domain.model import Recipe, Status
+from pagemill.domain.pages.model import Recipe, Status
 from pagemill.errors import EndpointNeverAnswered, StoreUnusable
 from tests.batch.conftest import Mill
 from tests.fakes.ocr_endpoint import HANG, MODEL, RESET, Answer, FakeEndpoint, Request, failing, image_name

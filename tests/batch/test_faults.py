@@ -20,15 +20,15 @@ import pytest
 from google.cloud import storage
 from google.cloud.storage.retry import DEFAULT_RETRY
 
-from pagemill.adapters.gcs import Location
-from pagemill.adapters.gcs_source import GcsSource
-from pagemill.adapters.gcs_store import GcsStore
-from pagemill.adapters.id_token import IdTokenAuth
-from pagemill.adapters.pdf_pages import RenderOptions
-from pagemill.adapters.pdfium import PdfiumRasterizer
-from pagemill.cli_support import ExitCode, exit_code
-from pagemill.domain.model import Status
-from pagemill.domain.summary import RunSummary
+from pagemill.cli.support import ExitCode, exit_code
+from pagemill.domain.pages.model import Status
+from pagemill.domain.pages.summary import RunSummary
+from pagemill.ocr.identity.auth import IdTokenAuth
+from pagemill.pdf.page import RenderOptions
+from pagemill.pdf.rasterizer import PdfiumRasterizer
+from pagemill.storage.gcs.client import Location
+from pagemill.storage.gcs.source import GcsSource
+from pagemill.storage.gcs.store import GcsStore
 from tests.batch.conftest import Mill
 from tests.fakes.front_door import FrontDoor
 from tests.fakes.gcs import FakeGcs, Fault
@@ -100,7 +100,9 @@ class Schedule:
 
 
 def _kill_a_render_worker(rng: random.Random) -> None:
-    workers = [child for child in psutil.Process().children() if any("render_worker" in w for w in child.cmdline())]
+    workers = [
+        child for child in psutil.Process().children() if any("pagemill.pdf.worker" in w for w in child.cmdline())
+    ]
     if workers:
         with contextlib.suppress(psutil.NoSuchProcess):
             rng.choice(workers).kill()

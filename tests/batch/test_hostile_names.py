@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 from google.cloud import storage
 
-from pagemill.adapters.gcs import Location
-from pagemill.adapters.gcs_list import GcsListedSource
-from pagemill.adapters.gcs_source import GcsSource
-from pagemill.adapters.gcs_store import GcsStore
-from pagemill.adapters.stores import LocalStore
-from pagemill.domain import keys
-from pagemill.domain.model import Status
-from pagemill.domain.summary import RunSummary
+from pagemill.domain.pages import keys
+from pagemill.domain.pages.model import Status
+from pagemill.domain.pages.summary import RunSummary
 from pagemill.errors import StoreUnusable
+from pagemill.storage.gcs.client import Location
+from pagemill.storage.gcs.list import GcsListedSource
+from pagemill.storage.gcs.source import GcsSource
+from pagemill.storage.gcs.store import GcsStore
+from pagemill.storage.local_store import LocalStore
 from tests.batch.conftest import Mill
 from tests.fakes.gcs import FakeGcs, Fault
 from tests.fakes.ocr_endpoint import FakeEndpoint

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pagemill.adapters.pdf_pages import RenderOptions
-from pagemill.adapters.pdfium import PdfiumRasterizer
-from pagemill.domain.model import Status
+from pagemill.domain.pages.model import Status
+from pagemill.pdf.page import RenderOptions
+from pagemill.pdf.rasterizer import PdfiumRasterizer
 from tests.batch.conftest import Mill
 from tests.fakes.ocr_endpoint import FakeEndpoint
 from tests.hostile_pdfs import HOSTILE, ten_thousand_pages

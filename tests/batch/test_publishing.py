@@ -15,14 +15,14 @@ from typing import IO, Any
 import pytest
 from google.cloud import storage
 
-from pagemill.adapters.gcs import Location
-from pagemill.adapters.gcs_store import GcsStore
-from pagemill.adapters.stores import LocalStore, MemoryStore
 from pagemill.batch import publishing
-from pagemill.domain import assembly, keys
-from pagemill.domain.manifest import Manifest, Tally
-from pagemill.domain.model import Document, PageResult, Recipe, Status
+from pagemill.domain.pages import assembly, keys
+from pagemill.domain.pages.manifest import Manifest, Tally
+from pagemill.domain.pages.model import Document, PageResult, Recipe, Status
 from pagemill.ports import ABSENT, ObjectStore, StoredObject
+from pagemill.storage.gcs.client import Location
+from pagemill.storage.gcs.store import GcsStore
+from pagemill.storage.local_store import LocalStore, MemoryStore
 from tests.batch.conftest import Mill
 from tests.fakes.gcs import FakeGcs
 from tests.fakes.ocr_endpoint import FakeEndpoint

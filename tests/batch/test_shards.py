@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from pagemill.adapters.stores import LocalStore
 from pagemill.batch.shards import conclude, plan_of, report_of, write_plans
-from pagemill.domain import keys
-from pagemill.domain.model import Status
-from pagemill.domain.sharding import split
-from pagemill.domain.summary import RunSummary
+from pagemill.domain.pages import keys
+from pagemill.domain.pages.model import Status
+from pagemill.domain.pages.sharding import split
+from pagemill.domain.pages.summary import RunSummary
 from pagemill.errors import EndpointNeverAnswered, ShardLost, StoreUnusable, UsageError
+from pagemill.storage.local_store import LocalStore
 from tests.batch.conftest import Mill
 from tests.fakes.ocr_endpoint import Answer, FakeEndpoint, Request, failing, image_name
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pagemill.domain.model import Rendering, Status
+from pagemill.domain.pages.model import Rendering, Status
 from pagemill.errors import EndpointNeverAnswered, StoreUnusable, UsageError
 from tests.batch.conftest import Mill
 from tests.fakes.ocr_endpoint import DEATH, HANG, RESET, Answer, FakeEndpoint, Request, failing, image_name

@@ -12,8 +12,8 @@ from benchmarks.gpu_service import model_folder
 from benchmarks.gpu_service.load import MODEL, Load
 from benchmarks.gpu_service.matrix import log_name
 from benchmarks.gpu_service.plans import DOCKERFILE, PLANS, image_environment, main
-from pagemill.adapters.service_definition import vllm_args
-from pagemill.service_settings import ServiceSettings
+from pagemill.config.service import ServiceSettings
+from pagemill.gcp.run_spec import vllm_args
 
 _SERVERS = [server for make in PLANS.values() for server in make("folder", 79.6)]
 _OURS = [server for server in _SERVERS if server["label"].startswith("ours")]

@@ -18,8 +18,8 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Failed, Running
 
-from deployments.automations import no_heartbeat
-from flows.ocr_batch import ocr_batch
+from pagemill.deployments.automations import no_heartbeat
+from pagemill.flows.ocr_batch import ocr_batch
 from tests.deployments.operator import Operator
 
 pytestmark = [pytest.mark.flow, pytest.mark.slow]

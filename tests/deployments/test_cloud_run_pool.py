@@ -16,8 +16,8 @@ from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, te
 from prefect_gcp.credentials import GcpCredentials
 from prefect_gcp.workers.cloud_run_v2 import CloudRunWorkerJobV2Configuration, CloudRunWorkerV2
 
-from deployments.work_pools import cloud_template
-from pagemill.pool_settings import PoolSettings, read_pool_settings
+from pagemill.config.pool import PoolSettings, read_pool_settings
+from pagemill.deployments.work_pools import cloud_template
 from tests.fakes.metadata_server import MetadataServer
 
 _SNAPSHOT = Path(__file__).parent / "snapshots" / "cloud_run_job.json"

@@ -13,8 +13,8 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import TaskRunFilter, TaskRunFilterState, TaskRunFilterStateType
 from prefect.client.schemas.objects import StateType
 
-from tasks.limits import report_limit
-from tasks.server_settings import advice
+from pagemill.orchestration.server.advice import advice
+from pagemill.orchestration.slots.limit import report_limit
 from tests.deployments.operator import Operator
 from tests.fakes.databases import require_databases
 from tests.fakes.lasting_server import AUTH_STRING, LastingServer, lasting_settings

@@ -8,7 +8,7 @@ import yaml
 from prefect.client.orchestration import PrefectClient
 from prefect.settings import Settings
 
-from tasks.server_settings import advice, advice_on
+from pagemill.orchestration.server.advice import advice, advice_on
 from tests.fakes.lasting_server import FOLDER, lasting_settings
 from tests.fakes.prefect_server import PrefectServer
 

@@ -16,7 +16,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.states import Cancelling
 
 from benchmarks.corpus import stamps
-from tasks.limits import report_limit
+from pagemill.orchestration.slots.limit import report_limit
 from tests.deployments.operator import Operator
 from tests.fakes.databases import require_databases
 from tests.fakes.lasting_server import AUTH_STRING, LastingServer, lasting_settings

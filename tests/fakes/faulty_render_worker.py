@@ -13,8 +13,8 @@ import os
 import signal
 import sys
 
-from pagemill.adapters.pdf_pages import CountPages, PdfPages, RenderOptions, RenderPage
-from pagemill.domain.model import Rendering
+from pagemill.domain.pages.model import Rendering
+from pagemill.pdf.page import CountPages, PdfPages, RenderOptions, RenderPage
 from pagemill.worker_process import answer_requests, confine
 
 

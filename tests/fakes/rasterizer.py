@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from pathlib import Path
 
-from pagemill.domain.model import Rendering
+from pagemill.domain.pages.model import Rendering
 from pagemill.errors import DocumentUnreadable, PageUnreadable
 
 

@@ -10,9 +10,9 @@ import pytest
 from google.api_core import exceptions as api
 from google.cloud import run_v2
 
-from pagemill.adapters.google_api import GoogleApi
-from pagemill.adapters.service_definition import service_message
-from pagemill.service_settings import read_service_settings
+from pagemill.config.service import read_service_settings
+from pagemill.gcp.api import GoogleApi
+from pagemill.gcp.run_spec import service_message
 from tests.fakes.google_cloud.cloud import GoogleCloud
 
 _LATEST = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tasks import service_url
+from pagemill.orchestration import service_url
 from tests.fakes.google_cloud.cloud import GoogleCloud
 from tests.flows.deployer import Deployer
 

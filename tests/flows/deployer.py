@@ -7,9 +7,9 @@ from typing import Any
 
 from prefect.client.schemas.objects import State
 
-from flows.deploy_service import deploy_service
-from pagemill.domain.deployment import Deployment
-from tasks.deploy_parameters import DeployParameters
+from pagemill.domain.service.deployment import Deployment
+from pagemill.flows.deploy_service import deploy_service
+from pagemill.orchestration.deploy.parameters import DeployParameters
 from tests.fakes.google_cloud.cloud import GoogleCloud
 
 

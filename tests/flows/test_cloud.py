@@ -13,14 +13,14 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, LogFilter, LogFilterFlowRunId
 from prefect_gcp import GcpCredentials
 
-from deployments.register import register_all
-from flows.ocr_batch import ocr_batch
-from pagemill.domain.summary import RunSummary
+from pagemill.config.pool import read_pool_settings
+from pagemill.config.run import read_settings
+from pagemill.deployments.register import register_all
+from pagemill.domain.pages.summary import RunSummary
 from pagemill.errors import UsageError
-from pagemill.pool_settings import read_pool_settings
-from pagemill.settings import read_settings
-from tasks.credentials import google_key
-from tasks.parameters import OcrBatchParameters
+from pagemill.flows.ocr_batch import ocr_batch
+from pagemill.orchestration.credentials import google_key
+from pagemill.orchestration.parameters import OcrBatchParameters
 from tests.fakes.front_door import FrontDoor
 from tests.fakes.gcs import FakeGcs
 from tests.fakes.metadata_server import MetadataServer

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tasks import service_url
+from pagemill.orchestration import service_url
 from tests.fakes.google_cloud import vllm
 from tests.fakes.google_cloud.builds import Build, Ending, Failure
 from tests.fakes.google_cloud.cloud import GoogleCloud

@@ -18,10 +18,11 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import StateType
 from typer.testing import CliRunner
 
-from pagemill.cli import app
-from pagemill.domain.deployment import Outcome
-from tasks import deploy_wiring, service_url
-from tasks.deploy_parameters import Action
+from pagemill.cli.main import app
+from pagemill.domain.service.deployment import Outcome
+from pagemill.orchestration import service_url
+from pagemill.orchestration.deploy import wiring as deploy_wiring
+from pagemill.orchestration.deploy.parameters import Action
 from tests.fakes.google_cloud.builds import Build, Ending
 from tests.fakes.google_cloud.vllm import Server, random_weights
 from tests.flows.deployer import Deployer

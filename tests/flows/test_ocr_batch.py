@@ -11,11 +11,11 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 from prefect.client.schemas.objects import State
 
-from flows.ocr_batch import ocr_batch
 from pagemill.batch.progress import Progress
-from pagemill.domain.summary import RunSummary
-from tasks.parameters import OcrBatchParameters
-from tasks.wiring import watching
+from pagemill.domain.pages.summary import RunSummary
+from pagemill.flows.ocr_batch import ocr_batch
+from pagemill.orchestration.parameters import OcrBatchParameters
+from pagemill.orchestration.wiring import watching
 from tests.fakes.ocr_endpoint import FakeEndpoint, Request, failing
 from tests.pdfs import numbered_pdf
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from flows.ocr_batch import ocr_batch
-from flows.ocr_shard import ocr_shard
-from pagemill.adapters.stores import LocalStore
 from pagemill.batch.shards import write_plan
-from pagemill.domain.sharding import ShardPlan
-from pagemill.domain.summary import RunSummary
+from pagemill.domain.pages.sharding import ShardPlan
+from pagemill.domain.pages.summary import RunSummary
 from pagemill.errors import UsageError
-from tasks.parameters import OcrBatchParameters
+from pagemill.flows.ocr_batch import ocr_batch
+from pagemill.flows.ocr_shard import ocr_shard
+from pagemill.orchestration.parameters import OcrBatchParameters
+from pagemill.storage.local_store import LocalStore
 from tests.fakes.ocr_endpoint import FakeEndpoint
 from tests.pdfs import numbered_pdf
 

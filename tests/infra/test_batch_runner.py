@@ -10,8 +10,8 @@ import yaml
 from google.cloud.devtools import cloudbuild_v1
 from google.protobuf.json_format import MessageToDict
 
-from pagemill.adapters.build_config import BuildConfig
-from tasks.image_build import RUNNER_SOURCE
+from pagemill.gcp.build_config import BuildConfig
+from pagemill.orchestration.deploy.image_build import RUNNER_SOURCE
 
 _ROOT = Path(__file__).parents[2]
 _FOLDER = _ROOT / "infra" / "batch_runner"

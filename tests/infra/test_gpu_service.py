@@ -18,10 +18,10 @@ import yaml
 from google.cloud.devtools import cloudbuild_v1
 from google.protobuf.json_format import MessageToDict
 
-from pagemill.adapters.artifact_registry import PACKAGE
-from pagemill.adapters.build_config import BuildConfig
-from pagemill.adapters.service_definition import MODEL_FOLDER, PORT
-from pagemill.service_settings import ServiceSettings
+from pagemill.config.service import ServiceSettings
+from pagemill.gcp.artifact_registry import PACKAGE
+from pagemill.gcp.build_config import BuildConfig
+from pagemill.gcp.run_spec import MODEL_FOLDER, PORT
 
 _FOLDER = Path(__file__).parents[2] / "infra" / "gpu_service"
 _DOCKERFILE = (_FOLDER / "Dockerfile").read_text()

@@ -10,8 +10,8 @@ from typing import Any
 import hcl2
 import pytest
 
-from pagemill.adapters.project_checks import APIS, PERMISSIONS
-from pagemill.service_settings import ServiceSettings
+from pagemill.config.service import ServiceSettings
+from pagemill.gcp.checks import APIS, PERMISSIONS
 
 _FOLDER = Path(__file__).parents[2] / "infra" / "terraform"
 _FILES = sorted(_FOLDER.glob("*.tf"))

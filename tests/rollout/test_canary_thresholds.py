@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from pagemill.adapters.openai_ocr import OpenAiRecognizer
-from pagemill.domain.canary import CanaryPage, CanaryResult, judge
-from pagemill.domain.model import Recipe
-from pagemill.service_settings import ServiceSettings
+from pagemill.config.service import ServiceSettings
+from pagemill.domain.pages.model import Recipe
+from pagemill.domain.service.canary import CanaryPage, CanaryResult, judge
+from pagemill.ocr.client import OpenAiRecognizer
 from tests.fakes.google_cloud import vllm
 from tests.fakes.google_cloud.readings import drawn_canaries
 from tests.fakes.google_cloud.vllm import Server

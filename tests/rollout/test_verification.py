@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from pagemill.domain.canary import CanaryPage
-from pagemill.domain.model import Transcript
+from pagemill.domain.pages.model import Transcript
+from pagemill.domain.service.canary import CanaryPage
 from pagemill.errors import DeploymentFailed, EndpointRefusesUs, EndpointUnavailable, PagemillError, WrongModel
 from pagemill.rollout.preflight import require
 from pagemill.rollout.verification import Demands, Proof, Verification

@@ -17,11 +17,11 @@ from pagemill.batch.outcomes import Finished
 from pagemill.batch.pages import PageReader
 from pagemill.batch.portions import BatchLimits, Perform, Portion, SurveyedDocument
 from pagemill.batch.progress import Progress
-from pagemill.domain.manifest import Manifest, Tally
-from pagemill.domain.model import Document, PageResult, Recipe, Refusal, Status
-from pagemill.domain.planning import PageSelection, chunks
-from pagemill.domain.sharding import ShardPlan, Work
-from pagemill.domain.summary import DocumentOutcome, RunSummary
+from pagemill.domain.pages.manifest import Manifest, Tally
+from pagemill.domain.pages.model import Document, PageResult, Recipe, Refusal, Status
+from pagemill.domain.pages.planning import PageSelection, chunks
+from pagemill.domain.pages.sharding import ShardPlan, Work
+from pagemill.domain.pages.summary import DocumentOutcome, RunSummary
 from pagemill.errors import DocumentUnreadable, PagemillError, StoreUnusable
 from pagemill.ports import DocumentSource, ObjectStore, Rasterizer
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from pagemill.batch import publishing
-from pagemill.domain.manifest import Receipt, Tally
-from pagemill.domain.model import PageResult, Recipe, Status
-from pagemill.domain.sharding import Work
-from pagemill.domain.summary import DocumentOutcome
+from pagemill.domain.pages.manifest import Receipt, Tally
+from pagemill.domain.pages.model import PageResult, Recipe, Status
+from pagemill.domain.pages.sharding import Work
+from pagemill.domain.pages.summary import DocumentOutcome
 from pagemill.ports import ObjectStore
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from pagemill.batch.gate import EndpointGate, Shut
 from pagemill.batch.progress import Progress
-from pagemill.domain import assembly, keys
-from pagemill.domain.model import Document, PageResult, Recipe, Rendering, Status, Transcript
-from pagemill.domain.quality import objections
+from pagemill.domain.pages import assembly, keys
+from pagemill.domain.pages.model import Document, PageResult, Recipe, Rendering, Status, Transcript
+from pagemill.domain.pages.quality import objections
 from pagemill.errors import (
     EndpointNeverAnswered,
     EndpointUnavailable,

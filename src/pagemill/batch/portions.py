@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pagemill.domain.model import Document, PageResult
-from pagemill.domain.planning import format_pages
+from pagemill.domain.pages.model import Document, PageResult
+from pagemill.domain.pages.planning import format_pages
 
 
 @dataclass(slots=True)

@@ -7,9 +7,9 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from pagemill.domain.cost import busy_cost_usd
-from pagemill.domain.model import Status
-from pagemill.domain.summary import DocumentOutcome, RunSummary
+from pagemill.domain.pages.model import Status
+from pagemill.domain.pages.summary import DocumentOutcome, RunSummary
+from pagemill.domain.service.cost import busy_cost_usd
 from pagemill.errors import PagemillError
 
 

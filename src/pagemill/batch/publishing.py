@@ -12,11 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import IO
 
-from pagemill.domain import assembly, keys
-from pagemill.domain.manifest import Manifest, Receipt, Tally, read_receipt
-from pagemill.domain.model import Document, PageResult, Recipe, Status
-from pagemill.domain.planning import chunks
-from pagemill.domain.summary import RunSummary
+from pagemill.domain.pages import assembly, keys
+from pagemill.domain.pages.manifest import Manifest, Receipt, Tally, read_receipt
+from pagemill.domain.pages.model import Document, PageResult, Recipe, Status
+from pagemill.domain.pages.planning import chunks
+from pagemill.domain.pages.summary import RunSummary
 from pagemill.errors import PreconditionFailed
 from pagemill.ports import ABSENT, ObjectStore
 

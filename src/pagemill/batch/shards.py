@@ -11,11 +11,11 @@ from typing import Any
 
 from pagemill.batch import outcomes, publishing
 from pagemill.batch.documents import Batch
-from pagemill.domain import assembly, keys
-from pagemill.domain.cost import busy_cost_usd
-from pagemill.domain.model import PageResult, Status
-from pagemill.domain.sharding import Piece, ShardPlan, Work, read_plan
-from pagemill.domain.summary import DocumentOutcome, RunSummary, read_summary
+from pagemill.domain.pages import assembly, keys
+from pagemill.domain.pages.model import PageResult, Status
+from pagemill.domain.pages.sharding import Piece, ShardPlan, Work, read_plan
+from pagemill.domain.pages.summary import DocumentOutcome, RunSummary, read_summary
+from pagemill.domain.service.cost import busy_cost_usd
 from pagemill.errors import PagemillError, StoreUnusable, UsageError
 from pagemill.ports import ObjectStore
 

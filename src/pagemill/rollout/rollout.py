@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
-from pagemill.domain.canary import CanaryPage
-from pagemill.domain.deployment import Deployment, Outcome
-from pagemill.domain.service_plan import Candidate, Change, Image, ServiceState, changes, is_current
+from pagemill.domain.service.canary import CanaryPage
+from pagemill.domain.service.deployment import Deployment, Outcome
+from pagemill.domain.service.plan import Candidate, Change, Image, ServiceState, changes, is_current
 from pagemill.errors import DeploymentFailed, PagemillError, UsageError
 from pagemill.ports import GuestList, ServiceDoor, ServiceHost
 from pagemill.rollout.preflight import Check, problems, require

@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 import stamina
 
-from pagemill.domain.canary import CanaryPage, CanaryResult, judge, unanswered, verdict
+from pagemill.domain.service.canary import CanaryPage, CanaryResult, judge, unanswered, verdict
 from pagemill.errors import (
     DeploymentFailed,
     EndpointRefusesUs,

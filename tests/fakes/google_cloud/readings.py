@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from pagemill.adapters.canaries import canary_pages
-from pagemill.adapters.pdf_pages import RenderOptions
-from pagemill.adapters.pdfium import PdfiumRasterizer
-from pagemill.domain.canary import CanaryPage
+from pagemill.domain.service.canary import CanaryPage
+from pagemill.pdf.canaries import canary_pages
+from pagemill.pdf.page import RenderOptions
+from pagemill.pdf.rasterizer import PdfiumRasterizer
 from tests.fakes.ocr_endpoint import pixels_name
 
 

@@ -1,0 +1,175 @@
+"""`pagemill deploy`: the GPU service from the command line."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pagemill.cli.support import ExitCode, console, fail, quiet_prefect
+from pagemill.errors import PagemillError, UsageError
+
+if TYPE_CHECKING:
+    from pagemill.domain.service.deployment import Deployment
+    from pagemill.orchestration.deploy.parameters import DeployParameters
+    from pagemill.rollout.rollout import Plan
+
+
+def deploy(
+    project: Annotated[str, typer.Option(help="Google Cloud project. Default: GOOGLE_CLOUD_PROJECT.")] = "",
+    region: Annotated[str, typer.Option(help="Cloud Run region. Default: PAGEMILL_SERVICE_REGION.")] = "",
+    max_instances: Annotated[
+        int, typer.Option(min=0, max=100, help="Instances at most. Default: PAGEMILL_SERVICE_MAX_INSTANCES.")
+    ] = 0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change and what it costs.")] = False,
+    rollback: Annotated[bool, typer.Option("--rollback", help="Go back to the proven revision before.")] = False,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete the service; asks for its name.")] = False,
+    approval: Annotated[bool, typer.Option("--approval", help="Wait for an approval in the Prefect UI.")] = False,
+) -> None:
+    """Build the GPU image, deploy it beside what serves, prove it, then let it serve and publish its URL.
+
+    Until it is proven, and if it is not, what served before serves. The settings are PAGEMILL_SERVICE_ variables.
+    """
+    from pagemill.orchestration.deploy.parameters import Action, DeployParameters
+
+    parameters = DeployParameters(
+        action=Action.ROLL_BACK if rollback else Action.DEPLOY,
+        project=project,
+        region=region,
+        max_instances=max_instances,
+        approval=approval,
+    )
+    try:
+        if dry_run + rollback + delete > 1:
+            raise UsageError("--dry-run, --rollback and --delete are three different things; choose one")
+        quiet_prefect()
+        if dry_run:
+            asyncio.run(_preview(parameters))
+        elif delete:
+            asyncio.run(_delete(parameters))
+        else:
+            _conclude(asyncio.run(_deploy(parameters)))
+    except PagemillError as error:
+        fail(error)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        console().print("interrupted; what served before serves")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+
+
+def build_runner() -> None:
+    """Build the image of the flows with Cloud Build, unless there is one of the same source, and print its digest.
+
+    The settings are PAGEMILL_SERVICE_ variables, as for `deploy`. Cloud Run jobs of the work pool then run it.
+    """
+    from pagemill.config.run import read_settings
+    from pagemill.config.service import read_service_settings
+
+    try:
+        quiet_prefect()
+        from pagemill.orchestration.deploy.image_build import runner_image
+
+        image = asyncio.run(runner_image(read_service_settings(), read_settings(), _say))
+    except PagemillError as error:
+        fail(error)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        console().print("interrupted; the build was cancelled")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    Console().print(f"export PAGEMILL_POOL_IMAGE={image.reference}", highlight=False, soft_wrap=True)
+    _say("then type: pagemill register && prefect --no-prompt deploy --all")
+
+
+async def _deploy(parameters: DeployParameters) -> Deployment:
+    from pagemill.flows.deploy_service import deploy_service
+    from pagemill.orchestration.server.private import prefect_api
+    from pagemill.tasks.deploying import announcing
+
+    with announcing(_say):
+        async with prefect_api():
+            state = await deploy_service(parameters, return_state=True)
+    outcome = await state.aresult(raise_on_failure=False)
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
+def _conclude(record: Deployment) -> None:
+    screen = Console()
+    table = Table("page", "word F1", "seconds", "tokens", box=None, title="Canary pages")
+    for result in record.canaries:
+        tokens = str(result.completion_tokens)
+        table.add_row(result.name, f"{result.word_f1:.3f}", f"{result.seconds:.1f}", tokens)
+    screen.print(table)
+    screen.print(f"{record.service}: {record.outcome}, revision {record.revision}", highlight=False)
+    screen.print(f"LIGHTONOCR_SERVICE_URL={record.url}", highlight=False, soft_wrap=True)
+
+
+async def _preview(parameters: DeployParameters) -> None:
+    """Print the plan, what is wrong with the project, and the cost; change nothing."""
+    from pagemill.config.run import read_settings
+    from pagemill.config.service import read_service_settings
+    from pagemill.orchestration.deploy.wiring import open_rollout
+
+    async def never(*_: str) -> None:
+        raise AssertionError("a preview builds nothing")
+
+    settings = read_service_settings(**parameters.overrides())
+    async with open_rollout(settings, read_settings(), announce=_say, build_started=never) as rollout:
+        problems = await rollout.problems()
+        plan = await rollout.plan(checked=False)
+    _print_plan(plan, rollout.record)
+    if problems:
+        listed = "".join(f"\n  {number}. {problem}" for number, problem in enumerate(problems, start=1))
+        raise UsageError(f"it cannot be deployed as things are:{listed}")
+
+
+def _print_plan(plan: Plan, record: Deployment) -> None:
+    screen = Console()
+    now = f"{plan.state.serving or 'no single revision'} serves" if plan.state else "there is no such service"
+    screen.print(f"{record.service} in {record.region}: {now}; nothing is changed", highlight=False, soft_wrap=True)
+    screen.print(f"image: {'there already' if plan.image else 'would be built'}", highlight=False)
+    for change in plan.changes:
+        for mark, value, style in (("-", change.before, "red"), ("+", change.after, "green")):
+            if value:
+                screen.print(
+                    f"{mark} {change.path}: {value}", style=style, highlight=False, markup=False, soft_wrap=True
+                )
+    if not plan.changes:
+        screen.print("no field would change", highlight=False)
+    table = Table("cost, estimated from list prices", "USD", box=None)
+    for what, usd in record.cost.lines() if record.cost else []:
+        table.add_row(what, usd)
+    screen.print(table)
+
+
+async def _delete(parameters: DeployParameters) -> None:
+    from pagemill.config.run import read_settings
+    from pagemill.config.service import read_service_settings
+    from pagemill.gcp.api import GoogleApi
+    from pagemill.gcp.cloud_run import CloudRun
+    from pagemill.orchestration.credentials import google_key
+    from pagemill.orchestration.server.private import prefect_api
+    from pagemill.orchestration.service_url import withdraw
+
+    settings = read_service_settings(**parameters.overrides())
+    where = f"{settings.name} in {settings.region} of {settings.project}"
+    key = await google_key(read_settings().gcp_credentials_block)
+    async with GoogleApi(settings.project, key, emulated=bool(settings.run_emulator_host)) as google:
+        host = CloudRun(google, settings, model="")
+        state = await host.state()
+        if state is None:
+            raise UsageError(f"there is no service {where}")
+        typed = typer.prompt(f"This deletes {where} with all its revisions. Type its name to go on", err=True)
+        if typed != settings.name:
+            raise UsageError(f"'{typed}' is not its name; nothing was deleted")
+        await host.delete()
+    async with prefect_api():
+        forgotten = await withdraw(state.url)
+    told = "; its URL is no longer published" if forgotten else ""
+    Console().print(f"{where} is deleted{told}", highlight=False, soft_wrap=True)
+
+
+def _say(what: str) -> None:
+    console().print(what, highlight=False, soft_wrap=True, markup=False)

@@ -1,0 +1,122 @@
+"""What a run looks like while one waits for it: a bar on a terminal, a line every ten seconds anywhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from pagemill.batch.portions import SurveyedDocument
+from pagemill.batch.progress import Progress
+from pagemill.domain.pages.model import Status
+from pagemill.domain.pages.summary import RunSummary
+from pagemill.domain.service.cost import busy_cost_usd
+from pagemill.domain.service.gpu_estimate import L4, TEXT_TOKENS, pages_per_second
+
+_REFRESH_SECONDS = 0.25
+_LINE_SECONDS = 10.0
+_MOST_FAILURES = 20  # summary.json has them all
+
+
+@contextlib.asynccontextmanager
+async def shown(progress: Progress, console: Console) -> AsyncIterator[None]:
+    """Show a run's figures for as long as the context lasts."""
+    showing = asyncio.create_task(_bar(progress, console) if console.is_terminal else _lines(progress, console))
+    try:
+        yield
+    finally:
+        showing.cancel()
+        await asyncio.wait([showing])
+
+
+def print_summary(summary: RunSummary, console: Console) -> None:
+    """Print a finished run: the counts, then what failed, of which object, and why."""
+    counts = ", ".join(f"{summary.statuses.get(status, 0)} {status}" for status in Status)
+    console.print(f"{summary.documents} documents, {summary.pages} pages: {counts}", highlight=False)
+    cost = f", about ${summary.cost_usd:.2f}" if summary.cost_usd else ""
+    console.print(
+        f"{summary.reused} reused from earlier runs, {summary.requests} requests, {summary.seconds:.1f} s{cost}; "
+        f"results in {summary.destination}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    failures = [
+        line for outcome in summary.outcomes for line in _failures(outcome.key, outcome.error, outcome.failures)
+    ]
+    for line in failures[:_MOST_FAILURES]:
+        console.print(line, style="red", highlight=False, soft_wrap=True, markup=False)
+    if len(failures) > _MOST_FAILURES:
+        where = f"{summary.destination}/_runs/{summary.run_id}/summary.json"
+        console.print(f"... and {len(failures) - _MOST_FAILURES} more: {where}", highlight=False, soft_wrap=True)
+
+
+def print_survey(documents: list[SurveyedDocument], console: Console, *, in_flight: int, usd_per_second: float) -> None:
+    """Print what a run would do, and what it would cost on an L4 if it costs anything.
+
+    Args:
+        documents: What the run found.
+        console: Where to.
+        in_flight: Pages at the endpoint at once.
+        usd_per_second: Price of the busy endpoint; 0: nothing is paid.
+    """
+    table = Table(box=None)
+    for title in ("document", "pages", "to read", "note"):
+        table.add_column(title, justify="left" if title in {"document", "note"} else "right", overflow="fold")
+    for document in documents:
+        table.add_row(document.key, str(document.page_count), str(document.to_read), document.error)
+    console.print(table)
+    pages, to_read = sum(d.page_count for d in documents), sum(d.to_read for d in documents)
+    console.print(
+        f"{len(documents)} documents, {pages} pages; a run would read {to_read} of them and send at most about "
+        f"{to_read} requests (blank pages are not sent). Nothing was sent or written.",
+        highlight=False,
+    )
+    if usd_per_second and to_read:
+        seconds = to_read / pages_per_second(L4, in_flight)
+        console.print(
+            f"Estimate for one L4, {TEXT_TOKENS} tokens a page and {in_flight} in flight, once it is awake: "
+            f"{timedelta(seconds=round(seconds))} h, ${busy_cost_usd(seconds, usd_per_second=usd_per_second):.2f}.",
+            highlight=False,
+        )
+
+
+def headline(progress: Progress) -> str:
+    """The run in one line."""
+    left = progress.seconds_left
+    documents = f"{len(progress.outcomes)} of {progress.documents}{'' if progress.listed else '+'} documents"
+    return (
+        f"{progress.activity}: {documents}, "
+        f"{progress.pages_done} of {progress.pages_planned} pages, {progress.pages_per_second:.1f} pages/s, "
+        f"{progress.in_flight} in flight, {progress.failures} failed" + (f", {left:.0f} s left" if left else "")
+    )
+
+
+async def _bar(progress: Progress, console: Console) -> None:
+    columns = (BarColumn(bar_width=20), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Bar(*columns, console=console, transient=True) as bar:
+        line = bar.add_task(headline(progress), total=None)
+        while True:
+            bar.update(
+                line,
+                description=headline(progress),
+                completed=progress.pages_done,
+                total=progress.pages_planned or None,
+            )
+            await asyncio.sleep(_REFRESH_SECONDS)
+
+
+async def _lines(progress: Progress, console: Console) -> None:
+    while True:
+        await asyncio.sleep(_LINE_SECONDS)
+        console.print(headline(progress), highlight=False, soft_wrap=True, markup=False)
+
+
+def _failures(key: str, error: str, pages: Mapping[int, str]) -> list[str]:
+    whole = [f"{key}: {error}"] if error else []
+    return whole + [f"{key}, page {number}: {reason}" for number, reason in sorted(pages.items())]

@@ -1,0 +1,73 @@
+"""Every setting of where runs run, and what is registered for them on the Prefect server."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pagemill.config.run import read
+
+_LOCATION = r"^(gs://.+|/.+)?$"
+
+
+class PoolSettings(BaseSettings):
+    """Work pools, the nightly run, and who is told. Frozen once read."""
+
+    model_config = SettingsConfigDict(env_prefix="PAGEMILL_POOL_", frozen=True, extra="ignore")
+
+    kind: Literal["local-process", "cloud-run"] = Field(
+        "local-process", description="work pool of the deployments: processes beside a worker, or Cloud Run jobs"
+    )
+    project: str = Field("", validation_alias="GOOGLE_CLOUD_PROJECT", description="Google Cloud project of the jobs")
+    region: str = Field(
+        "europe-west4", pattern=r"^[a-z]+-[a-z]+[0-9]+$", description="region of the jobs: that of the buckets"
+    )
+    image: str = Field(
+        "",
+        pattern=r"^(\S+@sha256:[0-9a-f]{64})?$",
+        description="image of the jobs by digest, as infra/batch_runner builds it; without: no cloud-run pool",
+    )
+    account: str = Field("", description="account that jobs run as; empty: pagemill-worker@PROJECT…")
+    cpu: int = Field(4, ge=1, le=8, description="vCPU of a job: drawing pages is what it does, a worker each")
+    memory_gib: int = Field(8, ge=2, le=32, description="memory of a job in GiB: 2 for each render worker at most")
+    timeout_seconds: int = Field(
+        21600, ge=600, le=604800, description="longest job; one that is cut off goes on where it stopped"
+    )
+    network: str = Field("", description="VPC network that jobs send through, for a Prefect server or service inside")
+    subnetwork: str = Field("", description="its subnetwork; empty: the one of the region")
+    api_auth_secret: str = Field(
+        "", description="Secret Manager secret with the Prefect server's auth string; its content is in no job"
+    )
+    nightly_source: str = Field("", pattern=_LOCATION, description="what ocr-batch/nightly reads; empty: it is off")
+    nightly_destination: str = Field("", pattern=_LOCATION, description="where ocr-batch/nightly writes")
+    notification_block: str = Field(
+        "",
+        pattern=r"^([a-z0-9-]+/[a-z0-9-]+)?$",
+        description="Prefect block that is told of failed and late runs, TYPE/NAME as in slack-webhook/ops",
+    )
+    credentials_block: str = Field(
+        "", pattern="^[a-z0-9-]*$", description="GcpCredentials block to make, with the machine's own credentials"
+    )
+    bucket_block: str = Field("", pattern="^[a-z0-9-]*$", description="GcsBucket block to make, for bucket_name")
+    bucket_name: str = Field("", description="bucket of bucket_block")
+
+    @property
+    def runs_as(self) -> str:
+        """E-mail of the account that jobs run as."""
+        return self.account or f"pagemill-worker@{self.project}.iam.gserviceaccount.com"
+
+    @property
+    def nightly(self) -> bool:
+        """Whether there is anything to do at night."""
+        return bool(self.nightly_source and self.nightly_destination)
+
+
+def read_pool_settings() -> PoolSettings:
+    """Read the environment.
+
+    Raises:
+        UsageError: A variable holds something that it cannot hold; all of them are named.
+    """
+    return read(PoolSettings)

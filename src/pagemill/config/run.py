@@ -1,0 +1,124 @@
+"""Every setting, and the only place that reads the environment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pagemill.domain.service.cost import SERVICE_USD_PER_SECOND
+from pagemill.errors import UsageError
+
+GIB = 2**30
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+def assert_loopback(url: str) -> str:
+    """Refuse an emulator elsewhere: a stray variable must not divert production."""
+    host = urlsplit(url if "://" in url else f"//{url}").hostname
+    if url and host not in LOOPBACK:
+        raise ValueError(f"an emulator is at a loopback address, and {host} is none")
+    return url
+
+
+Kind = TypeVar("Kind", bound=BaseSettings)
+
+
+class Settings(BaseSettings):
+    """Where things are and how patient we are; what to read is a run's parameters. Frozen once read."""
+
+    model_config = SettingsConfigDict(env_prefix="PAGEMILL_", frozen=True, extra="ignore")
+
+    service_url: str = Field(
+        "", validation_alias="LIGHTONOCR_SERVICE_URL", description="URL of the OCR service; empty: the embedded one"
+    )
+    api_key: SecretStr = Field(SecretStr(""), description="bearer token for an endpoint that wants one")
+    model: str = Field("lightonai/LightOnOCR-2-1B", description="model to ask the endpoint for")
+    model_revision: str = Field("", description="revision of the model's weights; part of the recipe")
+    prompt: str = Field("", description="text sent with each image; LightOnOCR wants none")
+    max_tokens: int = Field(4096, ge=1, description="longest answer of the first try, in tokens")
+    context_tokens: int = Field(8192, ge=1, description="the model's window in tokens; bounds the second try")
+    longest_edge_px: int = Field(1540, ge=200, le=4096, description="longest side of a page image, in pixels")
+    max_dpi: int = Field(300, ge=50, le=1200, description="highest resolution a small page is drawn at")
+    render_workers: int = Field(
+        default_factory=lambda: min(os.cpu_count() or 1, 8), ge=1, le=64, description="processes that draw pages"
+    )
+    page_seconds: float = Field(30.0, gt=0, description="longest time a page may take to draw, in seconds")
+    render_memory_gib: float = Field(2.0, ge=1, description="address space of a render worker, in GiB")
+    ahead_mib: int = Field(64, ge=1, description="page images drawn ahead of sending, in MiB")
+    wake_seconds: float = Field(900.0, gt=0, description="how long the endpoint may take to get ready, in seconds")
+    silence_seconds: float = Field(
+        1800.0, gt=0, description="how long it may be in trouble without reading a page, in seconds"
+    )
+    answer_seconds: float = Field(300.0, gt=0, description="how long the endpoint may take for a page, in seconds")
+    local_engine: str = Field("auto", pattern="auto|rapidocr|tesseract", description="engine of the embedded service")
+    usd_per_second: float = Field(
+        SERVICE_USD_PER_SECOND, ge=0, description="price of a busy service, in USD a second; 0 for the embedded one"
+    )
+    tessdata_prefix: Path | None = Field(
+        None, validation_alias="TESSDATA_PREFIX", description="folder of Tesseract's language data"
+    )
+    largest_pdf_mib: int = Field(1024, ge=1, description="larger objects of a bucket are refused, in MiB")
+    google_cloud_project: str = Field(
+        "",
+        validation_alias="GOOGLE_CLOUD_PROJECT",
+        description="Google Cloud project; objects are read and written without",
+    )
+    gcp_credentials_block: str = Field(
+        "", description="Prefect's GcpCredentials block with a service account's key; empty: the machine's credentials"
+    )
+    storage_emulator_host: Annotated[str, AfterValidator(assert_loopback)] = Field(
+        "", validation_alias="STORAGE_EMULATOR_HOST", description="URL of a GCS emulator; loopback addresses only"
+    )
+    concurrency_limit: str = Field(
+        "lightonocr-endpoint",
+        min_length=1,
+        description="Prefect's global concurrency limit that caps the pages at the endpoint over all runs",
+    )
+    shard_deployment: str = Field(
+        "ocr-shard/worker", pattern="[^/]+/[^/]+", description="Prefect deployment that reads the shards of a run"
+    )
+    prefect_api_url: str = Field(
+        "", validation_alias="PREFECT_API_URL", description="Prefect server; empty: an ephemeral one for each run"
+    )
+
+
+def read(kind: type[Kind]) -> Kind:
+    """Read the environment.
+
+    Raises:
+        UsageError: A variable holds something that it cannot hold; all of them are named.
+    """
+    try:
+        return kind()
+    except ValidationError as error:
+        raise UsageError(f"the environment is wrong: {described(error, kind)}") from None
+
+
+def read_settings() -> Settings:
+    """Read the environment.
+
+    Raises:
+        UsageError: A variable holds something that it cannot hold; all of them are named.
+    """
+    return read(Settings)
+
+
+def described(error: ValidationError, of: type[BaseSettings]) -> str:
+    """Say which variables are wrong, and why."""
+    return "; ".join(
+        _variable(problem["loc"], of, problem["input"]) + problem["msg"].removeprefix("Value error, ")
+        for problem in error.errors()
+    )
+
+
+def _variable(location: tuple[int | str, ...], of: type[BaseSettings], value: object) -> str:
+    """The variable and what it holds; nothing where several together are wrong."""
+    if not location:
+        return ""
+    name = str(location[0])
+    return f"{name if name.isupper() else of.model_config['env_prefix'] + name.upper()}={value!r}: "

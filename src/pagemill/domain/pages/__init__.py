@@ -1,0 +1,1 @@
+"""Documents, pages and their results: values in, values out."""

@@ -1,0 +1,149 @@
+"""What one run did."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pagemill.domain.pages.model import Status
+from pagemill.errors import PagemillError, kind_of, reported
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentOutcome:
+    """One document of a run."""
+
+    key: str
+    pages: int
+    statuses: Mapping[Status, int]
+    reused: int = 0  # pages that an earlier run had read
+    seconds: float = 0.0
+    error: str = ""  # why the document could not be read at all
+    failures: Mapping[int, str] = field(default_factory=dict)  # page number to reason
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything of the document is missing from the output."""
+        return bool(self.error or self.statuses.get(Status.FAILED))
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """One run. `pages` is always the sum over the five statuses."""
+
+    run_id: str
+    documents: int
+    statuses: Mapping[Status, int]
+    reused: int
+    requests: int
+    seconds: float
+    cost_usd: float
+    destination: str
+    outcomes: tuple[DocumentOutcome, ...]
+    stopped_by: PagemillError | None = None  # why the run ended early; what it finished until then is kept
+    first_sent_at: dt.datetime | None = None  # UTC; with the next: when the service was busy with the run
+    last_answer_at: dt.datetime | None = None
+
+    @property
+    def pages(self) -> int:
+        """Pages with a result, read now or earlier."""
+        return sum(self.statuses.values())
+
+    @property
+    def complete(self) -> bool:
+        """Whether no document and no page failed."""
+        return not any(outcome.failed for outcome in self.outcomes)
+
+    def as_dict(self) -> dict[str, object]:
+        """What `--json` prints; other programs read these keys."""
+        counts: Counter[Status] = Counter(self.statuses)
+        return {
+            "run_id": self.run_id,
+            "documents": self.documents,
+            "pages": self.pages,
+            **{status.value: counts[status] for status in Status},
+            "reused": self.reused,
+            "requests": self.requests,
+            "seconds": round(self.seconds, 3),
+            "pages_per_second": round((self.pages - self.reused) / self.seconds, 3) if self.seconds else 0.0,
+            "cost_usd": round(self.cost_usd, 6),
+            "destination": self.destination,
+        }
+
+    def to_json(self) -> Iterator[str]:
+        """The whole summary as `summary.json` holds it, in parts: a line a document, and there may be 100,000."""
+        body = self.as_dict() | {
+            "error": str(self.stopped_by) if self.stopped_by else None,
+            "error_type": kind_of(self.stopped_by) if self.stopped_by else None,
+            "first_sent_at": _written(self.first_sent_at),
+            "last_answer_at": _written(self.last_answer_at),
+            "document_list": [],
+        }
+        yield json.dumps(body, ensure_ascii=False, indent=2).removesuffix("]\n}")
+        separator = "\n    "
+        for outcome in self.outcomes:
+            yield separator + json.dumps(_outcome(outcome), ensure_ascii=False)
+            separator = ",\n    "
+        yield "\n  ]\n}\n"
+
+
+def read_summary(text: bytes) -> RunSummary:
+    """Read a `summary.json`.
+
+    Raises:
+        ValueError: It is damaged.
+    """
+    try:
+        body: Any = json.loads(text)
+        return RunSummary(
+            run_id=body["run_id"],
+            documents=body["documents"],
+            statuses={status: body[status.value] for status in Status},
+            reused=body["reused"],
+            requests=body["requests"],
+            seconds=body["seconds"],
+            cost_usd=body["cost_usd"],
+            destination=body["destination"],
+            outcomes=tuple(map(_read_outcome, body["document_list"])),
+            stopped_by=reported(body["error_type"], body["error"]) if body["error"] else None,
+            first_sent_at=_read_time(body["first_sent_at"]),
+            last_answer_at=_read_time(body["last_answer_at"]),
+        )
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"no summary of a run: {error}") from error
+
+
+def _written(moment: dt.datetime | None) -> str | None:
+    return moment.isoformat(timespec="milliseconds") if moment else None
+
+
+def _read_time(text: str | None) -> dt.datetime | None:
+    return dt.datetime.fromisoformat(text) if text else None
+
+
+def _read_outcome(body: Any) -> DocumentOutcome:
+    return DocumentOutcome(
+        key=body["key"],
+        pages=body["pages"],
+        statuses={Status(status): count for status, count in body["statuses"].items()},
+        reused=body["reused"],
+        seconds=body["seconds"],
+        error=body["error"] or "",
+        failures={failure["page"]: failure["reason"] for failure in body["failures"]},
+    )
+
+
+def _outcome(outcome: DocumentOutcome) -> dict[str, object]:
+    return {
+        "key": outcome.key,
+        "pages": outcome.pages,
+        "statuses": {status.value: outcome.statuses.get(status, 0) for status in Status},
+        "reused": outcome.reused,
+        "seconds": round(outcome.seconds, 3),
+        "error": outcome.error or None,
+        "failures": [{"page": page, "reason": reason} for page, reason in sorted(outcome.failures.items())],
+    }

@@ -1,0 +1,64 @@
+"""Judges a service by pages whose text is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pagemill.domain.pages.model import Transcript
+from pagemill.domain.pages.quality import objections
+from pagemill.domain.service.loops import find_loop
+from pagemill.domain.service.similarity import plain, word_f1
+
+_EXCERPT = 60  # characters of a text that fit a message
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryPage:
+    """A page whose text is known."""
+
+    name: str
+    png: bytes
+    truth: str
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryResult:
+    """What a service made of a canary page."""
+
+    name: str
+    word_f1: float
+    seconds: float
+    completion_tokens: int
+    objections: tuple[str, ...]  # empty: it passed
+
+
+def judge(page: CanaryPage, transcript: Transcript, *, least_word_f1: float, longest_seconds: float) -> CanaryResult:
+    """Compare a transcript with the page's text."""
+    found = list(objections(transcript))
+    if loop := find_loop(transcript.markdown):
+        found.append(f"a loop: '{_excerpt(loop.pattern)}' {loop.times} times")
+    score = word_f1(plain(transcript.markdown), plain(page.truth))
+    if score < least_word_f1:
+        found.append(
+            f"another text: word F1 {score:.2f} is less than {least_word_f1:.2f}; it reads "
+            f"'{_excerpt(transcript.markdown)}', the page says '{_excerpt(page.truth)}'"
+        )
+    if transcript.seconds > longest_seconds:
+        found.append(f"too slow: {transcript.seconds:.1f} s, at most {longest_seconds:.0f} s are allowed")
+    return CanaryResult(page.name, score, transcript.seconds, transcript.completion_tokens, tuple(found))
+
+
+def unanswered(page: CanaryPage, why: str) -> CanaryResult:
+    """The result of a page that got no text."""
+    return CanaryResult(page.name, 0.0, 0.0, 0, (why,))
+
+
+def verdict(results: Sequence[CanaryResult]) -> str:
+    """What was wrong with which page; empty if nothing was."""
+    return "; ".join(f"{result.name}: {', '.join(result.objections)}" for result in results if result.objections)
+
+
+def _excerpt(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= _EXCERPT else f"{text[:_EXCERPT]}…"

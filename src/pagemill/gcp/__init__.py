@@ -1,0 +1,1 @@
+"""Google Cloud as the deploy flow needs it: Cloud Run, Cloud Build, Artifact Registry, IAM."""

@@ -1,0 +1,97 @@
+"""Who may ask the service: its own IAM policy, which this flow owns. Changes are made to the policy that was read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import stamina
+from google.api_core import exceptions as api
+from google.cloud import run_v2
+from google.iam.v1 import iam_policy_pb2, policy_pb2
+
+from pagemill.config.service import ServiceSettings
+from pagemill.domain.service.plan import uninvited
+from pagemill.gcp.api import READS, GoogleApi
+
+_INVOKER = "roles/run.invoker"
+_TRIES = 5  # while others change the policy, too
+
+
+class Invitations:
+    """The IAM policy of one service."""
+
+    def __init__(self, google: GoogleApi, settings: ServiceSettings) -> None:
+        """Open the client; nothing is asked yet."""
+        self._google = google
+        self._settings = settings
+        self._services = google.client(run_v2.ServicesAsyncClient, settings.run_emulator_host)
+        self._resource = f"projects/{settings.project}/locations/{settings.region}/services/{settings.name}"
+
+    async def invite(self, members: Sequence[str]) -> bool:
+        """Let members ask the service, whoever else may; tell whether that is news.
+
+        Raises:
+            PagemillError: We may not, or others keep changing the policy.
+        """
+
+        def add(policy: policy_pb2.Policy) -> None:
+            binding = next((found for found in policy.bindings if found.role == _INVOKER and not _has_if(found)), None)
+            if binding is None:
+                binding = policy.bindings.add(role=_INVOKER)
+            binding.members.extend(member for member in members if member not in binding.members)
+
+        return await self._change(add)
+
+    async def uninvited(self) -> list[tuple[str, str]]:
+        """Role and member of every binding that lets everybody in; empty where there is no service.
+
+        Raises:
+            PagemillError: We may not look.
+        """
+        try:
+            policy = await self._read()
+        except api.NotFound:
+            return []
+        return uninvited({binding.role: tuple(binding.members) for binding in policy.bindings})
+
+    async def shut(self) -> None:
+        """Take every binding away that lets everybody in.
+
+        Raises:
+            PagemillError: We may not, or others keep changing the policy.
+        """
+
+        def strip(policy: policy_pb2.Policy) -> None:
+            for binding in policy.bindings:
+                for _, member in uninvited({binding.role: tuple(binding.members)}):
+                    binding.members.remove(member)
+
+        await self._change(strip)
+
+    def cure(self, role: str, member: str) -> str:
+        """The command that takes a binding away."""
+        where = f"{self._settings.name} --region={self._settings.region} --project={self._settings.project}"
+        return f"gcloud run services remove-iam-policy-binding {where} --member={member} --role={role}"
+
+    async def _change(self, change: Callable[[policy_pb2.Policy], None]) -> bool:
+        with self._google.explained(f"changing who may ask {self._settings.name}"):
+            async for attempt in stamina.retry_context(on=api.Aborted, attempts=_TRIES, timeout=None, wait_max=2.0):
+                with attempt:
+                    policy = await self._read()
+                    before = policy.SerializeToString(deterministic=True)
+                    change(policy)
+                    if policy.SerializeToString(deterministic=True) == before:
+                        return False
+                    await self._services.set_iam_policy(
+                        iam_policy_pb2.SetIamPolicyRequest(resource=self._resource, policy=policy)
+                    )
+        return True
+
+    async def _read(self) -> policy_pb2.Policy:
+        request = iam_policy_pb2.GetIamPolicyRequest(resource=self._resource)
+        with self._google.explained(f"looking at who may ask {self._settings.name}"):
+            return await self._services.get_iam_policy(request, retry=READS)
+
+
+def _has_if(binding: policy_pb2.Binding) -> bool:
+    return bool(binding.condition.expression)

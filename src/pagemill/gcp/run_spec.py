@@ -1,0 +1,178 @@
+"""The service as Cloud Run's API wants it: a pure function of the settings. The only place that names vLLM's flags."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from google.cloud import run_v2
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.json_format import MessageToDict
+
+from pagemill.config.service import ServiceSettings
+from pagemill.domain.service.plan import ServiceState, TrafficShare
+
+MODEL_FOLDER = "/models/lightonocr"  # in the image
+PORT = 8000
+VERIFIED = "pagemill.dev/verified"  # annotation of the service: the proven revisions, the newest first
+RETRY = "pagemill.dev/retry"  # annotation of a revision: which try it is with the same configuration
+
+_LABELS = {"app": "lightonocr", "managed-by": "pagemill"}
+OWNED = ("ingress", "invoker_iam_disabled", "default_uri_disabled", "scaling", "template")
+_NOT_PLANNED = (
+    "scaling.scaling_mode",
+    "template.revision",
+    f"template.annotations.{RETRY}",
+    "template.containers[0].build_info",
+)
+_OF_THE_PLATFORM = "googleapis.com/"  # in the names of labels and annotations that Google's own tools leave
+
+# Without torch.compile but with CUDA graphs for as many sequences as are read at once: 71 s to start instead of 106, as
+# fast afterwards (measured on one machine in turn).
+_COMPILATION: dict[str, Any] = {"mode": 0, "cudagraph_mode": "FULL_DECODE_ONLY"}
+
+
+def vllm_args(settings: ServiceSettings, model: str) -> tuple[str, ...]:
+    """What follows `vllm serve`, as a list: no shell reads it.
+
+    Args:
+        settings: Memory, sequences and lengths.
+        model: The name that requests ask for.
+    """
+    sizes = [2**power for power in range(settings.max_num_seqs.bit_length()) if 2**power <= settings.max_num_seqs]
+    graphs = sorted({*sizes, settings.max_num_seqs})
+    return (
+        MODEL_FOLDER,
+        *("--served-model-name", model),
+        *("--host", "0.0.0.0"),  # noqa: S104 -- inside a container whose only door is Cloud Run's
+        *("--port", str(PORT)),
+        *("--gpu-memory-utilization", f"{settings.gpu_memory_utilization:g}"),
+        *("--max-num-seqs", str(settings.max_num_seqs)),
+        *("--max-num-batched-tokens", str(settings.max_num_batched_tokens)),
+        *("--max-model-len", str(settings.max_model_len)),
+        # As the model's authors serve it: one image a request, none of them seen twice.
+        *("--limit-mm-per-prompt", json.dumps({"image": 1})),
+        *("--mm-processor-cache-gb", "0"),
+        "--no-enable-prefix-caching",
+        *("--compilation-config", json.dumps({**_COMPILATION, "cudagraph_capture_sizes": graphs})),
+        # Images come inside the request; a server that fetched URLs could be made to ask its own network.
+        *("--allowed-media-domains", "none.invalid"),
+    )
+
+
+def service_message(settings: ServiceSettings, *, image: str, model: str) -> run_v2.Service:
+    """Everything that the flow owns of the service, but for its traffic.
+
+    Args:
+        settings: The service as it is to be.
+        image: Reference of the container image.
+        model: The name that requests ask for.
+    """
+    ingress = run_v2.IngressTraffic
+    return run_v2.Service(
+        labels=_LABELS,
+        ingress={
+            "all": ingress.INGRESS_TRAFFIC_ALL,
+            "internal": ingress.INGRESS_TRAFFIC_INTERNAL_ONLY,
+        }[settings.ingress],
+        invoker_iam_disabled=False,  # true would let everybody in
+        default_uri_disabled=False,
+        scaling=run_v2.ServiceScaling(
+            min_instance_count=settings.min_instances, max_instance_count=settings.max_instances
+        ),
+        template=run_v2.RevisionTemplate(
+            labels=_LABELS,
+            service_account=settings.runtime,
+            timeout=Duration(seconds=settings.request_seconds),
+            max_instance_request_concurrency=settings.concurrency,
+            execution_environment=run_v2.ExecutionEnvironment.EXECUTION_ENVIRONMENT_GEN2,
+            node_selector=run_v2.NodeSelector(accelerator=settings.accelerator),
+            gpu_zonal_redundancy_disabled=not settings.zonal_redundancy,  # the platform's default is the dearer one
+            scaling=run_v2.RevisionScaling(
+                min_instance_count=settings.min_instances, max_instance_count=settings.max_instances
+            ),
+            containers=[_container(settings, image, model)],
+        ),
+    )
+
+
+def _container(settings: ServiceSettings, image: str, model: str) -> run_v2.Container:
+    health = run_v2.HTTPGetAction(path="/health", port=PORT)
+    return run_v2.Container(
+        name="vllm",
+        image=image,
+        args=vllm_args(settings, model),
+        ports=[run_v2.ContainerPort(name="http1", container_port=PORT)],
+        resources=run_v2.ResourceRequirements(
+            limits={"cpu": str(settings.cpu), "memory": f"{settings.memory_gib}Gi", "nvidia.com/gpu": "1"},
+            cpu_idle=False,  # instance-based billing: a GPU has no other
+            startup_cpu_boost=True,  # half of the start is Python importing
+        ),
+        startup_probe=run_v2.Probe(
+            initial_delay_seconds=0,
+            period_seconds=settings.startup_period_seconds,
+            timeout_seconds=settings.startup_timeout_seconds,
+            failure_threshold=settings.startup_failures,
+            http_get=health,
+        ),
+        liveness_probe=run_v2.Probe(
+            initial_delay_seconds=0,
+            period_seconds=settings.liveness_period_seconds,
+            timeout_seconds=settings.liveness_timeout_seconds,
+            failure_threshold=settings.liveness_failures,
+            http_get=health,
+        ),
+    )
+
+
+def fields(service: run_v2.Service) -> dict[str, str]:
+    """Path to value of all that the flow owns, so that what is and what shall be can be compared.
+
+    What the platform adds by itself is left out, and so are defaults: unset and zero are the same.
+    """
+    message = MessageToDict(
+        run_v2.Service.pb(service), preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+    flat = dict(_flattened("", {name: message[name] for name in OWNED if name in message}))
+    return {
+        path: value
+        for path, value in flat.items()
+        if value and not path.startswith(_NOT_PLANNED) and _OF_THE_PLATFORM not in path
+    }
+
+
+def _flattened(path: str, value: Any) -> Iterator[tuple[str, str]]:
+    match value:
+        case dict():
+            for name, inner in value.items():
+                yield from _flattened(f"{path}.{name}".removeprefix("."), inner)
+        case list() if any(isinstance(item, Mapping) for item in value):
+            for index, item in enumerate(value):
+                yield from _flattened(f"{path}[{index}]", item)
+        case list():
+            yield path, json.dumps(value) if value else ""
+        case _:
+            yield path, "" if not value or str(value).endswith("_UNSPECIFIED") else str(value)
+
+
+def state_of(service: run_v2.Service) -> ServiceState:
+    """What the flow needs to know of a service."""
+    verified = service.annotations.get(VERIFIED, "")
+    return ServiceState(
+        url=service.uri,
+        etag=service.etag,
+        fields=fields(service),
+        traffic=tuple(
+            TrafficShare(status.revision or _short(service.latest_ready_revision), status.percent, status.tag)
+            for status in service.traffic_statuses
+        ),
+        latest_created=_short(service.latest_created_revision),
+        latest_ready=_short(service.latest_ready_revision),
+        verified=tuple(filter(None, verified.split(","))),
+        retries=int(service.template.annotations.get(RETRY, "0")),
+    )
+
+
+def _short(name: str) -> str:
+    return name.rpartition("/")[2]

@@ -1,0 +1,1 @@
+"""The OCR endpoint: a client of its API, and the embedded service as a child process."""

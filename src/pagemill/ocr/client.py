@@ -1,0 +1,297 @@
+"""The OCR client: one page image a request, to any endpoint that speaks OpenAI's chat completions."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import json
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from pagemill.domain.pages.model import Recipe, Transcript
+from pagemill.errors import (
+    EndpointRefusesUs,
+    EndpointUnavailable,
+    MalformedAnswer,
+    RequestRejected,
+    UsageError,
+    WrongModel,
+)
+
+if TYPE_CHECKING:
+    from pagemill.ocr.identity.auth import IdTokenAuth
+
+_LONGEST_DETAIL = 300  # characters of an endpoint's own words that fit a message
+_PROBE_SECONDS = 60.0  # Cloud Run holds a request while an instance starts
+_BUSY = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT}
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+# A white page of 224 by 224 pixels: nothing in it can bring an engine down.
+_HARMLESS = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAOAAAADgAQAAAAAyVldMAAAAKklEQVR42u3JoQEAAAwCIP9/WvvCLoBK+oiUUkoppZRSSiml"
+    "lFJKKaW8BmbdaOmo2byVAAAAAElFTkSuQmCC"
+)
+_REFUSED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+
+
+class _Message(BaseModel):
+    content: str | None = None
+
+
+class _Choice(BaseModel):
+    message: _Message
+    finish_reason: str | None = None
+
+
+class _Usage(BaseModel):
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class _Completion(BaseModel):
+    choices: list[_Choice]
+    usage: _Usage = _Usage()
+
+
+class _Delta(BaseModel):
+    delta: _Message = _Message()
+
+
+class _Chunk(BaseModel):
+    choices: list[_Delta]
+
+
+class _Model(BaseModel):
+    id: str
+
+
+class _Models(BaseModel):
+    data: list[_Model]
+
+
+class OpenAiRecognizer:
+    """Reads pages over one connection pool; a client per request would cost 25 ms each for its TLS context."""
+
+    def __init__(
+        self,
+        locate: Callable[[], Awaitable[str]],
+        *,
+        recipe: Recipe,
+        api_key: str = "",
+        connections: int = 8,
+        answer_seconds: float = 300.0,
+        auth: IdTokenAuth | None = None,
+    ) -> None:
+        """Configure; nothing is sent before the first probe.
+
+        Args:
+            locate: Returns the endpoint's base URL, with or without `/v1`; starts the endpoint if it is ours.
+            recipe: Names the model, and how it samples.
+            api_key: Sent as a bearer token, if any.
+            connections: Pages in flight at once.
+            answer_seconds: How long it may take to read one page.
+            auth: Adds identity tokens, where the endpoint wants them.
+        """
+        self._locate = locate
+        self._recipe = recipe
+        self._auth = auth
+        self._base_url = ""
+        self._before_image, self._after_image = _envelope(recipe)
+        self._client = httpx.AsyncClient(
+            headers={"Content-Type": "application/json"} | ({"Authorization": f"Bearer {api_key}"} if api_key else {}),
+            auth=auth,
+            timeout=httpx.Timeout(answer_seconds, connect=30.0),
+            limits=httpx.Limits(max_connections=connections + 1, max_keepalive_connections=connections + 1),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.aclose()
+
+    async def probe(self) -> None:
+        """Look once whether the endpoint is healthy and serves the recipe's model.
+
+        Raises:
+            EndpointUnavailable: Not yet.
+            EndpointNeverAnswered: It is ours, and does not start.
+            UsageError: It serves another model, or refuses our credentials.
+        """
+        self._base_url = (await self._locate()).rstrip("/").removesuffix("/v1")
+        health = await self._get("/health")
+        # An endpoint that is not vLLM may have no /health; then /v1/models has the last word.
+        if health.status_code != HTTPStatus.NOT_FOUND:
+            self._raise_for_status(health)
+        await self._find_model()
+
+    async def prove(self) -> None:
+        """Have the endpoint read a white page, one token of it.
+
+        Raises:
+            EndpointUnavailable: It does not.
+            RequestRejected: It refuses that, too.
+            UsageError: It refuses our credentials.
+        """
+        await self.read(_HARMLESS, max_tokens=1)
+
+    async def read(self, png: bytes, *, max_tokens: int) -> Transcript:
+        """Return the transcript of one page image; one request, no retries.
+
+        Raises:
+            EndpointUnavailable: Connection error, timeout, 429, 5xx, or an answer that is no chat completion.
+            RequestRejected: The endpoint refuses this request (any other 4xx).
+            UsageError: It refuses our credentials.
+        """
+        body = b"".join((self._before_image, base64.b64encode(png), self._after_image, str(max_tokens).encode(), b"}"))
+        started = time.monotonic()
+        try:
+            response = await self._client.post(f"{self._base_url}/v1/chat/completions", content=body)
+        except httpx.HTTPError as error:
+            raise EndpointUnavailable(
+                f"the endpoint gave no answer: {_describe(error)}",
+                page_may_be_the_cause=not isinstance(error, _NOT_SENT),
+            ) from error
+        self._raise_for_status(response)
+        return _transcript(response, time.monotonic() - started)
+
+    async def first_token_seconds(self, png: bytes) -> float:
+        """Time from a request to the first piece of its text, with the answer as a stream of server-sent events.
+
+        Raises:
+            EndpointUnavailable: Connection error, timeout, 429, 5xx, or a stream that holds no text.
+            RequestRejected: The endpoint refuses this request.
+            UsageError: It refuses our credentials.
+        """
+        body = b"".join((self._before_image, base64.b64encode(png), self._after_image, b'64, "stream": true}'))
+        started = time.monotonic()
+        try:
+            async with self._client.stream("POST", f"{self._base_url}/v1/chat/completions", content=body) as response:
+                if not response.is_success:
+                    await response.aread()
+                self._raise_for_status(response)
+                events = []
+                async for line in response.aiter_lines():
+                    if _piece(line):
+                        return time.monotonic() - started
+                    events.append(line)
+        except httpx.HTTPError as error:
+            raise EndpointUnavailable(f"the endpoint gave no stream: {_describe(error)}") from error
+        raise MalformedAnswer(f"the endpoint's stream holds no text, only: {_excerpt(' '.join(events))}")
+
+    async def _get(self, path: str) -> httpx.Response:
+        try:
+            return await self._client.get(f"{self._base_url}{path}", timeout=_PROBE_SECONDS)
+        except httpx.HTTPError as error:
+            raise EndpointUnavailable(f"{self._base_url}{path} gives no answer: {_describe(error)}") from error
+
+    async def _find_model(self) -> None:
+        response = await self._get("/v1/models")
+        try:
+            self._raise_for_status(response)
+            served = [model.id for model in _Models.model_validate_json(response.content).data]
+        except (RequestRejected, ValidationError) as error:
+            url = f"{self._base_url}/v1/models"
+            raise UsageError(f"{url} does not list models, as OpenAI-compatible endpoints do: {error}") from error
+        if self._recipe.model not in served:
+            raise WrongModel(
+                f"the endpoint {self._base_url} does not serve '{self._recipe.model}', it serves {', '.join(served)}; "
+                "set PAGEMILL_MODEL to the one to use"
+            )
+
+    def _raise_for_status(self, response: httpx.Response) -> None:
+        if response.is_success:
+            return
+        if response.status_code in _REFUSED:
+            cure = (
+                self._auth.cure(response.status_code) if self._auth else "if it wants an API key, set PAGEMILL_API_KEY"
+            )
+            raise EndpointRefusesUs(f"the endpoint {self._base_url} refuses us: {_detail(response)}; {cure}")
+        if response.status_code in _BUSY or response.is_server_error:
+            raise EndpointUnavailable(
+                f"the endpoint answered {_detail(response)}",
+                page_may_be_the_cause=response.status_code not in _BUSY,
+                retry_after_seconds=_retry_after(response),
+            )
+        raise RequestRejected(f"the endpoint refuses the page: {_detail(response)}")
+
+
+def _envelope(recipe: Recipe) -> tuple[bytes, bytes]:
+    """The request's JSON around the image, without the closing `max_tokens` value: it is assembled once, not per page.
+
+    LightOnOCR takes the image alone; a prompt, where a recipe has one, follows it as text.
+    """
+    content: list[Mapping[str, Any]] = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,@"}}]
+    if recipe.prompt:
+        content.append({"type": "text", "text": recipe.prompt})
+    body = {"model": recipe.model, **recipe.sampling, "messages": [{"role": "user", "content": content}]}
+    before, after = json.dumps(body).removesuffix("}").split("base64,@", 1)
+    return f"{before}base64,".encode(), f'{after}, "max_tokens": '.encode()
+
+
+def _transcript(response: httpx.Response, seconds: float) -> Transcript:
+    try:
+        completion = _Completion.model_validate_json(response.content)
+    except ValidationError as error:
+        raise MalformedAnswer(
+            f"the endpoint's answer is no chat completion: {_excerpt(response.text)}", page_may_be_the_cause=True
+        ) from error
+    if not completion.choices:
+        raise MalformedAnswer("the endpoint's answer holds no choices", page_may_be_the_cause=True)
+    choice = completion.choices[0]
+    return Transcript(
+        markdown=choice.message.content or "",
+        finish_reason=choice.finish_reason or "",
+        prompt_tokens=completion.usage.prompt_tokens,
+        completion_tokens=completion.usage.completion_tokens,
+        seconds=seconds,
+    )
+
+
+def _piece(line: str) -> str:
+    """The text in one line of a stream; empty where it holds none."""
+    event = line.removeprefix("data: ")
+    if event in {line, "[DONE]"}:
+        return ""
+    try:
+        choices = _Chunk.model_validate_json(event).choices
+    except ValidationError as error:
+        raise MalformedAnswer(f"the endpoint's stream holds no chat completion: {_excerpt(event)}") from error
+    return "".join(choice.delta.content or "" for choice in choices)
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    """When the endpoint asks to be asked again: seconds, or a date (RFC 9110, section 10.2.3)."""
+    value = response.headers.get("Retry-After", "").strip()
+    if value.isdecimal():
+        return float(value)
+    try:
+        return max((parsedate_to_datetime(value) - dt.datetime.now(dt.UTC)).total_seconds(), 0.0)
+    except (ValueError, TypeError):
+        return None
+
+
+def _detail(response: httpx.Response) -> str:
+    """Status and the endpoint's own words: OpenAI's error message where there is one."""
+    try:
+        message = str(response.json()["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        message = response.text
+    return f"{response.status_code} {response.reason_phrase}: {_excerpt(message)}".removesuffix(": ")
+
+
+def _excerpt(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= _LONGEST_DETAIL else f"{text[:_LONGEST_DETAIL]}…"
+
+
+def _describe(error: httpx.HTTPError) -> str:
+    return f"{type(error).__name__} ({error})" if str(error) else type(error).__name__

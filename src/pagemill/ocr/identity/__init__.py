@@ -1,0 +1,1 @@
+"""Identity tokens for endpoints behind Google's IAM."""

@@ -1,0 +1,1 @@
+"""Everything else that imports Prefect: wiring, parameters, reports, slots, shards, servers."""

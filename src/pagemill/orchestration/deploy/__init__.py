@@ -1,0 +1,1 @@
+"""The deploy flow's wiring, parameters and report."""

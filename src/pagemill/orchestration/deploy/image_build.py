@@ -1,0 +1,142 @@
+"""An image that Cloud Build makes, unless the registry has one of the same source."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pagemill.config.run import Settings
+from pagemill.config.service import ServiceSettings
+from pagemill.domain.service.plan import Image
+from pagemill.errors import DeploymentFailed, PreconditionFailed, UsageError
+from pagemill.gcp.api import GoogleApi
+from pagemill.gcp.artifact_registry import ArtifactRegistry
+from pagemill.gcp.build_config import BuildConfig
+from pagemill.gcp.cloud_build import BuiltImage, CloudBuild, SourceObject
+from pagemill.orchestration.credentials import google_key
+from pagemill.ports import ABSENT
+from pagemill.storage.gcs import client as gcs
+from pagemill.storage.gcs.store import GcsStore
+
+ROOT = Path(__file__).parents[4]
+RUNNER = "batch-runner"
+# What infra/batch_runner/Dockerfile copies.
+RUNNER_SOURCE = (
+    *("pyproject.toml", "uv.lock", "LICENSE", "README.md", "prefect.yaml"),
+    *("src", "flows", "tasks", "deployments", "infra"),
+)
+_SOURCE_PERMISSIONS = ("storage.objects.create", "storage.objects.get")
+
+
+class ImageBuild:
+    """One image: its source, its name, and how it is made."""
+
+    def __init__(
+        self,
+        google: GoogleApi,
+        settings: ServiceSettings,
+        key: Mapping[str, Any] | None,
+        *,
+        config: BuildConfig,
+        package: str,
+        **arguments: str,
+    ) -> None:
+        """Open the clients; nothing is asked yet.
+
+        Args:
+            google: Where to build.
+            settings: Project, region and repositories.
+            key: A service account's; None: the machine's credentials.
+            config: What is built.
+            package: Name of the image in its repository.
+            arguments: What the image is made of, instead of what the build declares.
+
+        Raises:
+            UsageError: The build is not described, or knows no such argument.
+        """
+        substitutions = config.substitutions(
+            region=settings.region,
+            repository=settings.repository,
+            cache_repository=settings.cache_repository,
+            **arguments,
+        )
+        self.substitutions = {**substitutions, "_TAG": config.tag(substitutions)}
+        self.tag = self.substitutions["_TAG"]
+        self.registry = ArtifactRegistry(google, settings, package=package)
+        location = gcs.parse_location(f"gs://{settings.bucket}/source")
+        self.bucket = GcsStore(gcs.open_client(settings.project, key), location, permissions=_SOURCE_PERMISSIONS)
+        self._builder = CloudBuild(google, settings)
+        self._config = config
+        self._settings = settings
+
+    @property
+    def name(self) -> str:
+        """The image by its tag."""
+        return f"{self.registry.image_name}:{self.tag}"
+
+    async def find(self) -> Image | None:
+        """The image, if there is one of this source."""
+        return await self.registry.find(self.tag)
+
+    async def build(
+        self, announce: Callable[[str], object], started: Callable[[str, str], Awaitable[object]]
+    ) -> tuple[Image, BuiltImage]:
+        """Have it made.
+
+        Args:
+            announce: Told what is being done.
+            started: Told the id and the log's URL of each build.
+
+        Raises:
+            DeploymentFailed: It was not.
+        """
+        announce(f"uploading the source to {self.bucket.name}")
+        source = await asyncio.to_thread(self._upload)
+        announce("building the image")
+        built = await self._builder.run(self._builder.message(self._config, source, self.substitutions), started)
+        if built.digest:
+            return Image(self.registry.image_name, built.digest, self.tag), built
+        if image := await self.find():
+            return image, built
+        raise DeploymentFailed(
+            f"the build {built.build_id} succeeded, but {self.name} is not in the registry: a "
+            f"step of cloudbuild.yaml has to push ${{_IMAGE}}; log: {built.log_url}"
+        )
+
+    def _upload(self) -> SourceObject:
+        """Upload the source under its own digest; if it lies there already, it is the same."""
+        name = f"{self._config.digest}.tgz"
+        try:
+            self.bucket.write(name, self._config.archive, content_type="application/gzip", if_version=ABSENT)
+        except PreconditionFailed as error:
+            raise DeploymentFailed(
+                f"{self.bucket.name}/{name} holds something else than its name says; delete it, then try again"
+            ) from error
+        return SourceObject(self._settings.bucket, f"source/{name}", int(self.bucket.version(name)))
+
+
+async def runner_image(settings: ServiceSettings, common: Settings, announce: Callable[[str], object]) -> Image:
+    """The image of the flows, made by Cloud Build unless there is one of the same source.
+
+    Raises:
+        UsageError: This is no checkout, or there are no credentials.
+        DeploymentFailed: The build failed.
+    """
+    config = BuildConfig(ROOT / "infra" / "batch_runner", root=ROOT, names=RUNNER_SOURCE)
+    if missing := [name for name in RUNNER_SOURCE if not (ROOT / name).exists()]:
+        raise UsageError(f"{ROOT} has no {', '.join(missing)}: the image is built from a checkout of pagemill")
+    key = await google_key(common.gcp_credentials_block)
+    async with GoogleApi(settings.project, key, emulated=bool(settings.run_emulator_host)) as google:
+        image = ImageBuild(google, settings, key, config=config, package=RUNNER)
+        if problems := await image.registry.problems():
+            raise DeploymentFailed("; ".join(problems))
+        if found := await image.find():
+            return found
+
+        async def started(build_id: str, log_url: str) -> None:
+            announce(f"build {build_id}: {log_url}")
+
+        made, _ = await image.build(announce, started)
+        return made

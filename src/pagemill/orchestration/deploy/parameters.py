@@ -1,0 +1,62 @@
+"""What a deployment is asked to do. In the Prefect UI this model is the form."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from prefect.input import RunInput
+from pydantic import BaseModel, Field
+
+from pagemill.orchestration.forms import form_field
+
+
+class Action(StrEnum):
+    """What to do with the service."""
+
+    DEPLOY = "deploy"
+    ROLL_BACK = "rollback"
+
+
+class DeployParameters(BaseModel, frozen=True, extra="forbid"):
+    """Build, deploy and prove the GPU service; the rest is in the worker's PAGEMILL_SERVICE_ variables."""
+
+    action: Action = form_field(
+        Action.DEPLOY,
+        position=0,
+        title="Action",
+        description="deploy: what the project describes; rollback: the proven revision before the one that serves",
+    )
+    project: str = form_field(
+        "", position=1, title="Project", description="Google Cloud project; empty: GOOGLE_CLOUD_PROJECT"
+    )
+    region: str = form_field(
+        "", position=2, title="Region", description="Cloud Run region; empty: PAGEMILL_SERVICE_REGION"
+    )
+    max_instances: int = form_field(
+        0,
+        position=3,
+        ge=0,
+        le=100,
+        title="Instances at most",
+        description="each has 8 vCPU, 32 GiB and an L4; 0: PAGEMILL_SERVICE_MAX_INSTANCES",
+    )
+    approval: bool = form_field(
+        False,
+        position=4,
+        title="Ask before deploying",
+        description="pause when the image is built, until somebody resumes the run in this UI",
+    )
+
+    def overrides(self) -> dict[str, object]:
+        """Settings that count instead of the environment's."""
+        return {
+            "project": self.project or None,
+            "region": self.region or None,
+            "max_instances": self.max_instances or None,
+        }
+
+
+class Approval(RunInput):
+    """What is asked for before a revision is deployed."""
+
+    approve: bool = Field(False, title="Deploy it", description="otherwise the run ends here, and nothing has changed")

@@ -1,0 +1,164 @@
+"""What is configured, what is reachable, what is missing, and the command that mends it."""
+
+from __future__ import annotations
+
+import platform
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import stamina
+
+from pagemill.config.run import GIB, Settings
+from pagemill.domain.pages.model import Recipe
+from pagemill.errors import DocumentUnreadable, EndpointUnavailable, PagemillError, UsageError
+from pagemill.local_endpoint.engines import choose_engine, model_id
+from pagemill.ocr.client import OpenAiRecognizer
+from pagemill.orchestration.credentials import google_key
+from pagemill.orchestration.wiring import endpoint_auth
+from pagemill.pdf.page import RenderOptions
+from pagemill.pdf.rasterizer import PdfiumRasterizer
+
+if TYPE_CHECKING:
+    from pagemill.orchestration.slots.limit import LimitReport
+
+_PATIENCE_SECONDS = 10.0
+
+
+_SERVER = "Prefect server"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    fine: bool
+    detail: str  # what was found; where something is wrong, also the command that mends it
+
+
+async def findings(settings: Settings, *, repair: bool = False) -> AsyncIterator[Finding]:
+    """Look at everything a run needs, cheapest first. Asks the configured endpoint, and so may wake it.
+
+    Args:
+        settings: What is configured.
+        repair: Whether slots that nobody holds are given back.
+    """
+    yield Finding("versions", True, f"pagemill {version('pagemill')}, Prefect {version('prefect')}, {_python()}")
+    yield await _render_workers(settings)
+    reachable = bool(settings.prefect_api_url)
+    async for finding in _prefect_server(settings, repair=repair):
+        reachable = reachable and (finding.fine or finding.what != _SERVER)
+        yield finding
+    if reachable:
+        from pagemill.orchestration.service_url import located  # noqa: PLC0415 -- takes seconds, and only a server has published URLs
+
+        settings = await located(settings)
+    yield await _endpoint(settings)
+
+
+def _python() -> str:
+    return f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
+
+
+async def _render_workers(settings: Settings) -> Finding:
+    """A worker that refuses an empty file is alive, PDFium included."""
+    rasterizer = PdfiumRasterizer(
+        workers=1,
+        page_seconds=settings.page_seconds,
+        memory_bytes=int(settings.render_memory_gib * GIB),
+        options=RenderOptions(),
+    )
+    async with rasterizer:
+        try:
+            with tempfile.NamedTemporaryFile(suffix=".pdf") as empty:
+                await rasterizer.page_count(Path(empty.name))
+        except DocumentUnreadable as error:
+            if "0 bytes" in str(error):
+                return Finding("render workers", True, f"{settings.render_workers} processes with PDFium")
+            return Finding("render workers", False, f"{error}; try a larger PAGEMILL_RENDER_MEMORY_GIB")
+    raise AssertionError("an empty file was taken for a PDF")
+
+
+async def _prefect_server(settings: Settings, *, repair: bool) -> AsyncIterator[Finding]:
+    if not settings.prefect_api_url:
+        yield Finding(
+            _SERVER, True, "none configured: each `pagemill run` starts its own; set PREFECT_API_URL to share one"
+        )
+        return
+    # Takes seconds, and only this check needs it.
+    from prefect import get_client  # noqa: PLC0415
+
+    from pagemill.orchestration.server.advice import advice  # noqa: PLC0415
+    from pagemill.orchestration.server.shared import require_server  # noqa: PLC0415
+    from pagemill.orchestration.slots import limit as limits  # noqa: PLC0415
+
+    try:
+        yield Finding(_SERVER, True, await require_server())
+        async with get_client() as client:
+            report = await limits.report_limit(client, settings.concurrency_limit)
+            if repair and report.drift > 0:
+                report = await limits.repair(client, report)
+            advised = await advice(client)
+    except UsageError as error:
+        yield Finding(_SERVER, False, str(error))
+        return
+    yield _slots(report)
+    for given in advised:  # advice: a server that is restarted seldom may well live without
+        yield Finding(given.what, True, f"{given.why}; start the server with {given.variable}")
+
+
+def _slots(report: LimitReport) -> Finding:
+    holders = ", ".join(f"{holder.flow_run} {holder.slots}" for holder in report.holders if holder.slots)
+    detail = f"'{report.name}': {report.taken} of {report.limit} taken; held by {holders or 'no run'}"
+    if report.drift <= 0:
+        return Finding("slots", True, detail)
+    return Finding(
+        "slots",
+        False,
+        f"{detail}: {report.drift} too many. A killed run's come back within 75 s; if not: pagemill doctor --repair",
+    )
+
+
+async def _endpoint(settings: Settings) -> Finding:
+    if settings.service_url in {"", "local"}:
+        return _embedded_endpoint(settings)
+
+    try:
+        key = await google_key(settings.gcp_credentials_block)
+    except UsageError as error:
+        return Finding("OCR endpoint", False, str(error))
+
+    async def locate() -> str:
+        return settings.service_url
+
+    recognizer = OpenAiRecognizer(
+        locate,
+        recipe=Recipe(model=settings.model),
+        api_key=settings.api_key.get_secret_value(),
+        auth=endpoint_auth(settings.service_url, settings, key),
+    )
+    async with recognizer:
+        try:
+            async for attempt in stamina.retry_context(
+                on=EndpointUnavailable, attempts=None, timeout=_PATIENCE_SECONDS
+            ):
+                with attempt:
+                    await recognizer.probe()
+        except PagemillError as error:
+            return Finding("OCR endpoint", False, str(error))
+    return Finding("OCR endpoint", True, f"{settings.service_url} serves {settings.model}")
+
+
+def _embedded_endpoint(settings: Settings) -> Finding:
+    try:
+        engine = choose_engine(settings.local_engine, tessdata=settings.tessdata_prefix)
+        detail = (
+            f"embedded, {model_id(engine, tessdata=settings.tessdata_prefix)}; set LIGHTONOCR_SERVICE_URL for a GPU"
+        )
+    except PagemillError as error:
+        return Finding("OCR endpoint", False, str(error))
+    return Finding("OCR endpoint", True, detail)

@@ -1,0 +1,80 @@
+"""What a run is asked to do. In the Prefect UI this model is the form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, field_validator
+
+from pagemill.domain.pages.model import Mode
+from pagemill.domain.pages.planning import parse_pages
+from pagemill.errors import UsageError
+from pagemill.orchestration.forms import form_field
+
+
+class OcrBatchParameters(BaseModel, frozen=True, extra="forbid"):
+    """Read PDFs and write Markdown."""
+
+    source: str = form_field(
+        ...,
+        position=0,
+        min_length=1,
+        title="Source",
+        description="gs://bucket/prefix, a PDF, a folder, or a .txt list of files or gs:// names",
+    )
+    destination: str = form_field(
+        ...,
+        position=1,
+        min_length=1,
+        title="Destination",
+        description="gs://bucket/prefix or a folder; gets one folder a document",
+    )
+    endpoint: str = form_field(
+        "",
+        position=2,
+        pattern=r"^(|local|https?://\S+)$",
+        title="Endpoint",
+        description="URL of the OCR service, or 'local' for the embedded one; empty: LIGHTONOCR_SERVICE_URL or local",
+    )
+    include: str = form_field(
+        "", position=3, title="Include", description="Only documents whose name or path matches, for example 2024/*.pdf"
+    )
+    pages: str = form_field(
+        "", position=4, title="Pages", description="Only these pages, for example 1-3,7,10-; empty: all"
+    )
+    max_in_flight: int = form_field(
+        8, position=5, ge=1, le=64, title="Pages in flight", description="Pages at the endpoint at once, at most"
+    )
+    mode: Mode = form_field(
+        Mode.AUTO,
+        position=6,
+        title="Mode",
+        description="auto: send every page with ink on it; force: blank pages too; "
+        "text: use a page's own text where it has some, send the others",
+    )
+
+    shards: int = form_field(
+        1,
+        position=7,
+        ge=1,
+        le=64,
+        title="Shards",
+        description="Runs that share the work, wherever workers are; more than one where drawing is the bottleneck",
+    )
+
+    def at_any_place(self) -> OcrBatchParameters:
+        """The same with absolute paths: workers have folders of their own."""
+        return self.model_copy(update={"source": _absolute(self.source), "destination": _absolute(self.destination)})
+
+    @field_validator("pages")
+    @classmethod
+    def _are_page_ranges(cls, pages: str) -> str:
+        try:
+            parse_pages(pages)
+        except UsageError as error:
+            raise ValueError(str(error)) from None
+        return pages
+
+
+def _absolute(location: str) -> str:
+    return location if "://" in location else str(Path(location).expanduser().absolute())

@@ -1,0 +1,121 @@
+"""What the Prefect UI shows of a run: its progress while it runs, its results when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import quote
+from uuid import UUID
+
+from prefect import get_client
+from prefect.artifacts import (
+    acreate_link_artifact,
+    acreate_progress_artifact,
+    acreate_table_artifact,
+    aupdate_progress_artifact,
+)
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+
+from pagemill.batch.progress import Progress
+from pagemill.domain.pages import keys
+from pagemill.domain.pages.model import Status
+from pagemill.domain.pages.summary import DocumentOutcome, RunSummary
+from pagemill.errors import StoreUnusable
+from pagemill.orchestration.shards.counters import note_figures
+
+_UPDATE_SECONDS = 5.0  # each update is a write to the server's database
+_TABLE_ROWS = 1000  # summary.json has them all
+
+_log = logging.getLogger(__name__)
+
+
+@contextlib.asynccontextmanager
+async def reporting(progress: Progress, *, shard: UUID | None = None) -> AsyncIterator[None]:
+    """Keep a progress artifact up to date for as long as the context lasts; on a shard's flow run, its figures, too."""
+    artifact: UUID = await acreate_progress_artifact(0.0, key="ocr-progress", description=_headline(progress))
+    updates = asyncio.create_task(_update_for_ever(artifact, progress, shard))
+    try:
+        yield
+    finally:
+        updates.cancel()
+        await asyncio.wait([updates])
+        await _update(artifact, progress, shard)
+
+
+async def report(summary: RunSummary) -> None:
+    """Leave a table of the documents, those with failures first, and a link to the summary, which has all of it."""
+    outcomes = sorted(summary.outcomes, key=lambda outcome: (not outcome.failed, outcome.key))
+    left_out = max(len(outcomes) - _TABLE_ROWS, 0)
+    note = f" {left_out} more documents are in summary.json." if left_out else ""
+    await acreate_table_artifact(
+        [_row(outcome, summary.destination) for outcome in outcomes[:_TABLE_ROWS]],
+        key="ocr-documents",
+        description=f"{verdict(summary)} Results: {summary.destination}, run {summary.run_id}.{note}",
+    )
+    if not isinstance(summary.stopped_by, StoreUnusable):  # else it may not have been written
+        link = _link(summary.destination, keys.run_summary(summary.run_id))
+        await acreate_link_artifact(link, link_text="summary.json", key="ocr-summary", description=verdict(summary))
+
+
+def final_state(summary: RunSummary) -> State[RunSummary]:
+    """The run's state: failed if it ended early; with failed pages it is complete, and its name says so."""
+    if summary.stopped_by:
+        return Failed(message=verdict(summary), data=summary)
+    name = "Completed" if summary.complete else "CompletedWithFailures"
+    return Completed(name=name, message=verdict(summary), data=summary)
+
+
+def verdict(summary: RunSummary) -> str:
+    """The run in one sentence."""
+    if summary.stopped_by:
+        return f"Stopped after {summary.pages} pages: {summary.stopped_by}."
+    unread = sum(bool(outcome.error) for outcome in summary.outcomes)
+    failed = f"{summary.statuses.get(Status.FAILED, 0)} pages and {unread} documents failed"
+    return f"{summary.documents} documents, {summary.pages} pages: {'none failed' if summary.complete else failed}."
+
+
+async def _update_for_ever(artifact: UUID, progress: Progress, shard: UUID | None) -> None:
+    while True:
+        await asyncio.sleep(_UPDATE_SECONDS)
+        await _update(artifact, progress, shard)
+
+
+async def _update(artifact: UUID, progress: Progress, shard: UUID | None) -> None:
+    share = progress.pages_done / progress.pages_planned if progress.pages_planned else 0.0
+    try:
+        await aupdate_progress_artifact(artifact, progress=100.0 * share, description=_headline(progress))
+        if shard:
+            async with get_client() as client:
+                await note_figures(client, shard, progress)
+    except Exception as error:  # noqa: BLE001 -- a server that is away must not cost a page
+        _log.warning("the run's progress could not be told: %s", error)
+
+
+def _headline(progress: Progress) -> str:
+    return (
+        f"{progress.activity}: {progress.pages_done} of {progress.pages_planned} pages, "
+        f"{progress.pages_per_second:.1f} a second, {progress.in_flight} in flight, {progress.failures} failures"
+    )
+
+
+def _row(outcome: DocumentOutcome, destination: str) -> dict[str, object]:
+    return {
+        "document": outcome.key,
+        "what failed": outcome.error or "; ".join(f"page {n}: {why}" for n, why in outcome.failures.items()),
+        "pages": outcome.pages,
+        **{status.value: outcome.statuses.get(status, 0) for status in Status},
+        "reused": outcome.reused,
+        "seconds": round(outcome.seconds, 1),
+        "text": _link(destination, keys.markdown(outcome.key)) if outcome.pages else "",
+    }
+
+
+def _link(destination: str, key: str) -> str:
+    """Where a browser finds an object; a bucket's asks who is there."""
+    if destination.startswith("gs://"):
+        return f"https://storage.cloud.google.com/{quote(destination.removeprefix('gs://').rstrip('/'))}/{quote(key)}"
+    return (Path(destination).absolute() / key).as_uri()

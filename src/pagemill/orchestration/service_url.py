@@ -1,0 +1,53 @@
+"""Where the service is: a Prefect variable that deployments write and batches read."""
+
+from __future__ import annotations
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import VariableCreate, VariableUpdate
+from prefect.settings import get_current_settings
+
+from pagemill.config.run import Settings
+from pagemill.orchestration.server.private import is_private
+
+VARIABLE = "lightonocr_service_url"  # LIGHTONOCR_SERVICE_URL; Prefect's names are in lower case
+_TAGS = ["pagemill"]
+
+
+async def publish(url: str) -> None:
+    """Let batches find the service."""
+    # Not through `Variable.aset`, which opens a client and leaves it open.
+    async with get_client() as client:
+        if await client.read_variable_by_name(VARIABLE):
+            await client.update_variable(VariableUpdate(name=VARIABLE, value=url, tags=_TAGS))
+        else:
+            await client.create_variable(VariableCreate(name=VARIABLE, value=url, tags=_TAGS))
+
+
+async def withdraw(url: str) -> bool:
+    """Let batches no longer find a service that is gone; tell whether they would have."""
+    if not url or await published() != url:
+        return False
+    async with get_client() as client:
+        await client.delete_variable_by_name(VARIABLE)
+    return True
+
+
+async def published() -> str:
+    """The service's URL; empty if none is published."""
+    async with get_client() as client:
+        found = await client.read_variable_by_name(VARIABLE)
+    return str(found.value) if found else ""
+
+
+async def located(settings: Settings, asked: str = "") -> Settings:
+    """The settings with the published URL, where neither a run nor the environment names an endpoint.
+
+    Without a Prefect server, or with one of the run's own, there is no such variable but what another such run left.
+
+    Args:
+        settings: The environment's.
+        asked: The endpoint that the run asks for.
+    """
+    if asked or settings.service_url or is_private() or not get_current_settings().api.url:
+        return settings
+    return settings.model_copy(update={"service_url": await published()})

@@ -1,0 +1,1 @@
+"""Runs that are divided among several workers."""

@@ -1,0 +1,38 @@
+"""The figures of a shard, on its flow run: whoever reads the states of all shards has their figures with them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.objects import FlowRun
+
+from pagemill.batch.progress import Progress
+from pagemill.domain.pages.model import Status
+
+_PAGES, _REQUESTS, _IN_FLIGHT = "pagemill.pages-", "pagemill.requests", "pagemill.in-flight"
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How far a shard is."""
+
+    statuses: Counter[Status] = field(default_factory=Counter)
+    requests: int = 0
+    in_flight: int = 0
+
+
+async def note_figures(client: PrefectClient, flow_run: UUID, progress: Progress) -> None:
+    """Write them on the flow run."""
+    pages = {f"{_PAGES}{status}": count for status, count in progress.statuses.items()}
+    now = {_REQUESTS: progress.requests, _IN_FLIGHT: progress.in_flight}
+    await client.update_flow_run_labels(flow_run, {**pages, **now})
+
+
+def noted_figures(flow_run: FlowRun) -> Figures:
+    """Read them there; zeros before the first are written."""
+    labels = flow_run.labels
+    statuses = Counter({status: int(labels.get(f"{_PAGES}{status}", 0)) for status in Status})
+    return Figures(statuses, int(labels.get(_REQUESTS, 0)), int(labels.get(_IN_FLIGHT, 0)))

@@ -1,0 +1,1 @@
+"""Slots of the concurrency limit that all runs share."""

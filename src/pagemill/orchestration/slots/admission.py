@@ -1,0 +1,44 @@
+"""How a flow run is admitted to the endpoint: by a cap that it shares with others, or by its own where it is alone."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from prefect import get_client
+from prefect.context import FlowRunContext
+
+from pagemill.batch.progress import Progress
+from pagemill.batch.slots import RunSlots
+from pagemill.config.run import Settings
+from pagemill.orchestration.parameters import OcrBatchParameters
+from pagemill.orchestration.server.private import is_private
+from pagemill.orchestration.slots.leases import LimitSlots
+from pagemill.orchestration.wiring import endpoint_url
+from pagemill.ports import SlotPool
+
+
+@contextlib.asynccontextmanager
+async def shared_slots(
+    parameters: OcrBatchParameters, settings: Settings, progress: Progress
+) -> AsyncIterator[SlotPool]:
+    """Slots of the limit that all runs of a Prefect server share.
+
+    A run with a Prefect server or an endpoint of its own shares them with nobody.
+    """
+    context = FlowRunContext.get()
+    flow_run = context.flow_run if context else None
+    if flow_run is None or is_private() or not endpoint_url(parameters, settings):
+        yield RunSlots(parameters.max_in_flight)
+        return
+    async with (
+        get_client() as client,
+        LimitSlots(
+            client,
+            limit=settings.concurrency_limit,
+            most=parameters.max_in_flight,
+            flow_run=flow_run.id,
+            announce=progress.announce,
+        ) as slots,
+    ):
+        yield slots

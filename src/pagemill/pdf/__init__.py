@@ -1,0 +1,1 @@
+"""PDF files: render workers and the pages that they render."""

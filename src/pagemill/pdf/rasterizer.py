@@ -1,0 +1,136 @@
+"""The rasterizer: a pool of render workers, and the clock that runs against them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from pagemill.domain.pages.model import Rendering
+from pagemill.errors import DocumentUnreadable, PagemillError, PageUnreadable, WorkerLost
+from pagemill.pdf.page import CountPages, RenderOptions, RenderPage
+from pagemill.worker_process import WorkerProcess
+
+_TRIES = 2  # a worker may have died of an earlier page's damage; a fresh one shows whose fault it is
+
+
+class PdfiumRasterizer:
+    """Draws pages in `workers` processes; a page that kills or hangs one costs itself, nothing else.
+
+    Each worker belongs to one thread, which waits for it: requests queue in the thread pool, first come, first served.
+    """
+
+    def __init__(
+        self,
+        *,
+        workers: int,
+        page_seconds: float,
+        memory_bytes: int,
+        options: RenderOptions,
+        worker_module: str = "pagemill.pdf.worker",
+    ) -> None:
+        """Configure; processes start with the first page.
+
+        Args:
+            workers: Processes, one core each.
+            page_seconds: Longest time a page may take before its worker is stopped.
+            memory_bytes: Address space of a worker; below 2 GiB PDFium draws large images as nothing at all.
+            options: How pages are drawn.
+            worker_module: What a worker runs.
+        """
+        self._page_seconds = page_seconds
+        self._worker_module = worker_module
+        self._arguments = [str(memory_bytes), json.dumps(asdict(options))]
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="render")
+        self._own = threading.local()
+        self._workers: set[WorkerProcess] = set()
+        self._guard = threading.Lock()
+        self._closed = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._guard:
+            self._closed = True
+            for worker in self._workers:
+                worker.kill()
+        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
+
+    async def page_count(self, path: Path) -> int:
+        """Count a PDF's pages.
+
+        Raises:
+            DocumentUnreadable: The file cannot be opened as a PDF, has no pages, or kills whoever opens it.
+        """
+        with _blamed_on(DocumentUnreadable, "opening the PDF"):
+            count: int = await self._call(CountPages(path))
+        return count
+
+    async def render(self, path: Path, number: int) -> Rendering:
+        """Draw one page, 1-based.
+
+        Raises:
+            PageUnreadable: The page cannot be drawn, or kills or hangs every worker that tries.
+        """
+        with _blamed_on(PageUnreadable, "drawing the page"):
+            rendering: Rendering = await self._call(RenderPage(path, number))
+        return rendering
+
+    async def _call(self, request: CountPages | RenderPage) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._call_own_worker, request)
+
+    def _call_own_worker(self, request: CountPages | RenderPage) -> Any:
+        losses: list[str] = []
+        while len(losses) < _TRIES:
+            worker = self._own_worker()
+            try:
+                return worker.call(request, timeout_seconds=self._page_seconds)
+            except WorkerLost as error:
+                losses.append(str(error))
+                self._discard(worker)
+            except MemoryError:
+                self._discard(worker)  # what it holds after that is anybody's guess
+                raise
+        raise WorkerLost(f"{losses[0]}; in a fresh worker: {losses[1]}")
+
+    def _own_worker(self) -> WorkerProcess:
+        worker: WorkerProcess | None = getattr(self._own, "worker", None)
+        if worker is None:
+            with self._guard:
+                if self._closed:
+                    raise WorkerLost("the rasterizer is closed")
+                worker = WorkerProcess(self._worker_module, self._arguments)
+                self._workers.add(worker)
+            self._own.worker = worker
+        return worker
+
+    def _discard(self, worker: WorkerProcess) -> None:
+        self._own.worker = None
+        with self._guard:
+            self._workers.discard(worker)
+        worker.kill()
+
+
+@contextlib.contextmanager
+def _blamed_on(unreadable: type[DocumentUnreadable | PageUnreadable], doing: str) -> Iterator[None]:
+    """Make whatever a worker raised, or died of, an error of the document or the page."""
+    try:
+        yield
+    except WorkerLost as error:
+        raise unreadable(f"{doing} fails: {error}") from error
+    except MemoryError as error:
+        raise unreadable(f"{doing} takes more memory than a render worker has") from error
+    except PagemillError:
+        raise
+    except Exception as error:
+        raise unreadable(f"{doing} fails: {type(error).__name__}: {error}") from error

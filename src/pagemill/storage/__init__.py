@@ -1,0 +1,1 @@
+"""Where documents come from and results go: folders and buckets."""

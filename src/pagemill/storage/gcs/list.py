@@ -1,0 +1,151 @@
+"""PDFs in buckets that a local text file names."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from google.api_core import exceptions as api
+from google.cloud import storage
+
+from pagemill.domain.pages.matching import is_pdf_name, matches
+from pagemill.domain.pages.model import Document, Refusal
+from pagemill.errors import StoreUnusable, UsageError
+from pagemill.storage.gcs.client import LOOKUPS, SCHEME, BucketUnusable, explained, listed, no_bucket, parse_location
+from pagemill.storage.gcs.source import LISTED, described, downloaded
+from pagemill.storage.local_source import list_entries
+
+_AHEAD = 64  # lines that are looked up before their turn
+
+_Entries = Iterable[Document | Refusal]
+
+
+class GcsListedSource:
+    """Objects named one a line in a text file; blank lines and lines that begin with `#` are skipped.
+
+    A line is `gs://BUCKET/OBJECT`, or `gs://BUCKET/PREFIX/` with a slash at its end: all PDFs below it. A document's
+    key is its bucket and its object's name, its version the object's generation.
+    """
+
+    def __init__(self, client: storage.Client, path: Path, *, include: str = "", largest_bytes: int) -> None:
+        """Configure; nothing is read or asked yet.
+
+        Args:
+            client: The client library's.
+            path: The list.
+            include: Keep only documents whose key matches this glob; one without `/` is matched with the file name.
+            largest_bytes: Larger objects are refused.
+        """
+        self.name = str(path)
+        self._client = client
+        self._path = path
+        self._include = include
+        self._largest_bytes = largest_bytes
+
+    def documents(self) -> Iterator[Document | Refusal]:
+        """Yield the listed documents in the list's order, each once; a wrong line becomes a refusal that names it.
+
+        Raises:
+            StoreUnusable: The list cannot be read, names nothing, or there is no asking about what it names.
+        """
+        found = False
+        for entry in self._entries():
+            found = found or isinstance(entry, Document)
+            yield entry
+        if not found:
+            wanted = f"matching '{self._include}' " if self._include else ""
+            hint = "write one gs://BUCKET/OBJECT a line"
+            raise StoreUnusable(f"{self.name}: the list names no PDF {wanted}that could be read; {hint}")
+
+    @contextlib.contextmanager
+    def local_copy(self, document: Document) -> Iterator[Path]:
+        """Download the listed generation into a temporary file, its checksum verified.
+
+        Raises:
+            DocumentUnreadable: That generation is gone, may not be read, or arrives damaged.
+        """
+        bucket = document.key.partition("/")[0]
+        with downloaded(self._client, bucket, document.location, document.version) as path:
+            yield path
+
+    def _entries(self) -> Iterator[Document | Refusal]:
+        """What the lines are, in their order; some are looked up at once, for each takes tens of milliseconds."""
+        seen: set[str] = set()
+        pending: deque[Callable[[], _Entries]] = deque()
+        pool = ThreadPoolExecutor(LOOKUPS)
+        try:
+            for number, text in list_entries(self._path):
+                pending.append(self._begin(number, text, pool, seen))
+                if len(pending) == _AHEAD:
+                    yield from pending.popleft()()
+            while pending:
+                yield from pending.popleft()()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _begin(self, number: int, text: str, pool: ThreadPoolExecutor, seen: set[str]) -> Callable[[], _Entries]:
+        """Begin to find out what a line is; what comes back waits for the end of it."""
+        where, key = f"line {number} of {self.name}", text.removeprefix(SCHEME)
+        wrong = _wrong(text)
+        if wrong:
+            # No document has such a key: a bucket's name has no space in it.
+            return lambda: [Refusal(f"line {number}: {text}", f"{where}: {wrong}")]
+        if key.endswith("/"):
+            return lambda: self._below(where, key, seen)
+        if key in seen or not matches(key, self._include):
+            return list
+        seen.add(key)
+        looked_up = pool.submit(self._look_up, where, key)
+        return lambda: [looked_up.result()]
+
+    def _look_up(self, where: str, key: str) -> Document | Refusal:
+        bucket, _, name = key.partition("/")
+        blob = self._client.bucket(bucket).blob(name)
+        try:
+            with explained(bucket, f"{SCHEME}{key}"):
+                blob.reload()
+        except api.NotFound as error:
+            if "bucket does not exist" in error.message:
+                return Refusal(key, f"{where}: {no_bucket(bucket)}")
+            return Refusal(key, f"{where}: there is no object {SCHEME}{key}; correct the line, or take it out")
+        except BucketUnusable as error:
+            return Refusal(key, f"{where}: {error}")
+        return self._entry(where, key, blob)
+
+    def _below(self, where: str, key: str, seen: set[str]) -> Iterator[Document | Refusal]:
+        """The PDFs below a prefix, less those that other lines name."""
+        bucket, _, prefix = key.partition("/")
+        found = False
+        try:
+            for blob in listed(self._client, bucket, prefix, LISTED):
+                found = found or is_pdf_name(blob.name)
+                below = f"{bucket}/{blob.name}"
+                if is_pdf_name(blob.name) and below not in seen and matches(below, self._include):
+                    seen.add(below)
+                    yield self._entry(where, below, blob)
+        except BucketUnusable as error:
+            yield Refusal(key, f"{where}: {error}")
+            return
+        if not found:
+            yield Refusal(key, f"{where}: no PDFs below {SCHEME}{key} (objects whose names end in .pdf)")
+
+    def _entry(self, where: str, key: str, blob: storage.Blob) -> Document | Refusal:
+        entry = described(key, blob, self._largest_bytes)
+        return replace(entry, reason=f"{where}: {entry.reason}") if isinstance(entry, Refusal) else entry
+
+
+def _wrong(text: str) -> str:
+    """Why a line names no object and no prefix; empty if it names one."""
+    if not text.startswith(SCHEME):
+        return f"'{text}' is not gs://BUCKET/OBJECT; a list names either gs:// objects or local files, not both"
+    try:
+        location = parse_location(text)
+    except UsageError as error:
+        return str(error)
+    if text == f"{SCHEME}{location.bucket}":
+        return f"'{text}' names no object; write gs://BUCKET/OBJECT, or gs://BUCKET/ for all PDFs in the bucket"
+    return ""

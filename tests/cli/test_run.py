@@ -1,0 +1,311 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.fakes.ocr_process import Endpoint, running_endpoint
+from tests.pdfs import numbered_pdf, write_pdf
+
+_QUIET = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    with running_endpoint(latency_seconds=0.05) as running:
+        yield running
+
+
+@pytest.fixture
+def slow_endpoint() -> Iterator[Endpoint]:
+    """Pages are drawn more quickly than it reads them, so that as many are in flight as may be."""
+    with running_endpoint(latency_seconds=0.5) as running:
+        yield running
+
+
+class Pagemill:
+    """The command line, as processes of their own."""
+
+    def __init__(self, home: Path, api_url: str = "") -> None:
+        """Configure: without an API URL, runs start a Prefect server themselves."""
+        self._environment = {**_QUIET, "PREFECT_HOME": str(home), "COLUMNS": "200"}
+        self._environment |= {"PREFECT_API_URL": api_url} if api_url else {}
+
+    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
+        """Start a command."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "pagemill", *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **self._environment},
+        )
+
+    def __call__(self, *arguments: str | Path) -> tuple[int, str, str]:
+        """Run a command to its end: exit status, output, errors."""
+        with self.start(*arguments) as process:
+            output, errors = process.communicate(timeout=120)
+            return process.returncode, output, errors
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Pagemill:
+    """The command line of somebody who has no Prefect server."""
+    return Pagemill(tmp_path / "prefect-home")
+
+
+@pytest.fixture
+def pagemill(tmp_path: Path, prefect_api_url: str) -> Pagemill:
+    """The command line beside a Prefect server."""
+    return Pagemill(tmp_path / "prefect-home", prefect_api_url)
+
+
+def test_help_imports_neither_prefect_nor_anything_else_that_is_slow() -> None:
+    script = (
+        "import sys; from typer.testing import CliRunner; from pagemill.cli.main import app;"
+        "result = CliRunner().invoke(app, ['run', '--help']); assert result.exit_code == 0, result.output;"
+        "print(sorted({'prefect', 'httpx', 'numpy', 'pypdfium2'} & set(sys.modules)))"
+    )
+
+    assert subprocess.check_output([sys.executable, "-c", script], text=True).strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["run", "in", "out", "--pages", "3-1"], "'3-1' in --pages"),
+        (["run", "in", "out", "--endpoint", "ftp://x", "--dry-run"], "endpoint 'ftp://x'"),
+        (["run", "in", "out", "--max-in-flight", "0"], "--max-in-flight"),
+        (["run", "ftp://bucket", "out", "--dry-run"], "neither a local path nor gs://"),
+        (["run", "in"], "Missing argument"),
+        (["endpoint", "--engine", "magic"], "no OCR engine 'magic'"),
+        (["run", "in", "out", "--shards", "2"], "no Prefect server is configured"),
+        (["run", "in", "out", "--shards", "65"], "--shards"),
+    ],
+)
+def test_wrong_usage_is_told_in_words_and_exits_with_2(alone: Pagemill, arguments: list[str], says: str) -> None:
+    status, _, errors = alone(*arguments)
+
+    assert status == 2
+    assert says in errors
+    assert "Traceback" not in errors
+
+
+def test_a_setting_that_cannot_be_is_named_with_its_variable(alone: Pagemill, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAGEMILL_MAX_TOKENS", "many")
+
+    status, _, errors = alone("doctor")
+
+    assert status == 2
+    assert "PAGEMILL_MAX_TOKENS='many'" in errors
+    assert "Traceback" not in errors
+
+
+def test_the_doctor_finds_a_healthy_installation_healthy(alone: Pagemill) -> None:
+    status, output, _ = alone("doctor")
+
+    assert status == 0, output
+    assert "processes with PDFium" in output
+    assert "embedded, " in output
+
+
+def test_the_doctor_names_an_endpoint_that_serves_another_model(
+    alone: Pagemill, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIGHTONOCR_SERVICE_URL", endpoint.url)
+    monkeypatch.setenv("PAGEMILL_MODEL", "other/model")
+
+    status, output, _ = alone("doctor")
+
+    assert status == 2
+    assert "does not serve 'other/model'" in output
+
+
+def test_a_source_that_does_not_exist_exits_with_5(alone: Pagemill, tmp_path: Path) -> None:
+    status, _, errors = alone("run", tmp_path / "none", tmp_path / "out", "--dry-run")
+
+    assert status == 5
+    assert "no such file or folder" in errors
+
+
+def test_a_dry_run_lists_documents_and_pages_and_writes_nothing(alone: Pagemill, tmp_path: Path) -> None:
+    numbered_pdf(tmp_path / "in/a.pdf", 3)
+    (tmp_path / "in/b.pdf").write_bytes(b"")
+
+    status, output, _ = alone("run", tmp_path / "in", tmp_path / "out", "--dry-run")
+
+    assert status == 0
+    assert "a.pdf" in output
+    assert "the file is empty" in output
+    assert "2 documents, 3 pages; a run would read 3 of them" in output
+    assert "Estimate" not in output  # the embedded service costs nothing
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_a_dry_run_estimates_what_a_paid_endpoint_would_take_and_cost(alone: Pagemill, tmp_path: Path) -> None:
+    numbered_pdf(tmp_path / "in/a.pdf", 100)
+
+    status, output, _ = alone(
+        "run", tmp_path / "in", tmp_path / "out", "--endpoint", "https://ocr.example", "--dry-run"
+    )
+
+    assert status == 0
+    assert "700 tokens a page and 8 in flight, once it is awake: 0:03:27 h, $0.08." in " ".join(output.split())
+
+
+@pytest.mark.flow
+def test_bad_files_each_get_a_clear_line_and_exit_code_3_without_any_prefect_server(
+    alone: Pagemill, tmp_path: Path, endpoint: Endpoint
+) -> None:
+    numbered_pdf(tmp_path / "in/good.pdf", 2)
+    (tmp_path / "in/empty.pdf").write_bytes(b"")
+    (tmp_path / "in/picture.pdf").write_bytes(b"\x89PNG")
+
+    status, output, errors = alone("run", tmp_path / "in", tmp_path / "out", "--endpoint", endpoint.url, "--json")
+
+    assert status == 3
+    summary = json.loads(output.splitlines()[-1])
+    assert list(summary) == [
+        *("run_id", "documents", "pages", "ok", "blank", "text_layer", "fallback", "failed", "reused", "requests"),
+        *("seconds", "pages_per_second", "cost_usd", "destination"),
+    ]
+    assert (summary["documents"], summary["pages"], summary["ok"]) == (3, 2, 2)
+    assert "empty.pdf: the file is empty (0 bytes); fetch it again" in errors
+    assert "picture.pdf: not a PDF" in errors
+    assert "Traceback" not in errors
+
+
+@pytest.mark.flow
+def test_an_endpoint_that_never_answers_exits_with_4(
+    pagemill: Pagemill, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAGEMILL_WAKE_SECONDS", "0.5")
+    numbered_pdf(tmp_path / "in/a.pdf", 2)
+
+    status, _, errors = pagemill("run", tmp_path / "in", tmp_path / "out", "--endpoint", "http://127.0.0.1:9")
+
+    assert status == 4
+    assert "did not get ready within 0.5 s" in errors
+    assert "Traceback" not in errors
+
+
+def _wait_until_sent(endpoint: Endpoint, pages: int, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 90
+    while len(endpoint.sent) < pages:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)  # between two looks, not instead of one
+
+
+@pytest.mark.flow
+def test_a_killed_run_is_continued_with_the_same_text_and_at_most_the_pages_in_flight_are_sent_again(
+    pagemill: Pagemill, tmp_path: Path, endpoint: Endpoint
+) -> None:
+    for name in ("a", "b", "c"):
+        numbered_pdf(tmp_path / f"in/{name}.pdf", 30)
+    arguments = ("run", tmp_path / "in", tmp_path / "out", "--endpoint", endpoint.url, "--json")
+
+    with pagemill.start(*arguments) as process:
+        _wait_until_sent(endpoint, 45, process)
+        process.send_signal(signal.SIGKILL)
+    status, output, _ = pagemill(*arguments)
+
+    assert status == 0
+    resent = sum(times - 1 for times in endpoint.sent.values())
+    assert len(endpoint.sent) == 90
+    assert 0 <= resent <= 8
+    assert json.loads(output.splitlines()[-1])["reused"] >= 45 - 8
+
+    undisturbed = tmp_path / "undisturbed"
+    assert pagemill("run", tmp_path / "in", undisturbed, "--endpoint", endpoint.url)[0] == 0
+    for name in ("a", "b", "c"):
+        written = [(root / f"{name}.pdf/document.md").read_bytes() for root in (tmp_path / "out", undisturbed)]
+        assert written[0] == written[1]
+
+    before = endpoint.sent
+    status, output, _ = pagemill(*arguments)
+    assert status == 0
+    assert json.loads(output.splitlines()[-1])["reused"] == 90
+    assert endpoint.sent == before
+
+
+@pytest.mark.flow
+def test_a_killed_run_leaves_no_process_behind_not_even_prefects_server(
+    alone: Pagemill, tmp_path: Path, endpoint: Endpoint
+) -> None:
+    write_pdf(tmp_path / "in/a.pdf", [f"page {n}" for n in range(200)])
+
+    with alone.start("run", tmp_path / "in", tmp_path / "out", "--endpoint", endpoint.url) as process:
+        _wait_until_sent(endpoint, 20, process)
+        descendants = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGKILL)
+        _, alive = psutil.wait_procs(descendants, timeout=60)
+
+    assert len(descendants) >= 2
+    assert not alive
+
+
+@pytest.mark.flow
+def test_an_interrupted_run_gives_its_slots_back_says_that_it_can_go_on_and_exits_with_130(
+    pagemill: Pagemill, tmp_path: Path, slow_endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAGEMILL_CONCURRENCY_LIMIT", "for the interrupted")
+    monkeypatch.setenv("LIGHTONOCR_SERVICE_URL", slow_endpoint.url)
+    write_pdf(tmp_path / "in/a.pdf", [f"page {n}" for n in range(6000)])
+    _, registered, _ = pagemill("register", "--slots", "3")
+
+    with pagemill.start("run", tmp_path / "in", tmp_path / "out") as process:
+        _wait_until_sent(slow_endpoint, 20, process)
+        looks = (pagemill("doctor")[1] for _ in range(5))  # what a run holds is written down within seconds
+        held = next(look for look in looks if "held by ocr " in look)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    status, left, _ = pagemill("doctor")
+
+    assert process.returncode == 130
+    assert "interrupted; finished pages are kept" in errors
+    assert "Traceback" not in errors
+    assert slow_endpoint.record()["most_in_flight"] == 3
+    assert "concurrency limit 'for the interrupted', 3 slots: set" in registered
+    assert re.search(r"'for the interrupted': \d of 3 taken; held by ocr ", held)
+    assert status == 0
+    assert "'for the interrupted': 0 of 3 taken; held by no run" in left
+
+
+@pytest.mark.flow
+def test_registering_again_changes_nothing_and_a_run_without_the_limit_names_the_command_that_creates_it(
+    pagemill: Pagemill, tmp_path: Path, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAGEMILL_CONCURRENCY_LIMIT", "not there yet")
+    numbered_pdf(tmp_path / "in/a.pdf", 2)
+    arguments = ("run", tmp_path / "in", tmp_path / "out", "--endpoint", endpoint.url)
+
+    without, _, errors = pagemill(*arguments)
+    first, second = pagemill("register")[1], pagemill("register")[1]
+
+    assert without == 2
+    assert "no concurrency limit 'not there yet'" in errors
+    assert "pagemill register" in errors
+    assert not endpoint.sent
+    assert "8 slots: set" in first
+    assert "8 slots: as it should be" in second
+    assert pagemill(*arguments)[0] == 0
+
+
+@pytest.mark.flow
+def test_registering_without_a_prefect_server_says_how_to_get_one(alone: Pagemill) -> None:
+    status, _, errors = alone("register")
+
+    assert status == 2
+    assert "no Prefect server is configured" in errors
+    assert "export PREFECT_API_URL=" in errors

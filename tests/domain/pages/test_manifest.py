@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import datetime as dt
+import json
+
+import pytest
+
+from pagemill.domain.pages.manifest import Manifest, Tally, read_receipt
+from pagemill.domain.pages.model import Document, PageResult, Recipe, Status
+
+_DOCUMENT, _RECIPE = Document("a.pdf", "v1", 10), Recipe("m")
+
+
+def _manifest(*statuses: Status, error: str = "") -> Manifest:
+    tally = Tally()
+    for number, status in enumerate(statuses, start=1):
+        tally.add(PageResult(number, status, objections=("torn",) if status is Status.FAILED else (), seconds=1.0))
+    finished = dt.datetime(2026, 1, 2, tzinfo=dt.timezone(dt.timedelta(hours=1)))
+    return Manifest(_DOCUMENT, _RECIPE, len(statuses), tally, 0.5, finished, error)
+
+
+def test_pages_are_the_sum_over_the_statuses() -> None:
+    body = json.loads(_manifest(Status.OK, Status.BLANK, Status.FAILED, Status.OK).to_json())
+
+    assert body["pages"] == 4 == sum(body["statuses"].values())
+    assert body["page_numbers"]["ok"] == "1,4"
+    assert body["failures"] == [{"page": 3, "reason": "torn"}]
+    assert body["finished_at"] == "2026-01-01T23:00:00+00:00"
+
+
+def test_an_unchanged_document_is_settled() -> None:
+    receipt = read_receipt(_manifest(Status.OK, Status.BLANK).to_json().encode())
+
+    assert receipt
+    assert receipt.settles(_DOCUMENT, _RECIPE, (1, 2))
+    assert +receipt.counts((2,)) == {Status.BLANK: 1}
+
+
+@pytest.mark.parametrize(
+    ("document", "recipe", "selection"),
+    [
+        (Document("a.pdf", "v2", 10), _RECIPE, (1,)),
+        (_DOCUMENT, Recipe("other"), (1,)),
+        (_DOCUMENT, _RECIPE, (1, 3)),  # page 3 was not read
+        (_DOCUMENT, _RECIPE, (2,)),  # page 2 failed: try again
+    ],
+)
+def test_new_bytes_a_new_recipe_more_pages_or_failed_ones_are_work(
+    document: Document, recipe: Recipe, selection: tuple[int, ...]
+) -> None:
+    receipt = read_receipt(_manifest(Status.OK, Status.FAILED).to_json().encode())
+
+    assert receipt
+    assert not receipt.settles(document, recipe, selection)
+
+
+@pytest.mark.parametrize("text", [b"", b"{}", b"[]", b'{"schema": 99}', b'{"schema": 1, "error": null}'])
+def test_a_damaged_or_foreign_manifest_is_no_receipt(text: bytes) -> None:
+    assert read_receipt(text) is None
+
+
+def test_a_document_that_could_not_be_read_has_no_receipt() -> None:
+    assert read_receipt(_manifest(error="encrypted").to_json().encode()) is None

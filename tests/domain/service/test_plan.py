@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pagemill.domain.service.cost import service_cost, usd_per_second
+from pagemill.domain.service.plan import Change, ServiceState, TrafficShare, changes, is_current, uninvited
+
+_STATE = ServiceState(
+    url="https://lightonocr.example",
+    etag="1",
+    fields={"cpu": "8"},
+    traffic=(TrafficShare("r3", 100),),
+    latest_created="r3",
+    latest_ready="r3",
+    verified=("r3", "r2", "r1"),
+)
+
+
+def test_changes_are_what_differs_in_either_direction() -> None:
+    found = changes({"same": "1", "other": "1", "gone": "1"}, {"same": "1", "other": "2", "new": "1"})
+
+    assert found == [Change("gone", "1", ""), Change("new", "", "1"), Change("other", "1", "2")]
+
+
+def test_what_serves_is_current_only_if_it_is_proven_newest_and_as_wanted() -> None:
+    assert is_current(_STATE, {"cpu": "8"})
+    assert not is_current(_STATE, {"cpu": "4"})
+    assert not is_current(replace(_STATE, verified=("r2",)), {"cpu": "8"})
+    assert not is_current(replace(_STATE, latest_created="r4"), {"cpu": "8"})
+    assert not is_current(replace(_STATE, traffic=(TrafficShare("r3", 50), TrafficShare("r2", 50))), {"cpu": "8"})
+    assert not is_current(None, {"cpu": "8"})
+
+
+def test_one_goes_back_to_the_proven_revision_before_the_one_that_serves() -> None:
+    assert _STATE.fallback == "r2"
+    assert replace(_STATE, traffic=(TrafficShare("r2", 100),)).fallback == "r1"
+    assert replace(_STATE, traffic=(TrafficShare("r1", 100),)).fallback == ""
+    assert replace(_STATE, traffic=(TrafficShare("by hand", 100),)).fallback == "r3"
+
+
+def test_the_newest_proven_revision_comes_first_and_is_remembered_once() -> None:
+    assert _STATE.verified_with("r4") == ("r4", "r3", "r2", "r1")
+    assert _STATE.verified_with("r1") == ("r3", "r2", "r1")
+
+
+def test_only_bindings_for_everybody_are_uninvited() -> None:
+    bindings = {"roles/run.invoker": ["user:a@example.com", "allUsers"], "roles/run.viewer": ["allAuthenticatedUsers"]}
+
+    assert uninvited(bindings) == [("roles/run.invoker", "allUsers"), ("roles/run.viewer", "allAuthenticatedUsers")]
+
+
+def test_the_service_of_the_specification_costs_142_an_hour_busy_and_nothing_idle_but_its_image() -> None:
+    price = usd_per_second(cpu=8, memory_gib=32, zonal_redundancy=False)
+    cost = service_cost(price, min_instances=0, max_instances=3, in_flight=8)
+
+    assert round(cost.busy_hour, 3) == 1.421
+    assert round(cost.all_busy_hour, 2) == 4.26
+    assert round(cost.idle_tail, 3) == 0.237
+    assert cost.idle_month < 2.0
+    assert round(cost.thousand_pages, 2) == 0.82
+    assert service_cost(price, min_instances=1, max_instances=3, in_flight=8).idle_month > 1000.0
+
+
+def test_gpus_in_a_second_zone_cost_more() -> None:
+    assert round(3600 * usd_per_second(cpu=8, memory_gib=32, zonal_redundancy=True), 3) == 1.796

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import pytest
+from google.cloud import storage
+
+from pagemill.domain.pages.model import Document, Refusal
+from pagemill.errors import StoreUnusable
+from pagemill.storage.gcs.list import GcsListedSource
+from tests.fakes.gcs import FakeGcs, Fault
+
+Listing = Callable[..., GcsListedSource]
+
+
+@pytest.fixture
+def listing(google: FakeGcs, gcs_client: storage.Client, tmp_path: Path) -> Listing:
+    """Makes a source of lines; in the bucket `scans` are `a.pdf`, `2024/b.pdf` and `2024/c.PDF`."""
+    google.create_bucket("scans")
+    for name in ("a.pdf", "2024/b.pdf", "2024/c.PDF", "2024/notes.txt", "2024/", "2024/.hidden.pdf", "20245.pdf"):
+        google.put("scans", name, name.encode())
+
+    def make(*lines: str, include: str = "") -> GcsListedSource:
+        (tmp_path / "list.txt").write_text("\n".join(lines), encoding="utf-8")
+        return GcsListedSource(gcs_client, tmp_path / "list.txt", include=include, largest_bytes=1000)
+
+    return make
+
+
+def _keys(source: GcsListedSource) -> list[str]:
+    return [entry.key for entry in source.documents()]
+
+
+def _refusals(source: GcsListedSource) -> list[str]:
+    """What is said of the wrong lines, where the right one ends the list."""
+    *refusals, last = source.documents()
+    assert last.key == "scans/a.pdf"
+    assert all(isinstance(refusal, Refusal) for refusal in refusals)
+    return [refusal.reason for refusal in refusals if isinstance(refusal, Refusal)]
+
+
+def test_a_list_names_objects_and_prefixes_each_object_once_and_in_its_order(listing: Listing) -> None:
+    lines = ("# these", "", " gs://scans/a.pdf ", "gs://scans/2024/", "gs://scans/2024/b.pdf", "gs://scans/a.pdf")
+
+    assert sorted(_keys(listing(*lines))) == ["scans/2024/b.pdf", "scans/2024/c.PDF", "scans/a.pdf"]
+    assert _keys(listing(*lines))[0] == "scans/a.pdf"
+    assert _keys(listing("gs://scans/")) == ["scans/2024/b.pdf", "scans/2024/c.PDF", "scans/20245.pdf", "scans/a.pdf"]
+
+
+def test_a_listed_object_is_fetched_at_the_generation_it_had(listing: Listing, google: FakeGcs) -> None:
+    generation = google.put("scans", "what ever%2F#?", b"12345")
+    source = listing("gs://scans/what ever%2F#?")
+
+    (document,) = source.documents()
+
+    assert document == Document("scans/what ever%2F#?", str(generation), 5)
+    with source.local_copy(document) as path:
+        assert path.read_bytes() == b"12345"
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("local/a.pdf", "a list names either gs:// objects or local files, not both"),
+        ("gs:///a.pdf", "names no bucket"),
+        ("gs://-no-/a.pdf", "no bucket can be called '-no-'"),
+        ("gs://scans", "names no object"),
+        ("gs://scans/missing.pdf", "there is no object gs://scans/missing.pdf"),
+        ("gs://missing/a.pdf", "there is no bucket missing; create it: gcloud"),
+        ("gs://missing/", "there is no bucket missing; create it: gcloud"),
+        ("gs://scans/empty/", "no PDFs below gs://scans/empty/"),
+        ("gs://scans/denied.pdf", "add-iam-policy-binding gs://scans"),
+        ("gs://scans/large.pdf", "1,001 bytes are more than PAGEMILL_LARGEST_PDF_MIB"),
+        (f"gs://scans/{'x' * 1025}", "does not take it"),
+    ],
+)
+def test_a_wrong_line_is_named_and_costs_only_itself(listing: Listing, google: FakeGcs, line: str, says: str) -> None:
+    google.put("scans", "large.pdf", bytes(1001))
+    google.fault = lambda _kind, _bucket, key: Fault(status=403) if key == "denied.pdf" else None
+
+    (reason,) = _refusals(listing("# wrong", line, "gs://scans/a.pdf"))
+
+    assert reason.startswith("line 2 of ")
+    assert "list.txt: " in reason
+    assert says in reason
+
+
+def test_a_bucket_that_may_not_be_listed_costs_its_own_line(listing: Listing, google: FakeGcs) -> None:
+    google.fault = lambda kind, _bucket, _key: Fault(status=403) if kind == "list" else None
+
+    assert "no permission" in _refusals(listing("gs://scans/2024/", "gs://scans/a.pdf"))[0]
+
+
+def test_no_wrong_line_shares_a_key_with_a_document(listing: Listing) -> None:
+    keys = _keys(listing("gs://scans/a.pdf", "scans/a.pdf", "gs://scans/2024/b.pdf"))
+
+    assert len(set(keys)) == 3
+
+
+def test_include_narrows_a_list_down_and_asks_about_nothing_else(listing: Listing, google: FakeGcs) -> None:
+    lines = ("gs://scans/a.pdf", "gs://scans/2024/b.pdf", "gs://scans/2024/")
+
+    assert _keys(listing(*lines, include="scans/2024/*")) == ["scans/2024/b.pdf", "scans/2024/c.PDF"]
+    assert google.requests["get"] == 1
+    assert _keys(listing(*lines, include="a.*")) == ["scans/a.pdf"]
+
+
+@pytest.mark.parametrize("lines", [(), ("# nothing",), ("gs://scans/missing.pdf",)])
+def test_a_list_that_names_nothing_to_read_is_an_error(listing: Listing, lines: tuple[str, ...]) -> None:
+    with pytest.raises(StoreUnusable, match=r"list\.txt: the list names no PDF that could be read"):
+        _keys(listing(*lines))
+
+
+def test_credentials_that_do_not_count_are_no_fault_of_a_line(listing: Listing, google: FakeGcs) -> None:
+    google.fault = lambda *_: Fault(status=401)
+
+    with pytest.raises(StoreUnusable, match="no usable Google credentials"):
+        _keys(listing("gs://scans/a.pdf", "gs://scans/2024/b.pdf"))
+
+
+def test_eight_objects_are_looked_up_at_once_and_stay_in_order(listing: Listing, google: FakeGcs) -> None:
+    names = [f"{number}.pdf" for number in range(80, 0, -1)]
+    for name in names:
+        google.put("scans", name, b"1")
+    eight = threading.Barrier(8, timeout=10)
+
+    def together(kind: str, _bucket: str, _key: str) -> None:
+        if kind == "get":
+            eight.wait()
+
+    google.fault = together
+
+    assert _keys(listing(*[f"gs://scans/{name}" for name in names])) == [f"scans/{name}" for name in names]
+
+
+def test_a_long_list_is_not_looked_up_before_anybody_wants_it(listing: Listing, google: FakeGcs) -> None:
+    documents = listing(*[f"gs://scans/{number}.pdf" for number in range(1000)], "gs://scans/a.pdf").documents()
+
+    next(documents)
+
+    assert google.requests["get"] <= 64
+    assert isinstance(documents, Generator)
+    documents.close()

@@ -1,0 +1,161 @@
+"""One contract for every store."""
+
+from __future__ import annotations
+
+import io
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from pagemill.errors import PreconditionFailed, StoreUnusable
+from pagemill.ports import ABSENT, ObjectStore
+from pagemill.storage.gcs import client as gcs
+from pagemill.storage.gcs.store import GcsStore
+from pagemill.storage.local_store import LocalStore, MemoryStore
+from tests.fakes.gcs import FakeGcs
+
+
+@pytest.fixture(params=["local", "memory", "bucket", "whole bucket"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    match request.param:
+        case "local":
+            return LocalStore(tmp_path / "store")
+        case "memory":
+            return MemoryStore()
+    google: FakeGcs = request.getfixturevalue("google")
+    google.create_bucket("results")
+    location = gcs.Location("results", "some/prefix" if request.param == "bucket" else "")
+    return GcsStore(request.getfixturevalue("gcs_client"), location)
+
+
+def _write(store: ObjectStore, key: str, body: bytes, if_version: str | None = None) -> None:
+    store.write(key, body, content_type="text/plain", if_version=if_version)
+
+
+def test_what_was_written_is_read_back(store: ObjectStore) -> None:
+    _write(store, "a/b c/ü.txt", b"one")
+    _write(store, "a/b c/ü.txt", b"two")
+
+    stored = store.read("a/b c/ü.txt")
+
+    assert stored
+    assert stored.data == b"two"
+
+
+def test_a_file_is_written_whole_wherever_its_position(store: ObjectStore) -> None:
+    body = io.BytesIO(b"all of it")
+    body.seek(8)
+
+    store.write("key", body, content_type="text/plain")
+
+    stored = store.read("key")
+    assert stored
+    assert stored.data == b"all of it"
+
+
+def test_what_is_not_there_reads_as_none(store: ObjectStore) -> None:
+    assert store.read("nothing/here") is None
+
+
+def test_keys_are_listed_by_prefix(store: ObjectStore) -> None:
+    for key in ("a/1", "a/2", "ab/1", "b"):
+        _write(store, key, b"")
+
+    assert sorted(store.keys("a/")) == ["a/1", "a/2"]
+    assert sorted(store.keys("a")) == ["a/1", "a/2", "ab/1"]
+    assert sorted(store.keys("")) == ["a/1", "a/2", "ab/1", "b"]
+    assert list(store.keys("none/")) == []
+
+
+def test_a_new_object_is_never_written_over_an_old_one(store: ObjectStore) -> None:
+    _write(store, "key", b"first", ABSENT)
+
+    with pytest.raises(PreconditionFailed):
+        _write(store, "key", b"second", ABSENT)
+
+    stored = store.read("key")
+    assert stored
+    assert stored.data == b"first"
+
+
+def test_an_object_is_replaced_only_at_the_version_that_was_read(store: ObjectStore) -> None:
+    _write(store, "key", b"first")
+    first = store.read("key")
+    assert first
+    _write(store, "key", b"second", first.version)
+
+    with pytest.raises(PreconditionFailed):
+        _write(store, "key", b"third", first.version)
+
+
+def test_a_version_is_the_one_that_was_read_until_the_object_is_written_again(store: ObjectStore) -> None:
+    assert store.version("a/key") == ABSENT
+    _write(store, "a/key", b"first", store.version("a/key"))
+    first, read = store.version("a/key"), store.read("a/key")
+    _write(store, "a/key", b"second", first)
+
+    assert read
+    assert read.version == first
+    assert store.version("a/key") not in {first, ABSENT}
+
+
+def test_of_many_writers_at_once_exactly_one_creates_the_object(store: ObjectStore) -> None:
+    def create(body: bytes) -> bool:
+        try:
+            _write(store, "key", body, ABSENT)
+        except PreconditionFailed:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as writers:
+        won = list(writers.map(create, [b"%d" % n for n in range(40)]))
+
+    stored = store.read("key")
+    assert stored
+    assert won.count(True) == 1
+    assert stored.data == b"%d" % won.index(True)
+
+
+def test_proving_that_a_store_can_be_written_leaves_nothing_behind(store: ObjectStore) -> None:
+    store.check_writable()
+
+    assert list(store.keys("")) == []
+
+
+def test_a_local_write_leaves_no_temporary_files(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    _write(store, "key", b"first", ABSENT)
+    with pytest.raises(PreconditionFailed):
+        _write(store, "key", b"second", ABSENT)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["key"]
+
+
+def test_a_write_that_fails_half_way_leaves_the_old_object(tmp_path: Path) -> None:
+    class TornFile(io.BytesIO):
+        def read(self, _size: int | None = -1, /) -> bytes:
+            raise OSError(5, "Input/output error")
+
+    store = LocalStore(tmp_path)
+    _write(store, "key", b"old")
+
+    with pytest.raises(StoreUnusable, match=r"key cannot be written: Input/output error"):
+        store.write("key", TornFile(), content_type="text/plain")
+
+    stored = store.read("key")
+    assert stored
+    assert stored.data == b"old"
+
+
+def test_a_destination_that_is_a_file_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+
+    with pytest.raises(StoreUnusable, match=r"destination .*file cannot be written"):
+        LocalStore(tmp_path / "file").check_writable()
+
+
+@pytest.mark.parametrize("key", ["../outside", "/etc/passwd", "a/../../b"])
+def test_no_key_leaves_the_store(tmp_path: Path, key: str) -> None:
+    with pytest.raises(ValueError, match=r"leaves the store|subpath"):
+        _write(LocalStore(tmp_path), key, b"")
