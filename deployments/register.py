@@ -16,6 +16,7 @@ from pagemill.deployments.automations import automations
 from pagemill.deployments.thing import Thing
 from pagemill.deployments.variables import variables
 from pagemill.deployments.work_pools import work_pools
+from pagemill.domain.wording import counted
 from pagemill.errors import UsageError
 from pagemill.orchestration.server.shared import require_server
 from pagemill.orchestration.slots.limit import DEFAULT_SLOTS, ensure_limit, read_limit
@@ -66,8 +67,10 @@ async def _things(client: PrefectClient, settings: Settings, pool: PoolSettings,
 async def _limit(client: PrefectClient, name: str, slots: int | None) -> Thing:
     held = await read_limit(client, name)
     wanted = slots or held or DEFAULT_SLOTS
-    differs = "is not there" if held is None else f"has {held} slots" if held != wanted else ""
-    return Thing(f"concurrency limit '{name}', {wanted} slots", differs, partial(ensure_limit, client, name, wanted))
+    differs = "is not there" if held is None else f"has {counted(held, 'slot')}" if held != wanted else ""
+    return Thing(
+        f"concurrency limit '{name}', {counted(wanted, 'slot')}", differs, partial(ensure_limit, client, name, wanted)
+    )
 
 
 async def _block_type(client: PrefectClient) -> Thing:

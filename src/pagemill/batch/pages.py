@@ -15,6 +15,7 @@ from pagemill.batch.progress import Progress
 from pagemill.domain.pages import assembly, keys
 from pagemill.domain.pages.model import Document, PageResult, Recipe, Rendering, Status, Transcript
 from pagemill.domain.pages.quality import objections
+from pagemill.domain.wording import counted
 from pagemill.errors import (
     EndpointNeverAnswered,
     EndpointUnavailable,
@@ -237,7 +238,7 @@ class _Page:
     def result(self, status: Status, markdown: str = "") -> PageResult:
         """What became of it; troubles that it survived are not worth telling."""
         if status is Status.FAILED:
-            self.objections += [f"{trouble} ({times} times)" for trouble, times in self._troubles.items()]
+            self.objections += [f"{trouble} ({counted(times, 'time')})" for trouble, times in self._troubles.items()]
         return PageResult(
             self.number,
             status,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+from pagemill.domain.wording import counted
 from pagemill.errors import PagemillError, UsageError
 
 Check = Callable[[], Awaitable[Sequence[str]]]
@@ -28,9 +29,7 @@ async def require(checks: Sequence[Check]) -> None:
     """
     if found := await problems(checks):
         listed = "".join(f"\n  {number}. {problem}" for number, problem in enumerate(found, start=1))
-        raise UsageError(
-            f"nothing was done; {len(found)} {'thing is' if len(found) == 1 else 'things are'} wrong:{listed}"
-        )
+        raise UsageError(f"nothing was done; {counted(len(found), 'thing is', 'things are')} wrong:{listed}")
 
 
 async def _problems(check: Check) -> Sequence[str]:

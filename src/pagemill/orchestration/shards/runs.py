@@ -21,6 +21,7 @@ from prefect.states import Cancelling
 
 from pagemill.batch.documents import Batch
 from pagemill.batch.shards import ShardReport, report_of
+from pagemill.domain.wording import counted
 from pagemill.errors import ShardLost, UsageError
 from pagemill.orchestration.parameters import OcrBatchParameters
 from pagemill.orchestration.shards.counters import Figures, noted_figures
@@ -184,9 +185,9 @@ class ShardRuns:
         waiting = [shard.number for shard in self._shards if not shard.begun]
         over = sum(shard.over for shard in self._shards)
         if waiting:
-            progress.announce(f"{len(waiting)} of {len(self._shards)} shards wait for a worker")
+            progress.announce(f"{len(waiting)} of {counted(len(self._shards), 'shard')} waiting for a worker")
         else:
-            progress.announce(f"reading, {over} of {len(self._shards)} shards done")
+            progress.announce(f"reading, {over} of {counted(len(self._shards), 'shard')} done")
 
     async def _cancel(self) -> None:
         """Stop what was started. Prefect does this as well where the run is cancelled there, but later."""
