@@ -71,7 +71,7 @@ def pagemill(tmp_path: Path, prefect_api_url: str) -> Pagemill:
 
 def test_help_imports_neither_prefect_nor_anything_else_that_is_slow() -> None:
     script = (
-        "import sys; from typer.testing import CliRunner; from pagemill.cli.main import app;"
+        "import sys; from typer.testing import CliRunner; from pagemill.cli.run import app;"
         "result = CliRunner().invoke(app, ['run', '--help']); assert result.exit_code == 0, result.output;"
         "print(sorted({'prefect', 'httpx', 'numpy', 'pypdfium2'} & set(sys.modules)))"
     )
