@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pagemill.cli.run import app
+from pagemill.cli.main import app
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import pytest
 from google.cloud.devtools import cloudbuild_v1
 from typer.testing import CliRunner, Result
 
-from pagemill.cli.run import app
+from pagemill.cli.main import app
 from tests.fakes.google_cloud.builds import Ending
 from tests.fakes.google_cloud.cloud import GoogleCloud
 
@@ -89,7 +89,7 @@ def test_the_image_of_the_flows_is_built_once_for_a_source_and_its_digest_is_pri
     assert {
         "uv.lock",
         "README.md",
-        "src/pagemill/cli/run.py",
+        "src/pagemill/cli/main.py",
         "src/pagemill/flows",
         "flows/ocr_shard.py",
         "infra/batch_runner/Dockerfile",

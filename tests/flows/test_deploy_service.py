@@ -18,7 +18,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import StateType
 from typer.testing import CliRunner
 
-from pagemill.cli.run import app
+from pagemill.cli.main import app
 from pagemill.domain.service.deployment import Outcome
 from pagemill.orchestration import service_url
 from pagemill.orchestration.deploy import wiring as deploy_wiring

@@ -1,4 +1,4 @@
-"""The command line. Everything heavy is imported inside the command that needs it: `--help` answers at once."""
+"""`pagemill run`: a batch from the command line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 from rich.console import Console
 
-from pagemill.cli.deploy import build_runner, deploy
 from pagemill.cli.support import ExitCode, console, exit_code, fail, quiet_prefect
 from pagemill.domain.pages.model import Mode
 from pagemill.errors import PagemillError, UsageError
@@ -19,16 +18,7 @@ if TYPE_CHECKING:
     from pagemill.domain.pages.summary import RunSummary
     from pagemill.orchestration.parameters import OcrBatchParameters
 
-app = typer.Typer(
-    name="pagemill",
-    help="Turns PDFs into Markdown, a page at a time, on an OCR service.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
 
-
-@app.command()
 def run(
     source: Annotated[
         str,
@@ -94,89 +84,6 @@ def run(
     _conclude(summary, as_json=json)
 
 
-@app.command()
-def endpoint(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one.")] = 8000,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    engine: Annotated[str, typer.Option(metavar="auto|rapidocr|tesseract", help="What reads the pages.")] = "auto",
-    workers: Annotated[int, typer.Option(min=0, max=64, help="Pages read at once; 0: one a core.")] = 0,
-) -> None:
-    """Serve the embedded CPU OCR service, which speaks OpenAI's chat completions, until interrupted."""
-    from pagemill.config.run import read_settings
-    from pagemill.local_endpoint.serving import serve
-
-    try:
-        tessdata = read_settings().tessdata_prefix
-        serve(host=host, port=port, engine=engine, workers=workers or None, tessdata=tessdata)
-    except KeyboardInterrupt:
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
-    except PagemillError as error:
-        fail(error)
-
-
-@app.command()
-def register(
-    slots: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=1000, help="Pages at the endpoint over all runs. Default: as it is; 8 where it is new."
-        ),
-    ] = None,
-    check: Annotated[
-        bool, typer.Option("--check", help="Only say what differs; exit code 3 if anything does.")
-    ] = False,
-) -> None:
-    """Create on the Prefect server what runs need there: limit, work pools, variables, automations. Again is no harm.
-
-    The settings are PAGEMILL_POOL_ variables. Deployments follow with: prefect --no-prompt deploy --all
-    """
-    from pagemill.config.pool import read_pool_settings
-    from pagemill.config.run import read_settings
-
-    try:
-        settings, pool = read_settings(), read_pool_settings()
-        quiet_prefect()
-        from pagemill.deployments.register import differences, register_all
-
-        if check:
-            lines, fine = asyncio.run(differences(settings, pool))
-        else:
-            lines, fine = asyncio.run(register_all(settings, pool, slots=slots)), True
-    except PagemillError as error:
-        fail(error)
-    for line in lines:
-        Console().print(line, highlight=False, soft_wrap=True, markup=False)
-    raise typer.Exit(ExitCode.DONE if fine else ExitCode.FAILURES)
-
-
-@app.command()
-def doctor(
-    repair: Annotated[
-        bool, typer.Option("--repair", help="Give slots back that no live run holds; takes up to 80 seconds.")
-    ] = False,
-) -> None:
-    """Say what is configured, what is reachable, what is missing, and the command that mends it."""
-    try:
-        quiet_prefect()
-        status = asyncio.run(_diagnose(repair=repair))
-    except PagemillError as error:
-        fail(error)
-    raise typer.Exit(status)
-
-
-async def _diagnose(*, repair: bool) -> ExitCode:
-    from pagemill.config.run import read_settings
-    from pagemill.orchestration.doctor import findings
-
-    screen, fine = Console(), True
-    async for finding in findings(read_settings(), repair=repair):
-        fine = fine and finding.fine
-        mark = "[green]ok[/]     " if finding.fine else "[red]missing[/]"
-        screen.print(f"{mark} {finding.what}: ", end="")
-        screen.print(finding.detail, markup=False, highlight=False, soft_wrap=True)
-    return ExitCode.DONE if fine else ExitCode.WRONG_USAGE
-
-
 async def _run(parameters: OcrBatchParameters) -> RunSummary:
     quiet_prefect()
     from pagemill.batch.progress import Progress
@@ -230,7 +137,3 @@ def _conclude(summary: RunSummary, *, as_json: bool) -> None:
     if summary.stopped_by:
         fail(summary.stopped_by)
     raise typer.Exit(exit_code(summary))
-
-
-app.command()(deploy)
-app.command()(build_runner)
