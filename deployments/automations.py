@@ -13,7 +13,7 @@ from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState, SendNotification
 
 from pagemill.config.pool import PoolSettings
-from pagemill.deployments.thing import Thing
+from pagemill.deployments.resource import Resource
 from pagemill.errors import UsageError
 
 _RUN = "prefect.flow-run"
@@ -22,7 +22,7 @@ _OURS = {"prefect.resource.role": "tag", "prefect.resource.id": "prefect.tag.pag
 _SILENT = dt.timedelta(seconds=200)  # three heartbeats, and a little: events may be late
 
 
-async def automations(client: PrefectClient, settings: PoolSettings) -> list[Thing]:
+async def automations(client: PrefectClient, settings: PoolSettings) -> list[Resource]:
     """All of them; those that tell somebody only where there is a block to tell.
 
     Raises:
@@ -100,15 +100,15 @@ async def _block_id(client: PrefectClient, slug: str) -> UUID:
     )
 
 
-async def _automation(client: PrefectClient, wanted: AutomationCore) -> Thing:
+async def _automation(client: PrefectClient, wanted: AutomationCore) -> Resource:
     what = f"automation '{wanted.name}'"
     found = await client.read_automations_by_name(wanted.name)
     if not found:
-        return Thing(what, "is not there", partial(client.create_automation, wanted))
+        return Resource(what, "is not there", partial(client.create_automation, wanted))
     if len(found) > 1:
-        return Thing(what, f"is there {len(found)} times", partial(_replace, client, wanted, [a.id for a in found]))
+        return Resource(what, f"is there {len(found)} times", partial(_replace, client, wanted, [a.id for a in found]))
     differs = "differs" if _said(found[0]) != _said(wanted) else ""
-    return Thing(what, differs, partial(client.update_automation, found[0].id, wanted))
+    return Resource(what, differs, partial(client.update_automation, found[0].id, wanted))
 
 
 async def _replace(client: PrefectClient, wanted: AutomationCore, ids: list[UUID]) -> None:

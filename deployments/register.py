@@ -13,7 +13,7 @@ from prefect_gcp import GcpCredentials, GcsBucket
 from pagemill.config.pool import PoolSettings
 from pagemill.config.run import Settings
 from pagemill.deployments.automations import automations
-from pagemill.deployments.thing import Thing
+from pagemill.deployments.resource import Resource
 from pagemill.deployments.variables import variables
 from pagemill.deployments.work_pools import work_pools
 from pagemill.domain.wording import counted
@@ -53,7 +53,7 @@ async def differences(settings: Settings, pool: PoolSettings) -> tuple[list[str]
     return [f"{url}: {thing.checked()}" for thing in things], not any(thing.differs for thing in things)
 
 
-async def _things(client: PrefectClient, settings: Settings, pool: PoolSettings, slots: int | None) -> list[Thing]:
+async def _things(client: PrefectClient, settings: Settings, pool: PoolSettings, slots: int | None) -> list[Resource]:
     return [
         await _limit(client, settings.concurrency_limit, slots),
         await _block_type(client),
@@ -64,23 +64,23 @@ async def _things(client: PrefectClient, settings: Settings, pool: PoolSettings,
     ]
 
 
-async def _limit(client: PrefectClient, name: str, slots: int | None) -> Thing:
+async def _limit(client: PrefectClient, name: str, slots: int | None) -> Resource:
     held = await read_limit(client, name)
     wanted = slots or held or DEFAULT_SLOTS
     differs = "is not there" if held is None else f"has {counted(held, 'slot')}" if held != wanted else ""
-    return Thing(
+    return Resource(
         f"concurrency limit '{name}', {counted(wanted, 'slot')}", differs, partial(ensure_limit, client, name, wanted)
     )
 
 
-async def _block_type(client: PrefectClient) -> Thing:
+async def _block_type(client: PrefectClient) -> Resource:
     slug = GcpCredentials.get_block_type_slug()
     known = {kind.slug for kind in await client.read_block_types()}
     differs = "" if slug in known else "is not known"
-    return Thing(f"block type '{slug}'", differs, GcpCredentials.aregister_type_and_schema)
+    return Resource(f"block type '{slug}'", differs, GcpCredentials.aregister_type_and_schema)
 
 
-async def _blocks(client: PrefectClient, pool: PoolSettings) -> list[Thing]:
+async def _blocks(client: PrefectClient, pool: PoolSettings) -> list[Resource]:
     """The blocks that were asked for. They hold no key: the machine's own credentials are used."""
     things = []
     if pool.credentials_block:
@@ -92,7 +92,9 @@ async def _blocks(client: PrefectClient, pool: PoolSettings) -> list[Thing]:
     return things
 
 
-async def _block(client: PrefectClient, kind: str, name: str, make: Callable[[], GcpCredentials | GcsBucket]) -> Thing:
+async def _block(
+    client: PrefectClient, kind: str, name: str, make: Callable[[], GcpCredentials | GcsBucket]
+) -> Resource:
     known = {found.slug for found in await client.read_block_types()}
     documents = await client.read_block_documents_by_type(block_type_slug=kind) if kind in known else []
     differs = "" if any(document.name == name for document in documents) else "is not there"
@@ -106,4 +108,4 @@ async def _block(client: PrefectClient, kind: str, name: str, make: Callable[[],
             ) from error
         await block.asave(name, overwrite=True)
 
-    return Thing(f"block '{kind}/{name}'", differs, save)
+    return Resource(f"block '{kind}/{name}'", differs, save)

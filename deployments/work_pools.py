@@ -11,7 +11,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.workers.process import ProcessWorker
 
 from pagemill.config.pool import PoolSettings
-from pagemill.deployments.thing import Thing
+from pagemill.deployments.resource import Resource
 
 _HOME = "/tmp/prefect"  # noqa: S108 -- in a container of one process
 LOCAL, CLOUD = "local-process", "cloud-run"
@@ -23,7 +23,7 @@ ENVIRONMENT = {
 }
 
 
-async def work_pools(client: PrefectClient, settings: PoolSettings) -> list[Thing]:
+async def work_pools(client: PrefectClient, settings: PoolSettings) -> list[Resource]:
     """The pools: the one for processes always, the one for Cloud Run where there is an image for it."""
     pools = [await _pool(client, LOCAL, "process", local_template())]
     if settings.image:
@@ -75,17 +75,17 @@ def _default(template: dict[str, Any], name: str, value: object) -> None:
     template["variables"]["properties"][name]["default"] = value
 
 
-async def _pool(client: PrefectClient, name: str, kind: str, template: dict[str, Any]) -> Thing:
+async def _pool(client: PrefectClient, name: str, kind: str, template: dict[str, Any]) -> Resource:
     what = f"work pool '{name}'"
     try:
         found = await client.read_work_pool(name)
     except ObjectNotFound:
         wanted = WorkPoolCreate(name=name, type=kind, base_job_template=template)
-        return Thing(what, "is not there", partial(client.create_work_pool, wanted))
+        return Resource(what, "is not there", partial(client.create_work_pool, wanted))
     if found.type != kind:
-        return Thing(what, f"is of type {found.type}, not {kind}", partial(_replace, client, name, kind, template))
+        return Resource(what, f"is of type {found.type}, not {kind}", partial(_replace, client, name, kind, template))
     differs = "has another base job template" if found.base_job_template != template else ""
-    return Thing(what, differs, partial(client.update_work_pool, name, WorkPoolUpdate(base_job_template=template)))
+    return Resource(what, differs, partial(client.update_work_pool, name, WorkPoolUpdate(base_job_template=template)))
 
 
 async def _replace(client: PrefectClient, name: str, kind: str, template: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Thing:
+class Resource:
     """Something on the server."""
 
     what: str
