@@ -1,4 +1,4 @@
-"""Creates on the Prefect server what runs need there. Idempotent: what is there as it should be is left alone."""
+"""Creates on the Prefect server what runs need there. Idempotent: a resource that is up to date is left alone."""
 
 from __future__ import annotations
 
@@ -23,37 +23,39 @@ from pagemill.orchestration.slots.limit import DEFAULT_SLOTS, ensure_limit, read
 
 
 async def register_all(settings: Settings, pool: PoolSettings, *, slots: int | None = None) -> list[str]:
-    """Create everything, and set what differs.
+    """Create every resource, and update those that differ.
 
     Args:
-        settings: Names the limit.
-        pool: Describes the rest.
-        slots: Pages at the endpoint over all runs; None: as it is, 8 where it is new.
+        settings: Names the concurrency limit.
+        pool: Describes the other resources.
+        slots: Pages at the endpoint over all runs; None: unchanged, 8 for a new limit.
 
     Returns:
-        A line for each thing.
+        One line for each resource.
 
     Raises:
-        UsageError: No Prefect server is configured, it does not answer, or a block is not there.
+        UsageError: No Prefect server is configured, it does not answer, or a block is missing.
     """
     url = await require_server()
     async with get_client() as client:
-        return [f"{url}: {await thing.ensured()}" for thing in await _things(client, settings, pool, slots)]
+        return [f"{url}: {await resource.apply()}" for resource in await _resources(client, settings, pool, slots)]
 
 
 async def differences(settings: Settings, pool: PoolSettings) -> tuple[list[str], bool]:
-    """Look at everything; return a line for each thing, and whether all is as it should be.
+    """Compare every resource; return one line for each, and whether all are up to date.
 
     Raises:
-        UsageError: No Prefect server is configured, it does not answer, or a block is not there.
+        UsageError: No Prefect server is configured, it does not answer, or a block is missing.
     """
     url = await require_server()
     async with get_client() as client:
-        things = await _things(client, settings, pool, None)
-    return [f"{url}: {thing.checked()}" for thing in things], not any(thing.differs for thing in things)
+        resources = await _resources(client, settings, pool, None)
+    return [f"{url}: {resource.line()}" for resource in resources], not any(r.difference for r in resources)
 
 
-async def _things(client: PrefectClient, settings: Settings, pool: PoolSettings, slots: int | None) -> list[Resource]:
+async def _resources(
+    client: PrefectClient, settings: Settings, pool: PoolSettings, slots: int | None
+) -> list[Resource]:
     return [
         await _limit(client, settings.concurrency_limit, slots),
         await _block_type(client),
@@ -65,31 +67,33 @@ async def _things(client: PrefectClient, settings: Settings, pool: PoolSettings,
 
 
 async def _limit(client: PrefectClient, name: str, slots: int | None) -> Resource:
-    held = await read_limit(client, name)
-    wanted = slots or held or DEFAULT_SLOTS
-    differs = "is not there" if held is None else f"has {counted(held, 'slot')}" if held != wanted else ""
+    found = await read_limit(client, name)
+    wanted = slots or found or DEFAULT_SLOTS
+    difference = "missing" if found is None else f"has {counted(found, 'slot')}" if found != wanted else ""
     return Resource(
-        f"concurrency limit '{name}', {counted(wanted, 'slot')}", differs, partial(ensure_limit, client, name, wanted)
+        f"concurrency limit '{name}', {counted(wanted, 'slot')}",
+        difference,
+        partial(ensure_limit, client, name, wanted),
     )
 
 
 async def _block_type(client: PrefectClient) -> Resource:
     slug = GcpCredentials.get_block_type_slug()
     known = {kind.slug for kind in await client.read_block_types()}
-    differs = "" if slug in known else "is not known"
-    return Resource(f"block type '{slug}'", differs, GcpCredentials.aregister_type_and_schema)
+    difference = "" if slug in known else "missing"
+    return Resource(f"block type '{slug}'", difference, GcpCredentials.aregister_type_and_schema)
 
 
 async def _blocks(client: PrefectClient, pool: PoolSettings) -> list[Resource]:
-    """The blocks that were asked for. They hold no key: the machine's own credentials are used."""
-    things = []
+    """The blocks that the settings ask for. They hold no key: the machine's own credentials are used."""
+    blocks = []
     if pool.credentials_block:
         make = partial(GcpCredentials, project=pool.project or None)
-        things.append(await _block(client, "gcp-credentials", pool.credentials_block, make))
+        blocks.append(await _block(client, "gcp-credentials", pool.credentials_block, make))
     if pool.bucket_block:
         make = partial(GcsBucket, bucket=pool.bucket_name)
-        things.append(await _block(client, "gcs-bucket", pool.bucket_block, make))
-    return things
+        blocks.append(await _block(client, "gcs-bucket", pool.bucket_block, make))
+    return blocks
 
 
 async def _block(
@@ -97,15 +101,15 @@ async def _block(
 ) -> Resource:
     known = {found.slug for found in await client.read_block_types()}
     documents = await client.read_block_documents_by_type(block_type_slug=kind) if kind in known else []
-    differs = "" if any(document.name == name for document in documents) else "is not there"
+    difference = "" if any(document.name == name for document in documents) else "missing"
 
     async def save() -> None:
         try:
             block = make()
-        except GoogleAuthError as error:  # a block looks for credentials when it is made
+        except GoogleAuthError as error:  # the constructor of a block looks for credentials
             raise UsageError(
-                f"the block {kind}/{name} cannot be made here: {error}; type: gcloud auth application-default login"
+                f"the block {kind}/{name} cannot be created here: {error}; type: gcloud auth application-default login"
             ) from error
         await block.asave(name, overwrite=True)
 
-    return Resource(f"block '{kind}/{name}'", differs, save)
+    return Resource(f"block '{kind}/{name}'", difference, save)

@@ -1,26 +1,28 @@
-"""What is registered on a Prefect server: each thing knows whether it is as it should be, and how to make it so."""
+"""What is registered on a Prefect server: each resource knows how it differs from what is wanted, and can fix it."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+_NO_DIFFERENCE = "up to date"
+
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """Something on the server."""
+    """One object on the server."""
 
-    what: str
-    differs: str  # how it is otherwise than it should be; empty: it is as it should be
-    mend: Callable[[], Awaitable[object]]  # makes it as it should be
+    name: str  # with its kind: "work pool 'cloud-run'"
+    difference: str  # from what is wanted, in words; empty: there is none
+    fix: Callable[[], Awaitable[object]]  # creates or updates it
 
-    async def ensured(self) -> str:
-        """Make it as it should be; return a line that says what was done."""
-        if not self.differs:
-            return f"{self.what}: as it should be"
-        await self.mend()
-        return f"{self.what}: set ({self.differs})"
+    async def apply(self) -> str:
+        """Create or update it where it differs; return a line that says what was done."""
+        if not self.difference:
+            return self.line()
+        await self.fix()
+        return f"{self.name}: set ({self.difference})"
 
-    def checked(self) -> str:
-        """A line that says how it is."""
-        return f"{self.what}: {self.differs or 'as it should be'}"
+    def line(self) -> str:
+        """The resource and how it differs, without a change."""
+        return f"{self.name}: {self.difference or _NO_DIFFERENCE}"

@@ -303,7 +303,7 @@ def test_registering_again_changes_nothing_and_a_run_without_the_limit_names_the
     assert "pagemill register" in errors
     assert not endpoint.sent
     assert "8 slots: set" in first
-    assert "8 slots: as it should be" in second
+    assert "8 slots: up to date" in second
     assert pagemill(*arguments)[0] == 0
 
 
