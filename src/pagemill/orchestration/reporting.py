@@ -26,7 +26,7 @@ from pagemill.domain.pages.model import Status
 from pagemill.domain.pages.summary import DocumentOutcome, RunSummary
 from pagemill.domain.wording import counted
 from pagemill.errors import StoreUnusable
-from pagemill.orchestration.shards.counters import note_figures
+from pagemill.orchestration.shards.counters import write_counters
 
 _UPDATE_SECONDS = 5.0  # each update is a write to the server's database
 _TABLE_ROWS = 1000  # summary.json has them all
@@ -92,7 +92,7 @@ async def _update(artifact: UUID, progress: Progress, shard: UUID | None) -> Non
         await aupdate_progress_artifact(artifact, progress=100.0 * share, description=_headline(progress))
         if shard:
             async with get_client() as client:
-                await note_figures(client, shard, progress)
+                await write_counters(client, shard, progress)
     except Exception as error:  # noqa: BLE001 -- a server that is away must not cost a page
         _log.warning("the run's progress could not be told: %s", error)
 
