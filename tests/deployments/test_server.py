@@ -94,7 +94,7 @@ def test_what_was_forgotten_to_be_put_into_redis_is_named_with_its_variable(forg
 
     (given,) = advice_on(_settings(**some))
 
-    assert given.what == "several processes"
+    assert given.subject == "several processes"
     assert given.variable.endswith(f"{forgotten.upper()}={_IN_REDIS[forgotten]}")
 
 

@@ -1,4 +1,4 @@
-"""What commands share: exit codes, the words for an error, where they are printed, and how Prefect behaves."""
+"""Shared by all commands: exit codes, the printing of errors, and defaults for Prefect."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ExitCode(IntEnum):
     FAILURES = 3  # finished, but pages or documents failed
     ENDPOINT_NEVER_ANSWERED = 4
     STORE_UNUSABLE = 5
-    DEPLOYMENT_FAILED = 6  # what served before serves on
+    DEPLOYMENT_FAILED = 6  # the previous revision keeps serving
     SHARD_LOST = 7  # pages were not read; run again
     INTERRUPTED = 130
 
@@ -35,9 +35,9 @@ _EXITS: dict[type[PagemillError], ExitCode] = {
     ShardLost: ExitCode.SHARD_LOST,
 }
 
-# How Prefect behaves where nobody has said otherwise: quiet, private and quick.
+# Used where the environment sets nothing else: quiet, without telemetry, fast.
 _PREFECT_DEFAULTS = {
-    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # the server gets the log all the same
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # the log still goes to the server
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     # One transaction for a hundred task runs instead of one each: a quarter of the server's CPU time.
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
@@ -48,13 +48,13 @@ _PREFECT_DEFAULTS = {
 
 
 def quiet_prefect() -> None:
-    """Prefect reads its settings when it is imported."""
+    """Set the defaults for Prefect. Call this before Prefect is imported, which is when it reads its settings."""
     for name, value in _PREFECT_DEFAULTS.items():
         os.environ.setdefault(name, value)
 
 
 def exit_code(outcome: RunSummary | PagemillError) -> ExitCode:
-    """How a command ends that came to this."""
+    """The exit code for the outcome of a command."""
     if isinstance(outcome, PagemillError):
         return next((code for kind, code in _EXITS.items() if isinstance(outcome, kind)), ExitCode.WRONG_USAGE)
     if outcome.stopped_by:
@@ -63,7 +63,7 @@ def exit_code(outcome: RunSummary | PagemillError) -> ExitCode:
 
 
 def fail(error: PagemillError) -> NoReturn:
-    """Say what happened, and end as it demands."""
+    """Print the error and end the command with its exit code."""
     console().print(f"pagemill: {error}", style="bold red", highlight=False, soft_wrap=True, markup=False)
     raise typer.Exit(exit_code(error))
 

@@ -214,7 +214,7 @@ async def test_a_restart_of_the_prefect_server_costs_no_page_and_leaks_no_slot(t
             server.kill()
             await server.start()
         assert await _taken(client, "endpoint") == 0
-        assert ("slot leases" not in {given.what for given in await advice(client)}) is bool(storage)
+        assert ("slot leases" not in {given.subject for given in await advice(client)}) is bool(storage)
 
     assert len(gauge.pages) == 90
     assert gauge.most <= 3
