@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
-from pagemill.domain.pages.model import Document, Refusal, Rendering, Transcript
+from pagemill.domain.pages.model import Document, RejectedEntry, Rendering, Transcript
 from pagemill.domain.service.plan import Candidate, Image, ServiceState
 
 ABSENT = "0"  # the version of an object that does not exist, as in GCS's `if_generation_match=0`
@@ -27,7 +27,7 @@ class DocumentSource(Protocol):
 
     name: str  # as the user wrote it
 
-    def documents(self) -> Iterator[Document | Refusal]:
+    def documents(self) -> Iterator[Document | RejectedEntry]:
         """Yield the documents in key order, and what cannot become one; streams, holds no contents.
 
         Raises:

@@ -19,7 +19,7 @@ from prefect.deployments import arun_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling
 
-from pagemill.batch.documents import Batch
+from pagemill.batch.run import Batch
 from pagemill.batch.shards import ShardReport, report_of
 from pagemill.errors import ShardLost, UsageError
 from pagemill.orchestration.parameters import OcrBatchParameters
@@ -77,7 +77,7 @@ class ShardRuns:
         self._parameters = parameters.model_dump(mode="json")
         self._run_id = run_id
         self._shards = [_Shard(number) for number in range(1, shards + 1)]
-        self._destination = batch.destination
+        self._destination = batch.publisher.destination
         self._progress = batch.progress
         self._before = Counter(batch.progress.statuses)
         self._spent = 0  # requests of runs that crashed
