@@ -12,10 +12,10 @@ from pagemill.tasks.deploying import (
     deployment,
     image_of,
     promote,
-    prove,
     publish,
     stage,
     stage_previous,
+    verify,
 )
 
 
@@ -25,16 +25,16 @@ async def deploy_service(parameters: DeployParameters) -> Deployment:
     async with deployment(parameters) as rollout:
         plan = await check(rollout)
         if parameters.action is Action.ROLL_BACK:
-            async with rollout.undone_on_failure(plan):
+            async with rollout.restore_traffic_on_failure(plan):
                 candidate = await stage_previous(rollout, plan)
-                await prove(rollout, candidate)
+                await verify(rollout, candidate)
                 url = await promote(rollout, candidate)
         else:
             image = await image_of(rollout, plan)
             await approved(parameters, plan, image)
-            async with rollout.undone_on_failure(plan):
+            async with rollout.restore_traffic_on_failure(plan):
                 candidate = await stage(rollout, plan, image)
-                await prove(rollout, candidate)
+                await verify(rollout, candidate)
                 url = await promote(rollout, candidate)
         await publish(url)
-        return rollout.concluded(went_back=parameters.action is Action.ROLL_BACK)
+        return rollout.finish(rolled_back=parameters.action is Action.ROLL_BACK)

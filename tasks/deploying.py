@@ -118,14 +118,14 @@ async def stage_previous(rollout: Rollout, plan: Plan) -> Candidate:
 
 
 @task(
-    name="prove-revision",
+    name="verify-revision",
     description="Closed to strangers, healthy, the right model, canary pages read well.",
     persist_result=False,
     cache_policy=NO_CACHE,
 )
-async def prove(rollout: Rollout, candidate: Candidate) -> None:
+async def verify(rollout: Rollout, candidate: Candidate) -> None:
     """Look at a revision as its callers will."""
-    proof = await rollout.prove(candidate)
+    proof = await rollout.verify(candidate)
     get_run_logger().info("%d canary pages in %.1f s", len(proof.results), proof.canary_seconds)
 
 

@@ -18,17 +18,17 @@ from pagemill.gcp.artifact_registry import PACKAGE
 from pagemill.gcp.build_config import BuildConfig
 from pagemill.gcp.checks import ProjectChecks
 from pagemill.gcp.cloud_run import CloudRun
-from pagemill.gcp.invoker_policy import Invitations
+from pagemill.gcp.invoker_policy import IamInvokerPolicy
 from pagemill.gcp.run_spec import vllm_args
-from pagemill.ocr.service_endpoint import HttpsDoor
+from pagemill.ocr.service_endpoint import HttpsServiceEndpoint
 from pagemill.orchestration.credentials import google_key
 from pagemill.orchestration.deploy.image_build import ROOT, ImageBuild
 from pagemill.pdf.canaries import canary_pages
 from pagemill.pdf.page import RenderOptions
 from pagemill.pdf.rasterizer import PdfiumRasterizer
-from pagemill.ports import ServiceDoor
-from pagemill.rollout.rollout import Rollout, Tools
-from pagemill.rollout.verification import Demands
+from pagemill.ports import ServiceEndpoint
+from pagemill.rollout.rollout import Dependencies, Rollout
+from pagemill.rollout.verification import AcceptanceCriteria
 
 BUILD_FOLDER = ROOT / "infra" / "gpu_service"
 
@@ -84,8 +84,8 @@ async def open_rollout(
             return made
 
         @contextlib.asynccontextmanager
-        async def door(url: str, audience: str) -> AsyncIterator[ServiceDoor]:
-            async with HttpsDoor(
+        async def open_endpoint(url: str, audience: str) -> AsyncIterator[ServiceEndpoint]:
+            async with HttpsServiceEndpoint(
                 url,
                 audience=audience,
                 model=model,
@@ -102,25 +102,25 @@ async def open_rollout(
             await asyncio.to_thread(image.bucket.check_writable)
             return []
 
-        tools = Tools(
+        dependencies = Dependencies(
             host=host,
-            guests=Invitations(google, settings),
-            open_door=door,
+            invoker_policy=IamInvokerPolicy(google, settings),
+            open_endpoint=open_endpoint,
             find_image=image.find,
             build_image=build,
             planned_image=image.name,
             pages=pages,
             checks=[checks.apis, checks.permissions, checks.accounts, image.registry.problems, source_bucket],
-            members=settings.members,
-            demands=demands_of(settings),
+            invokers=settings.members,
+            criteria=acceptance_criteria(settings),
             announce=announce,
         )
-        yield Rollout(tools, record)
+        yield Rollout(dependencies, record)
 
 
-def demands_of(settings: ServiceSettings) -> Demands:
+def acceptance_criteria(settings: ServiceSettings) -> AcceptanceCriteria:
     """What a revision must be before it gets requests."""
-    return Demands(
+    return AcceptanceCriteria(
         health_seconds=settings.health_seconds,
         grant_seconds=settings.grant_seconds,
         in_flight=settings.canary_in_flight,
