@@ -23,9 +23,17 @@ def needs(extra: str, purpose: str) -> Iterator[None]:
     """
     try:
         yield
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] == _OURS:
+    except ImportError as error:
+        if not _is_missing(error) or (error.name or "").partition(".")[0] == _OURS:
             raise
         raise UsageError(
             f"{purpose} needs libraries that are not installed; type: pip install 'pagemill[{extra}]'"
         ) from error
+
+
+def _is_missing(error: ImportError) -> bool:
+    """Whether a library is absent. A library that is there but broken names its file in `path`.
+
+    `from google.cloud import run_v2` raises a plain ImportError, because `google.cloud` is a namespace package.
+    """
+    return isinstance(error, ModuleNotFoundError) or (error.name is not None and error.path is None)
