@@ -16,6 +16,7 @@ from pagemill.batch.progress import Progress
 from pagemill.batch.stop import RunStop
 from pagemill.domain.pages.model import Document, PageResult, Rendering, Status, Transcript
 from pagemill.domain.pages.quality import objections
+from pagemill.domain.wording import counted
 from pagemill.errors import (
     EndpointNeverAnswered,
     EndpointUnavailable,
@@ -227,7 +228,7 @@ class _PageAttempts:
     def result(self, status: Status, markdown: str = "") -> PageResult:
         """The page's result. Failures of the endpoint are part of it only if the page failed."""
         if status is Status.FAILED:
-            self.objections += [f"{trouble} ({times} times)" for trouble, times in self._troubles.items()]
+            self.objections += [f"{trouble} ({counted(times, 'time')})" for trouble, times in self._troubles.items()]
         return PageResult(
             self.number,
             status,

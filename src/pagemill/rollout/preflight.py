@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+from pagemill.domain.wording import counted
 from pagemill.errors import PagemillError, UsageError
 
 Check = Callable[[], Awaitable[Sequence[str]]]
@@ -27,9 +28,7 @@ async def require(checks: Sequence[Check]) -> None:
         UsageError: There are problems; the message lists all of them.
     """
     if found := await problems(checks):
-        raise UsageError(
-            f"nothing was done; {len(found)} {'problem' if len(found) == 1 else 'problems'} found:{numbered(found)}"
-        )
+        raise UsageError(f"nothing was done; {counted(len(found), 'problem')} found:{numbered(found)}")
 
 
 def numbered(problems: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from http import HTTPStatus
 import stamina
 
 from pagemill.domain.service.canary import CanaryPage, CanaryResult, describe_failures, evaluate, unanswered
+from pagemill.domain.wording import counted
 from pagemill.errors import (
     DeploymentFailed,
     EndpointRefusesUs,
@@ -87,7 +88,7 @@ class Verification:
         started = time.monotonic()
         await self._healthy()
         health_seconds = time.monotonic() - started
-        self._announce(f"sending {len(pages)} canary pages, {self._criteria.in_flight} at once")
+        self._announce(f"sending {counted(len(pages), 'canary page')}, {self._criteria.in_flight} at once")
         first_token_seconds = await self._first_token(pages[0])
         started = time.monotonic()
         self.results = await self._read_all(pages)

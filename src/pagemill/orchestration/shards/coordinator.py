@@ -38,7 +38,7 @@ async def read_in_shards(batch: Batch, parameters: OcrBatchParameters, settings:
         )
         try:
             await asyncio.to_thread(shards.write_plans, batch, run_id, divided)
-            await runs.see_through()
+            await runs.run_to_completion()
         except (StoreUnusable, UsageError) as error:
             stopped_by = error
     return await shards.conclude(
