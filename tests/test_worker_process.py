@@ -50,6 +50,30 @@ def test_a_worker_that_takes_too_long_is_killed(worker: WorkerProcess) -> None:
     assert not psutil.pid_exists(worker.pid)
 
 
+def test_the_clock_of_a_call_starts_when_the_worker_is_ready() -> None:
+    late = WorkerProcess("tests.fakes.late_worker", ["2.0"])
+
+    assert late.call(21, timeout_seconds=1.5) == 42
+
+    late.kill()
+
+
+def test_a_worker_that_is_never_ready_is_killed_and_reported_as_such() -> None:
+    stuck = WorkerProcess("tests.fakes.late_worker", ["3600"], start_seconds=0.05)
+
+    with pytest.raises(WorkerLost, match=r"not ready 0\.05 s after its start"):
+        stuck.call(21, timeout_seconds=30)
+
+    assert not psutil.pid_exists(stuck.pid)
+
+
+def test_a_worker_that_dies_before_it_is_ready_is_reported_as_such() -> None:
+    broken = WorkerProcess("tests.fakes.late_worker", ["soon"])
+
+    with pytest.raises(WorkerLost, match="status 1 before it was ready"):
+        broken.call(21, timeout_seconds=30)
+
+
 def test_a_worker_that_wants_more_memory_than_it_may_have_says_so(worker: WorkerProcess) -> None:
     with pytest.raises(MemoryError):
         worker.call(("allocate", 2**32), timeout_seconds=30)

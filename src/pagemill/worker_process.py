@@ -2,7 +2,8 @@
 
 Native code (PDFium, OCR engines) crashes, hangs and eats memory; here it does so in a process of its own. The parent
 keeps the clock: a call that takes too long ends with SIGKILL. A worker never outlives its parent: it watches a lifeline
-(its standard input) and exits when the parent's end closes, whatever the parent died of.
+(its standard input) and exits when the parent's end closes, whatever the parent died of. The clock of a call starts when
+the worker is ready: its start, which takes seconds on a busy machine, has a limit of its own.
 
 Workers are started with `python -m MODULE`, not with multiprocessing, whose spawn re-imports the parent's main module,
 and with it Prefect whenever a Prefect worker is the parent.
@@ -23,7 +24,9 @@ from typing import Any
 
 from pagemill.errors import WorkerLost
 
+START_SECONDS = 120.0  # imports, and the models of an OCR engine, on a busy machine
 _LAST_BREATH_SECONDS = 2.0
+_READY = "ready"  # a worker's first message
 
 # A worker is one thread of work: pools of BLAS threads would only fight for its core and reserve address space.
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OMP_THREAD_LIMIT": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -32,8 +35,10 @@ _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OMP_THREAD_LIMIT": "1", "OPENBLAS_NUM_TH
 class WorkerProcess:
     """The parent's end of a worker: one call at a time; `kill` may come from any thread."""
 
-    def __init__(self, module: str, arguments: Sequence[str] = ()) -> None:
-        """Start `python -m module FD *arguments`; the module's main calls `answer_requests`."""
+    def __init__(self, module: str, arguments: Sequence[str] = (), *, start_seconds: float = START_SECONDS) -> None:
+        """Start `python -m module FD *arguments`; the module's main calls `answer_requests` within `start_seconds`."""
+        self._start_seconds = start_seconds
+        self._ready = False
         self._killing = threading.Lock()
         self._connection, childs_end = Pipe(duplex=True)
         with childs_end:
@@ -54,11 +59,15 @@ class WorkerProcess:
     def call(self, request: object, *, timeout_seconds: float) -> Any:
         """Return the worker's answer to `request` (both pickled); blocks.
 
+        The first call waits until the worker is ready, and counts `timeout_seconds` from then on.
+
         Raises:
-            WorkerLost: The worker died, or was killed for taking longer than `timeout_seconds`; it is gone for good.
+            WorkerLost: The worker died, was not ready in time, or took longer than `timeout_seconds`; it is gone for
+                good.
             Exception: Whatever the worker's handler raised.
         """
         try:
+            self._wait_until_ready()
             self._connection.send(request)
             if not self._connection.poll(timeout_seconds):
                 self.kill()
@@ -79,22 +88,33 @@ class WorkerProcess:
                 self._process.stdin.close()
             self._connection.close()
 
+    def _wait_until_ready(self) -> None:
+        if self._ready:
+            return
+        if not self._connection.poll(self._start_seconds):
+            self.kill()
+            raise WorkerLost(f"was not ready {self._start_seconds:g} s after its start and was stopped")
+        self._ready = self._connection.recv() == _READY
+
     def _cause_of_death(self) -> str:
+        when = "" if self._ready else " before it was ready"
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_LAST_BREATH_SECONDS)  # it closed its end: let it finish dying of its own cause
         self.kill()
         status = self._process.wait()
         if status >= 0:
-            return f"the process ended with status {status}"
+            return f"the process ended with status {status}{when}"
         with contextlib.suppress(ValueError):
-            return f"the process was ended by {signal.Signals(-status).name}"
-        return f"the process was ended by signal {-status}"
+            return f"the process was ended by {signal.Signals(-status).name}{when}"
+        return f"the process was ended by signal {-status}{when}"
 
 
 def answer_requests(handle: Callable[[Any], Any]) -> None:
     """Run the worker's side: answer each request with what `handle` returns or raises, until the parent is gone."""
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     with Connection(int(sys.argv[1])) as connection:
+        with contextlib.suppress(OSError):  # the parent has gone already
+            connection.send(_READY)
         while True:
             try:
                 request = connection.recv()

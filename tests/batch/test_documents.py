@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pagemill.batch.portions import BatchLimits, Portion
+from pagemill.batch.chunks import BatchLimits, PageChunk
 from pagemill.domain.pages.model import Recipe, Status
 from pagemill.errors import EndpointNeverAnswered, StoreUnusable
 from tests.batch.conftest import Mill
@@ -155,10 +155,10 @@ async def test_a_fault_of_our_own_costs_its_document_and_no_other(mill: Mill) ->
 
     async with FakeEndpoint() as endpoint, mill.batch(endpoint.url) as batch:
 
-        async def perform(portion: Portion) -> None:
-            if portion.document.key == "a.pdf":
+        async def perform(chunk: PageChunk) -> None:
+            if chunk.document.key == "a.pdf":
                 raise ZeroDivisionError("division by zero")
-            await batch.read(portion)
+            await batch.read(chunk)
 
         summary = await batch.run("run", perform)
 
@@ -247,7 +247,7 @@ async def test_drawing_runs_ahead_of_sending_only_as_far_as_pages_and_bytes_allo
         drawn_at_request.append(mill.rasterizer.drawn.total() - request.index)
 
     async with FakeEndpoint(answer, latency_seconds=0.005) as endpoint:
-        await mill.run(endpoint, drawn_bytes=10_000)
+        await mill.run(endpoint, image_bytes=10_000)
 
     assert max(drawn_at_request) <= 10 + 4  # ten images fill the budget, four more may be at the workers
 
@@ -255,23 +255,23 @@ async def test_drawing_runs_ahead_of_sending_only_as_far_as_pages_and_bytes_allo
 async def test_a_long_document_is_read_in_portions_that_overlap(mill: Mill) -> None:
     mill.add("a.pdf", "50")
     mill.add("b.pdf", "3")
-    portions: list[str] = []
+    chunks: list[str] = []
 
-    async with FakeEndpoint() as endpoint, mill.batch(endpoint.url, limits=BatchLimits(portion_pages=20)) as batch:
+    async with FakeEndpoint() as endpoint, mill.batch(endpoint.url, limits=BatchLimits(chunk_pages=20)) as batch:
 
-        async def perform(portion: Portion) -> None:
-            portions.append(portion.name)
-            await batch.read(portion)
+        async def perform(chunk: PageChunk) -> None:
+            chunks.append(chunk.name)
+            await batch.read(chunk)
 
         summary = await batch.run("run", perform)
 
     of_b = "b.pdf, pages 1-3"  # which of the two is open first is the machine's choice
-    assert [name for name in portions if name != of_b] == [
+    assert [name for name in chunks if name != of_b] == [
         "a.pdf, pages 1-20",
         "a.pdf, pages 21-40",
         "a.pdf, pages 41-50",
     ]
-    assert portions.count(of_b) == 1
+    assert chunks.count(of_b) == 1
     assert summary.statuses[Status.OK] == 53
     assert [result["number"] for result in _results(mill, "a.pdf")] == list(range(1, 51))
 
@@ -349,7 +349,7 @@ async def test_a_dry_run_counts_what_a_run_would_read_and_touches_nothing(mill: 
         await mill.run(endpoint, pages="1")
         before = sorted(path.name for path in mill.out.rglob("*"))
         async with mill.batch("http://127.0.0.1:9") as batch:
-            survey = await batch.survey()
+            survey = await batch.documents.survey()
 
     assert [(d.key, d.page_count, d.to_read, d.error) for d in survey] == [
         ("a.pdf", 4, 3, ""),

@@ -16,6 +16,7 @@ import pytest
 from google.cloud import storage
 
 from pagemill.batch import publishing
+from pagemill.batch.checkpoints import Checkpoints
 from pagemill.domain.pages import assembly, keys
 from pagemill.domain.pages.manifest import Manifest, Tally
 from pagemill.domain.pages.model import Document, PageResult, Recipe, Status
@@ -100,9 +101,8 @@ def _checkpoint(store: ObjectStore, recipe: Recipe, number: int) -> None:
 
 def _publish(store: ObjectStore, recipe: Recipe, numbers: range, failed: tuple[int, ...] = ()) -> Tally:
     return publishing.publish(
-        store,
+        Checkpoints(store, recipe),
         _DOCUMENT,
-        recipe,
         page_count=3,
         numbers=numbers,
         failed={number: PageResult(number, Status.FAILED, objections=("no",)) for number in failed},

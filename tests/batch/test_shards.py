@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pagemill.batch.shards import conclude, plan_of, report_of, write_plans
+from pagemill.batch.shards import conclude, plan, plan_of, report_of, write_plans
 from pagemill.domain.pages import keys
 from pagemill.domain.pages.model import Status
 from pagemill.domain.pages.sharding import split
@@ -39,21 +39,21 @@ async def _run_in_shards(
 ) -> RunSummary:
     """What `ocr-batch` does with its shards, one after the other, or in the `turns` named; others are lost."""
     async with mill.batch(endpoint.url, pages=pages) as batch:
-        works = await batch.plan()
-        pieces = split(works, shards=shards)
-        write_plans(batch, _RUN, pieces)
-        numbers = range(1, len(pieces) + 1)
+        pending = await plan(batch)
+        divided = split(pending, shards=shards)
+        write_plans(batch, _RUN, divided)
+        numbers = range(1, len(divided) + 1)
         for number in numbers if turns is None else turns:
             before_turn(number)
             await _run_shard(mill, endpoint, number)
-        reports = [report_of(batch.destination, _RUN, number) for number in numbers]
+        reports = [report_of(batch.publisher.destination, _RUN, number) for number in numbers]
         stopped_by = None if all(reports) else ShardLost("a shard crashed twice")
-        return await conclude(batch, _RUN, works, pieces, reports, stopped_by=stopped_by)
+        return await conclude(batch, _RUN, pending, divided, reports, stopped_by=stopped_by)
 
 
 async def _run_shard(mill: Mill, endpoint: FakeEndpoint, number: int) -> RunSummary:
-    plan = plan_of(LocalStore(mill.out), _RUN, number)
-    async with mill.batch(endpoint.url, plan=plan) as batch:
+    shard_plan = plan_of(LocalStore(mill.out), _RUN, number)
+    async with mill.batch(endpoint.url, plan=shard_plan) as batch:
         return await batch.run(keys.shard_id(_RUN, number))
 
 
@@ -221,7 +221,7 @@ def test_a_shard_without_a_plan_says_what_it_needs(tmp_path: Path) -> None:
         plan_of(LocalStore(tmp_path), _RUN, 1)
 
 
-@pytest.mark.parametrize("text", [b"", b"{}", b'{"schema": 2}', b'{"schema": 1, "recipe": "", "pieces": [{}]}'])
+@pytest.mark.parametrize("text", [b"", b"{}", b'{"schema": 1}', b'{"schema": 2, "recipe": "", "slices": [{}]}'])
 def test_a_plan_that_cannot_be_read_is_named(tmp_path: Path, text: bytes) -> None:
     store = LocalStore(tmp_path)
     store.write(keys.shard_plan(_RUN, 1), text, content_type="application/json")

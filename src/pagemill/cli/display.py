@@ -12,7 +12,7 @@ from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
 
-from pagemill.batch.portions import SurveyedDocument
+from pagemill.batch.opening import SurveyedDocument
 from pagemill.batch.progress import Progress
 from pagemill.domain.pages.model import Status
 from pagemill.domain.pages.summary import RunSummary

@@ -134,7 +134,10 @@ async def _survey(parameters: OcrBatchParameters) -> None:
         settings = await located(settings, parameters.endpoint)
     async with open_batch(parameters, settings) as batch:
         print_survey(
-            await batch.survey(), Console(), in_flight=parameters.max_in_flight, usd_per_second=batch.usd_per_second
+            await batch.documents.survey(),
+            Console(),
+            in_flight=parameters.max_in_flight,
+            usd_per_second=batch.usd_per_second,
         )
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pagemill.domain.pages.planning import chunks, format_pages, parse_pages
+from pagemill.domain.pages.planning import format_pages, page_chunks, parse_pages
 from pagemill.errors import UsageError
 
 
@@ -41,7 +41,7 @@ def test_ranges_that_were_written_are_read_back(numbers: set[int]) -> None:
 
 @given(st.lists(st.integers()), st.integers(1, 50))
 def test_chunks_hold_everything_once_and_in_order(numbers: list[int], size: int) -> None:
-    portions = chunks(numbers, size=size)
+    found = page_chunks(numbers, size=size)
 
-    assert [number for portion in portions for number in portion] == numbers
-    assert all(1 <= len(portion) <= size for portion in portions)
+    assert [number for chunk in found for number in chunk] == numbers
+    assert all(1 <= len(chunk) <= size for chunk in found)

@@ -19,7 +19,7 @@ from prefect.deployments import arun_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling
 
-from pagemill.batch.documents import Batch
+from pagemill.batch.run import Batch
 from pagemill.batch.shards import ShardReport, report_of
 from pagemill.domain.wording import counted
 from pagemill.errors import ShardLost, UsageError
@@ -78,7 +78,7 @@ class ShardRuns:
         self._parameters = parameters.model_dump(mode="json")
         self._run_id = run_id
         self._shards = [_Shard(number) for number in range(1, shards + 1)]
-        self._destination = batch.destination
+        self._destination = batch.publisher.destination
         self._progress = batch.progress
         self._initial_statuses = Counter(batch.progress.statuses)
         self._unreported_requests = 0  # of flow runs without a report
