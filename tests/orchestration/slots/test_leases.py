@@ -28,12 +28,12 @@ _numbers = itertools.count()
 
 @flow
 def some_run() -> None:
-    """Stands for a run of ours."""
+    """A flow whose runs hold slots."""
 
 
 @dataclass
 class Gauge:
-    """How many are inside."""
+    """Counts the pages that hold a slot."""
 
     inside: int = 0
     most: int = 0
@@ -72,7 +72,7 @@ async def _pool(client: PrefectClient, limit: str, most: int = 8, times: LeaseTi
 
 async def _until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 -- what is waited for is other processes' doing
+        while not condition():  # noqa: ASYNC110 -- another process makes it true
             await asyncio.sleep(0.01)
 
 
@@ -106,7 +106,7 @@ async def test_a_run_holds_no_more_slots_than_it_may_or_has_pages_for(client: Pr
     assert (gauge.most, lone.most) == (2, 1)
 
 
-async def test_a_later_run_gets_its_turn_though_an_earlier_one_has_pages_without_end(
+async def test_a_later_run_gets_its_turn_although_an_earlier_one_always_has_pages_waiting(
     client: PrefectClient, limit: str
 ) -> None:
     greedy, late = Gauge(), Gauge()
@@ -166,7 +166,7 @@ async def test_a_report_names_the_runs_that_hold_slots_and_counts_slots_that_nob
     async with await _pool(client, limit) as slots, slots.slot():
         await slots.report_held()
         held = await limits.report_limit(client, limit)
-    await client.increment_concurrency_slots([limit], 2, "concurrency")  # by somebody who never gives them back
+    await client.increment_concurrency_slots([limit], 2, "concurrency")  # without a holder that gives them back
     leaked = await limits.report_limit(client, limit)
 
     assert (held.limit, held.taken, held.drift) == (3, 1, 0)
@@ -189,7 +189,7 @@ async def test_repairing_gives_back_only_what_no_live_run_holds(
     assert await _taken(client, limit) == 0
 
 
-async def test_creating_the_limit_again_leaves_it_as_it_is_unless_a_number_is_given(client: PrefectClient) -> None:
+async def test_creating_the_limit_again_sets_its_number_of_slots(client: PrefectClient) -> None:
     assert await limits.read_limit(client, "mine") is None
     await limits.ensure_limit(client, "mine", 8)
     assert await limits.read_limit(client, "mine") == 8
