@@ -4,8 +4,8 @@ Native code (PDFium, OCR engines) crashes, hangs and eats memory; here it does s
 keeps the clock: a call that takes too long ends with SIGKILL. A worker never outlives its parent: it watches a lifeline
 (its standard input) and exits when the parent's end closes, whatever the parent died of.
 
-Workers are started with `python -m MODULE`, not with multiprocessing, whose spawn re-imports the parent's main module,
-and with it Prefect whenever a Prefect worker is the parent.
+Workers are started with `python -P -m MODULE`, which imports nothing from the current folder. multiprocessing's spawn
+would import the parent's main module again, and with it Prefect whenever a Prefect worker is the parent.
 """
 
 from __future__ import annotations
@@ -21,28 +21,26 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, Pipe
 from typing import Any
 
+from pagemill.config.environment import worker_environment
 from pagemill.errors import WorkerLost
 
 _LAST_BREATH_SECONDS = 2.0
-
-# A worker is one thread of work: pools of BLAS threads would only fight for its core and reserve address space.
-_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OMP_THREAD_LIMIT": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 class WorkerProcess:
     """The parent's end of a worker: one call at a time; `kill` may come from any thread."""
 
     def __init__(self, module: str, arguments: Sequence[str] = ()) -> None:
-        """Start `python -m module FD *arguments`; the module's main calls `answer_requests`."""
+        """Start `python -P -m module FD *arguments`; the module's main calls `answer_requests`."""
         self._killing = threading.Lock()
         self._connection, childs_end = Pipe(duplex=True)
         with childs_end:
             self._process = subprocess.Popen(  # noqa: S603 -- our own interpreter and module
-                [sys.executable, "-m", module, str(childs_end.fileno()), *arguments],
+                [sys.executable, "-P", "-m", module, str(childs_end.fileno()), *arguments],
                 stdin=subprocess.PIPE,  # the lifeline
                 stdout=subprocess.DEVNULL,
                 pass_fds=[childs_end.fileno()],
-                env={**os.environ, **_ONE_THREAD},
+                env=worker_environment(),
                 process_group=0,  # Ctrl-C is for the parent, which then stops its workers
             )
 

@@ -9,7 +9,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pagemill.cli.support import ExitCode, console, fail, quiet_prefect
+from pagemill.cli.support import ExitCode, console, fail
+from pagemill.config.environment import set_prefect_defaults
 from pagemill.errors import PagemillError, UsageError
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def deploy(
     try:
         if dry_run + rollback + delete > 1:
             raise UsageError("--dry-run, --rollback and --delete are three different things; choose one")
-        quiet_prefect()
+        set_prefect_defaults()
         if dry_run:
             asyncio.run(_preview(parameters))
         elif delete:
@@ -68,7 +69,7 @@ def build_runner() -> None:
     from pagemill.config.service import read_service_settings
 
     try:
-        quiet_prefect()
+        set_prefect_defaults()
         from pagemill.orchestration.deploy.image_build import runner_image
 
         image = asyncio.run(runner_image(read_service_settings(), read_settings(), _say))

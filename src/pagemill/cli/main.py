@@ -11,7 +11,8 @@ import typer
 from rich.console import Console
 
 from pagemill.cli.deploy import build_runner, deploy
-from pagemill.cli.support import ExitCode, console, exit_code, fail, quiet_prefect
+from pagemill.cli.support import ExitCode, console, exit_code, fail
+from pagemill.config.environment import set_prefect_defaults
 from pagemill.domain.pages.model import Mode
 from pagemill.errors import PagemillError, UsageError
 
@@ -135,7 +136,7 @@ def register(
 
     try:
         settings, pool = read_settings(), read_pool_settings()
-        quiet_prefect()
+        set_prefect_defaults()
         from pagemill.deployments.register import differences, register_all
 
         if check:
@@ -157,7 +158,7 @@ def doctor(
 ) -> None:
     """Say what is configured, what is reachable, what is missing, and the command that mends it."""
     try:
-        quiet_prefect()
+        set_prefect_defaults()
         status = asyncio.run(_diagnose(repair=repair))
     except PagemillError as error:
         fail(error)
@@ -178,7 +179,7 @@ async def _diagnose(*, repair: bool) -> ExitCode:
 
 
 async def _run(parameters: OcrBatchParameters) -> RunSummary:
-    quiet_prefect()
+    set_prefect_defaults()
     from pagemill.batch.progress import Progress
     from pagemill.cli.display import shown
     from pagemill.flows.ocr_batch import ocr_batch
@@ -208,7 +209,7 @@ async def _survey(parameters: OcrBatchParameters) -> None:
 
     settings = read_settings()
     if settings.prefect_api_url:
-        quiet_prefect()
+        set_prefect_defaults()
         from pagemill.orchestration.service_url import located
 
         settings = await located(settings, parameters.endpoint)
