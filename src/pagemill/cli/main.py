@@ -15,6 +15,7 @@ from pagemill.cli.support import ExitCode, console, exit_code, fail
 from pagemill.config.environment import set_prefect_defaults
 from pagemill.domain.pages.model import Mode
 from pagemill.errors import PagemillError, UsageError
+from pagemill.extras import needs
 
 if TYPE_CHECKING:
     from pagemill.domain.pages.summary import RunSummary
@@ -104,9 +105,11 @@ def endpoint(
 ) -> None:
     """Serve the embedded CPU OCR service, which speaks OpenAI's chat completions, until interrupted."""
     from pagemill.config.run import read_settings
-    from pagemill.local_endpoint.serving import serve
+    from pagemill.local_endpoint.engines import SERVICE
 
     try:
+        with needs("local", SERVICE):
+            from pagemill.local_endpoint.serving import serve
         tessdata = read_settings().tessdata_prefix
         serve(host=host, port=port, engine=engine, workers=workers or None, tessdata=tessdata)
     except KeyboardInterrupt:
