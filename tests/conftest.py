@@ -35,6 +35,15 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+@pytest.fixture
+def importable_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers find `tests.fakes`, although they import nothing from the current folder."""
+    folder = tmp_path / "importable"
+    folder.mkdir()
+    (folder / "tests").symlink_to(Path(__file__).parent)
+    monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+
+
 @pytest.fixture(scope="session")
 def prefect_api_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a Prefect server of the suite's own; flows in this process use it by themselves."""

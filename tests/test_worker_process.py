@@ -12,6 +12,8 @@ import pytest
 from pagemill.errors import PageUnreadable, WorkerLost
 from pagemill.worker_process import WorkerProcess
 
+pytestmark = pytest.mark.usefixtures("importable_tests")
+
 
 @pytest.fixture
 def worker() -> Iterator[WorkerProcess]:

@@ -2,11 +2,11 @@
 
 Native code (PDFium, OCR engines) crashes, hangs and eats memory; here it does so in a process of its own. The parent
 keeps the clock: a call that takes too long ends with SIGKILL. A worker never outlives its parent: it watches a lifeline
-(its standard input) and exits when the parent's end closes, whatever the parent died of. The clock of a call starts when
-the worker is ready: its start, which takes seconds on a busy machine, has a limit of its own.
+(its standard input) and exits when the parent's end closes, whatever the parent died of. The clock of a call starts
+when the worker is ready: its start, which takes seconds on a busy machine, has a limit of its own.
 
-Workers are started with `python -m MODULE`, not with multiprocessing, whose spawn re-imports the parent's main module,
-and with it Prefect whenever a Prefect worker is the parent.
+Workers are started with `python -P -m MODULE`, which imports nothing from the current folder. multiprocessing's spawn
+would import the parent's main module again, and with it Prefect whenever a Prefect worker is the parent.
 """
 
 from __future__ import annotations
@@ -22,32 +22,30 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, Pipe
 from typing import Any
 
+from pagemill.config.environment import worker_environment
 from pagemill.errors import WorkerLost
 
 START_SECONDS = 120.0  # imports, and the models of an OCR engine, on a busy machine
 _LAST_BREATH_SECONDS = 2.0
 _READY = "ready"  # a worker's first message
 
-# A worker is one thread of work: pools of BLAS threads would only fight for its core and reserve address space.
-_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OMP_THREAD_LIMIT": "1", "OPENBLAS_NUM_THREADS": "1"}
-
 
 class WorkerProcess:
     """The parent's end of a worker: one call at a time; `kill` may come from any thread."""
 
     def __init__(self, module: str, arguments: Sequence[str] = (), *, start_seconds: float = START_SECONDS) -> None:
-        """Start `python -m module FD *arguments`; the module's main calls `answer_requests` within `start_seconds`."""
+        """Start `python -P -m module FD *arguments`; its main calls `answer_requests` within `start_seconds`."""
         self._start_seconds = start_seconds
         self._ready = False
         self._killing = threading.Lock()
         self._connection, childs_end = Pipe(duplex=True)
         with childs_end:
             self._process = subprocess.Popen(  # noqa: S603 -- our own interpreter and module
-                [sys.executable, "-m", module, str(childs_end.fileno()), *arguments],
+                [sys.executable, "-P", "-m", module, str(childs_end.fileno()), *arguments],
                 stdin=subprocess.PIPE,  # the lifeline
                 stdout=subprocess.DEVNULL,
                 pass_fds=[childs_end.fileno()],
-                env={**os.environ, **_ONE_THREAD},
+                env=worker_environment(),
                 process_group=0,  # Ctrl-C is for the parent, which then stops its workers
             )
 

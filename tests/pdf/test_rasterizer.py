@@ -24,6 +24,8 @@ from pagemill.pdf.rasterizer import PdfiumRasterizer
 from tests import hostile_pdfs
 from tests.pdfs import numbered_pdf, write_pdf
 
+pytestmark = pytest.mark.usefixtures("importable_tests")
+
 
 @asynccontextmanager
 async def rasterizer(

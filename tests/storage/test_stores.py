@@ -12,8 +12,9 @@ from pagemill.errors import PreconditionFailed, StoreUnusable
 from pagemill.ports import ABSENT, ObjectStore
 from pagemill.storage.gcs import client as gcs
 from pagemill.storage.gcs.store import GcsStore
-from pagemill.storage.local_store import LocalStore, MemoryStore
+from pagemill.storage.local_store import LocalStore
 from tests.fakes.gcs import FakeGcs
+from tests.fakes.memory_store import MemoryStore
 
 
 @pytest.fixture(params=["local", "memory", "bucket", "whole bucket"])

@@ -10,7 +10,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pagemill.cli.support import ExitCode, console, fail, quiet_prefect
+from pagemill.cli.support import ExitCode, console, fail
+from pagemill.config.environment import set_prefect_defaults
 from pagemill.errors import PagemillError, UsageError
 from pagemill.extras import needs
 
@@ -50,7 +51,7 @@ def deploy(
     try:
         if dry_run + rollback + delete > 1:
             raise UsageError("choose one of --dry-run, --rollback and --delete")
-        quiet_prefect()
+        set_prefect_defaults()
         if dry_run:
             asyncio.run(_preview(parameters))
         elif delete:
@@ -73,7 +74,7 @@ def build_runner() -> None:
     from pagemill.config.service import read_service_settings
 
     try:
-        quiet_prefect()
+        set_prefect_defaults()
         with needs("deploy", "pagemill build-runner"):
             from pagemill.orchestration.deploy.image_build import runner_image
 

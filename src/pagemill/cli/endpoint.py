@@ -8,6 +8,7 @@ import typer
 
 from pagemill.cli.support import ExitCode, fail
 from pagemill.errors import PagemillError
+from pagemill.extras import needs
 
 
 def endpoint(
@@ -18,9 +19,11 @@ def endpoint(
 ) -> None:
     """Run the embedded CPU OCR service until it is interrupted. Its API is OpenAI's chat completions."""
     from pagemill.config.run import read_settings
-    from pagemill.local_endpoint.serving import serve
+    from pagemill.local_endpoint.engines import SERVICE
 
     try:
+        with needs("local", SERVICE):
+            from pagemill.local_endpoint.serving import serve
         tessdata = read_settings().tessdata_prefix
         serve(host=host, port=port, engine=engine, workers=workers or None, tessdata=tessdata)
     except KeyboardInterrupt:

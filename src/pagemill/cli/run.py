@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 from rich.console import Console
 
-from pagemill.cli.support import ExitCode, console, exit_code, fail, quiet_prefect
+from pagemill.cli.support import ExitCode, console, exit_code, fail
+from pagemill.config.environment import set_prefect_defaults
 from pagemill.domain.pages.model import Mode
 from pagemill.errors import PagemillError, UsageError
 
@@ -98,7 +99,7 @@ def run(
 
 
 async def _run(parameters: OcrBatchParameters) -> RunSummary:
-    quiet_prefect()
+    set_prefect_defaults()
     from pagemill.batch.progress import Progress
     from pagemill.cli.display import live_display
     from pagemill.flows.ocr_batch import ocr_batch
@@ -128,7 +129,7 @@ async def _survey(parameters: OcrBatchParameters) -> None:
 
     settings = read_settings()
     if settings.prefect_api_url:
-        quiet_prefect()
+        set_prefect_defaults()
         from pagemill.orchestration.service_url import located
 
         settings = await located(settings, parameters.endpoint)

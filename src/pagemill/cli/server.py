@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from pagemill.cli.support import ExitCode, fail, quiet_prefect
+from pagemill.cli.support import ExitCode, fail
+from pagemill.config.environment import set_prefect_defaults
 from pagemill.errors import PagemillError
 
 
@@ -34,7 +35,7 @@ def register(
 
     try:
         settings, pool = read_settings(), read_pool_settings()
-        quiet_prefect()
+        set_prefect_defaults()
         from pagemill.deployments.register import differences, register_all
 
         if check:
@@ -55,7 +56,7 @@ def doctor(
 ) -> None:
     """Check what is configured, reachable or missing, and print the command that fixes each problem."""
     try:
-        quiet_prefect()
+        set_prefect_defaults()
         status = asyncio.run(_print_findings(repair=repair))
     except PagemillError as error:
         fail(error)

@@ -1,8 +1,7 @@
-"""Shared by all commands: exit codes, the printing of errors, and defaults for Prefect."""
+"""Shared by all commands: exit codes, and the printing of errors."""
 
 from __future__ import annotations
 
-import os
 from enum import IntEnum
 from typing import TYPE_CHECKING, NoReturn
 
@@ -34,23 +33,6 @@ _EXITS: dict[type[PagemillError], ExitCode] = {
     DeploymentFailed: ExitCode.DEPLOYMENT_FAILED,
     ShardLost: ExitCode.SHARD_LOST,
 }
-
-# Used where the environment sets nothing else: quiet, without telemetry, fast.
-_PREFECT_DEFAULTS = {
-    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # the log still goes to the server
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    # One transaction for a hundred task runs instead of one each: a quarter of the server's CPU time.
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "100",
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
-    "DO_NOT_TRACK": "1",
-}
-
-
-def quiet_prefect() -> None:
-    """Set the defaults for Prefect. Call this before Prefect is imported, which is when it reads its settings."""
-    for name, value in _PREFECT_DEFAULTS.items():
-        os.environ.setdefault(name, value)
 
 
 def exit_code(outcome: RunSummary | PagemillError) -> ExitCode:

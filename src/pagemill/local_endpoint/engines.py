@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 from enum import StrEnum
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 
 from pagemill.errors import UsageError
+from pagemill.extras import needs
+
+SERVICE = "the embedded OCR service"
 
 # Part of every model id: raise it when our own settings or reading order change the text.
 _REVISION = 1
@@ -22,8 +25,6 @@ _TESSDATA_PLACES = (
 # Read together where installed: Tesseract slows down with each, so not every script of the world. English is a must.
 _LANGUAGES = ("eng", "deu", "fra", "spa", "ita", "por", "nld")
 
-_INSTALL = "type `uv sync --extra local`, or `pip install 'pagemill[local]'`"
-
 
 class EngineName(StrEnum):
     """The engines the service can run on."""
@@ -33,8 +34,8 @@ class EngineName(StrEnum):
 
 
 _MODULES = {
-    EngineName.RAPIDOCR: ("rapidocr", "onnxruntime", "cv2", "PIL"),
-    EngineName.TESSERACT: ("tesserocr", "PIL"),
+    EngineName.RAPIDOCR: ("rapidocr", "onnxruntime", "cv2", "PIL", "starlette", "uvicorn"),
+    EngineName.TESSERACT: ("tesserocr", "PIL", "starlette", "uvicorn"),
 }
 
 
@@ -50,14 +51,13 @@ def choose_engine(requested: str = "auto", *, tessdata: Path | None = None) -> E
         UsageError: The engine is unknown, not installed, or without language data.
     """
     if requested == "auto":
-        usable = not _missing(EngineName.TESSERACT) and find_tessdata(tessdata) is not None
+        usable = _missing(EngineName.TESSERACT) is None and find_tessdata(tessdata) is not None
         requested = EngineName.TESSERACT if usable else EngineName.RAPIDOCR
     try:
         engine = EngineName(requested)
     except ValueError:
         raise UsageError(f"there is no OCR engine '{requested}'; choose auto, {' or '.join(EngineName)}") from None
-    if missing := _missing(engine):
-        raise UsageError(f"the embedded OCR service needs {', '.join(missing)}; {_INSTALL}")
+    _require(engine)
     if engine is EngineName.TESSERACT:
         tesseract_data(tessdata)
     return engine
@@ -70,10 +70,8 @@ def model_id(engine: EngineName, *, tessdata: Path | None = None) -> str:
         UsageError: The engine is not installed, or Tesseract's language data is not.
     """
     package = {EngineName.RAPIDOCR: "rapidocr", EngineName.TESSERACT: "tesserocr"}[engine]
-    try:
+    with needs("local", SERVICE):
         release = version(package)
-    except PackageNotFoundError:
-        raise UsageError(f"the embedded OCR service needs {package}; {_INSTALL}") from None
     if engine is EngineName.RAPIDOCR:
         return f"rapidocr-{release}-r{_REVISION}"
     _, languages = tesseract_data(tessdata)
@@ -102,5 +100,11 @@ def _data_file(folder: Path, language: str) -> Path:
     return folder / f"{language}.traineddata"
 
 
-def _missing(engine: EngineName) -> list[str]:
-    return [name for name in _MODULES[engine] if importlib.util.find_spec(name) is None]
+def _require(engine: EngineName) -> None:
+    with needs("local", SERVICE):
+        if missing := _missing(engine):
+            raise ModuleNotFoundError(f"No module named '{missing}'", name=missing)
+
+
+def _missing(engine: EngineName) -> str | None:
+    return next((name for name in _MODULES[engine] if importlib.util.find_spec(name) is None), None)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from functools import partial
 from pathlib import Path
 
+from pagemill.config.environment import disable_onnx_telemetry
 from pagemill.local_endpoint.engines import EngineName
 from pagemill.local_endpoint.pictures import decode
 from pagemill.local_endpoint.reading import Engine, Reading
@@ -19,7 +19,7 @@ _ADDRESS_SPACE_BYTES = 6 * 1024**3
 
 def main() -> None:
     """Load the engine, then read images until the parent is gone."""
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # ONNX Runtime writes a device id on import, and reports, unless told so
+    disable_onnx_telemetry()
     confine(address_space_bytes=_ADDRESS_SPACE_BYTES)
     engine = _load(EngineName(sys.argv[2]), Path(sys.argv[3]) if len(sys.argv) > 3 else None)  # noqa: PLR2004 -- usage
     answer_requests(partial(_answer, engine))

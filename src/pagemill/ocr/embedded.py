@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from pagemill.config.environment import child_environment
 from pagemill.errors import EndpointNeverAnswered
 
 _STOP_SECONDS = 10.0
@@ -55,13 +56,14 @@ class EmbeddedEndpoint:
         """
         if self._process and self._process.returncode is None:
             return self._url
-        command = [sys.executable, "-m", "pagemill.local_endpoint", "--port", "0", "--engine", self._engine]
+        command = [sys.executable, "-P", "-m", "pagemill.local_endpoint", "--port", "0", "--engine", self._engine]
         self._process = await asyncio.create_subprocess_exec(
             *command,
             *self._tessdata,
             "--lifeline",
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
+            env=child_environment(),
             process_group=0,  # Ctrl-C is for us: pages in flight end before the service does
         )
         assert self._process.stdout  # noqa: S101 -- for mypy: it is a pipe

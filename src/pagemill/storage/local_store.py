@@ -1,4 +1,4 @@
-"""Object stores: a local folder, and memory."""
+"""An object store in a local folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import hashlib
 import os
 import secrets
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -112,49 +111,6 @@ class LocalStore:
             if if_version != self.version(path.relative_to(self._root).as_posix()):
                 raise PreconditionFailed(f"{path} is not at the version the writer expected")
             temporary.replace(path)
-
-
-class MemoryStore:
-    """Objects in a dictionary; for tests and for runs whose results somebody else keeps."""
-
-    def __init__(self, name: str = "memory") -> None:
-        self.name = name
-        self._objects: dict[str, bytes] = {}
-        self._guard = threading.Lock()
-
-    def keys(self, prefix: str) -> Iterator[str]:
-        """Yield the keys that begin with `prefix`."""
-        with self._guard:
-            found = [key for key in self._objects if key.startswith(prefix)]
-        yield from found
-
-    def read(self, key: str) -> StoredObject | None:
-        """Return the object, or None where there is none."""
-        data = self._objects.get(key)
-        return None if data is None else StoredObject(data, _version(data))
-
-    def version(self, key: str) -> str:
-        """Return the object's version, `ABSENT` where there is none."""
-        data = self._objects.get(key)
-        return ABSENT if data is None else _version(data)
-
-    def write(self, key: str, body: bytes | IO[bytes], *, content_type: str, if_version: str | None = None) -> None:
-        """Write an object whole.
-
-        Raises:
-            PreconditionFailed: The object is at another version.
-        """
-        del content_type
-        if not isinstance(body, bytes):
-            body.seek(0)
-            body = body.read()
-        with self._guard:
-            if if_version not in {None, self.version(key)}:
-                raise PreconditionFailed(f"{key} is not at the version the writer expected")
-            self._objects[key] = body
-
-    def check_writable(self) -> None:
-        """Memory can always be written."""
 
 
 def _version(data: bytes) -> str:

@@ -256,6 +256,16 @@ async def test_the_last_resort_is_the_users_own_gcloud_login(
         assert (await client.get(f"{door.url}/health")).status_code == 200
 
 
+async def test_gcloud_finds_its_own_modules(
+    signer: MetadataServer, door: FrontDoor, gcloud: Gcloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")  # as pagemill sets it for itself; gcloud is written in Python, too
+    gcloud(f'[ -z "$PYTHONSAFEPATH" ] && echo {signer.token(door.url)}')
+
+    async with client_with(IdTokenAuth(door.url)) as client:
+        assert (await client.get(f"{door.url}/health")).status_code == 200
+
+
 async def test_a_users_application_default_credentials_lead_to_gcloud_too(
     signer: MetadataServer, door: FrontDoor, tmp_path: Path, gcloud: Gcloud
 ) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 import shutil
 import subprocess
@@ -26,6 +25,7 @@ from google.auth.transport.requests import Request
 from google.oauth2 import service_account
 from google.oauth2.id_token import fetch_id_token_credentials
 
+from pagemill.config.environment import foreign_environment, on_google_cloud
 from pagemill.errors import EndpointUnavailable, UsageError
 
 HELP = (
@@ -37,7 +37,6 @@ _LONGEST_DETAIL = 300  # characters of somebody else's words that fit a message
 _SECRET = re.compile(r"(?:ey[A-Za-z]|ya29)[\w.=-]+")  # a token, whole or in part
 _BUSY = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
 _BUSY_IAM = re.compile(r"'code': (?:408|429|5\d\d)\b")  # of a failed impersonation google-auth keeps the text alone
-_ON_GOOGLE_CLOUD = ("GCE_METADATA_HOST", "K_SERVICE", "CLOUD_RUN_JOB", "CLOUD_RUN_EXECUTION")
 _NOT_FOUND = "no key file, no metadata server, no impersonation in the application-default credentials"
 
 
@@ -102,7 +101,7 @@ class IdTokenSource:
                 raise  # the file that it names is broken, which is not the same as having none
             # To google-auth, a metadata server that answers 503 is none.
             refused = self._met_metadata_server and _is_refusal(self._last_answer)  # it has no service account
-            if _on_google_cloud() or (self._met_metadata_server and not refused):
+            if on_google_cloud() or (self._met_metadata_server and not refused):
                 raise EndpointUnavailable("no identity token for now: the metadata server gives no answer") from None
         # google.auth.default() would read this file too, but look for a metadata server again and ask gcloud things.
         path = Path(get_application_default_credentials_path())
@@ -125,7 +124,13 @@ class _GcloudLogin:
         command = [gcloud, "auth", "print-identity-token", "--quiet"]
         try:
             done = subprocess.run(  # noqa: S603 -- no word of it comes from outside
-                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_GCLOUD_SECONDS, check=False
+                command,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                env=foreign_environment(),
+                timeout=_GCLOUD_SECONDS,
+                check=False,
             )
         except subprocess.TimeoutExpired:
             raise EndpointUnavailable(f"no identity token for now: gcloud took {_GCLOUD_SECONDS} s") from None
@@ -136,11 +141,6 @@ class _GcloudLogin:
         if self.token:  # it worked before: the network, or a login that its user can renew while we wait
             raise EndpointUnavailable(f"no identity token for now: gcloud says: {_clean(said)}")
         raise auth.DefaultCredentialsError(f"{_NOT_FOUND}, and gcloud says: {said}")
-
-
-def _on_google_cloud() -> bool:
-    """Whether Google Cloud says so; the variables are its own and google-auth's, no settings of ours."""
-    return any(os.environ.get(name) for name in _ON_GOOGLE_CLOUD)
 
 
 def _is_refusal(status: int) -> bool:

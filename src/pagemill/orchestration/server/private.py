@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator
 import uvicorn
 from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
 
+from pagemill.config.environment import child_environment
 from pagemill.errors import UsageError
 
 _START_SECONDS = 120.0  # the first start creates the database
@@ -47,9 +48,10 @@ def is_private() -> bool:
 
 async def _start() -> str:
     process = subprocess.Popen(  # noqa: ASYNC220 -- outlives the event loop; our own interpreter and module
-        [sys.executable, "-m", "pagemill.orchestration.server.private"],
+        [sys.executable, "-P", "-m", "pagemill.orchestration.server.private"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        env=child_environment(),
         process_group=0,  # Ctrl-C must not stop it: the run then still reports to it
     )
     _kept.append(process)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import os
 import re
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -22,6 +21,7 @@ from google.cloud import storage
 from google.cloud.storage.exceptions import DataCorruption
 from google.oauth2 import service_account
 
+from pagemill.config.environment import disable_bucket_lookups
 from pagemill.errors import StoreUnusable, UsageError
 
 SCHEME = "gs://"
@@ -77,8 +77,7 @@ def open_client(project: str, key: Mapping[str, Any] | None = None) -> storage.C
     Raises:
         StoreUnusable: There are no credentials.
     """
-    # The client would look up each bucket's metadata in a thread of its own, for traces that nobody collects.
-    os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
+    disable_bucket_lookups()
     try:
         credentials = service_account.Credentials.from_service_account_info(key, scopes=[_SCOPE]) if key else None
         return storage.Client(project=project or _NO_PROJECT, credentials=credentials)
