@@ -24,7 +24,7 @@ _IMAGE = "europe-west4-docker.pkg.dev/my-project/pagemill/lightonocr"
 async def services(cloud: GoogleCloud) -> AsyncIterator[run_v2.ServicesAsyncClient]:
     cloud.registry.push(f"{_IMAGE}:1", "sha256:1")
     async with GoogleApi("my-project", emulated=True) as google:
-        yield google.client(run_v2.ServicesAsyncClient, cloud.wire.host)
+        yield google.client(run_v2.ServicesAsyncClient, cloud.grpc_server.host)
 
 
 def _service(cloud: GoogleCloud) -> run_v2.Service:

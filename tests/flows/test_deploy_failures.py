@@ -12,8 +12,8 @@ from pagemill.orchestration import service_url
 from tests.fakes.google_cloud import vllm
 from tests.fakes.google_cloud.builds import Build, Ending, Failure
 from tests.fakes.google_cloud.cloud import GoogleCloud
+from tests.fakes.google_cloud.grpc_server import Refused
 from tests.fakes.google_cloud.vllm import Server
-from tests.fakes.google_cloud.wire import Refused
 from tests.flows.deployer import Deployer
 
 pytestmark = pytest.mark.flow
@@ -68,7 +68,7 @@ def _somebody_deploys_too(cloud: GoogleCloud) -> None:
 
 
 def _another_page(cloud: GoogleCloud) -> None:
-    reads = vllm.another_page(cloud.run.readings)
+    reads = vllm.another_page(cloud.run.texts)
     cloud.run.container = lambda _: Server(reads=reads)
 
 
@@ -229,7 +229,7 @@ async def test_a_first_deployment_that_fails_publishes_nothing(deployer: Deploye
 
 async def test_a_call_that_fails_in_passing_costs_nothing(deployer: Deployer) -> None:
     for method in ("GetService", "GetTag", "GetBuild", "GetOperation"):
-        deployer.cloud.wire.fail(method, *[Refused("UNAVAILABLE", "on order")] * 2)
+        deployer.cloud.grpc_server.fail(method, *[Refused("UNAVAILABLE", "on order")] * 2)
 
     record = await deployer.deploy()
 

@@ -26,7 +26,7 @@ _SNAPSHOT = Path(__file__).parent / "snapshots" / "build.json"
 
 @pytest.fixture
 async def builder(cloud: GoogleCloud) -> AsyncIterator[CloudBuild]:
-    assert cloud.wire.host
+    assert cloud.grpc_server.host
     async with GoogleApi("my-project", emulated=True) as google:
         yield CloudBuild(google, read_service_settings())
 
@@ -91,7 +91,7 @@ async def test_a_build_that_never_ends_is_cancelled(
     async def ignore(*_: str) -> None: ...
 
     monkeypatch.setattr(cloud_build, "_EXTRA_SECONDS", 0.2)
-    cloud.builds.endings.append(Ending(looks=10**9))
+    cloud.builds.endings.append(Ending(polls=10**9))
     build = _message(builder, _uploaded(google, cloud))
     build.timeout = build.queue_ttl = dt.timedelta(milliseconds=1)
 

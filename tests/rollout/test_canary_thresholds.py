@@ -11,7 +11,7 @@ from pagemill.domain.pages.model import Recipe
 from pagemill.domain.service.canary import CanaryPage, CanaryResult, evaluate
 from pagemill.ocr.client import OpenAiRecognizer
 from tests.fakes.google_cloud import vllm
-from tests.fakes.google_cloud.readings import drawn_canaries
+from tests.fakes.google_cloud.canary_texts import rendered_canaries
 from tests.fakes.google_cloud.vllm import Server
 from tests.fakes.ocr_endpoint import MODEL, FakeEndpoint, pixels_name
 
@@ -20,12 +20,12 @@ _BOUND = ServiceSettings.model_fields["canary_word_f1"].default
 
 @pytest.fixture(scope="module")
 def pages() -> list[CanaryPage]:
-    return drawn_canaries()
+    return rendered_canaries()
 
 
 async def _results(pages: list[CanaryPage], server: Server) -> list[CanaryResult]:
-    readings = {pixels_name(page.png): page.truth for page in pages}
-    async with FakeEndpoint(server.answering(readings)) as endpoint:
+    texts = {pixels_name(page.png): page.truth for page in pages}
+    async with FakeEndpoint(server.answering(texts)) as endpoint:
 
         async def here() -> str:
             return endpoint.url
@@ -57,8 +57,8 @@ async def test_no_page_of_a_bad_server_comes_near_the_bound(reads: vllm.Reads, p
 
 
 async def test_another_pages_text_does_not_pass_for_a_page(pages: list[CanaryPage]) -> None:
-    readings = {pixels_name(page.png): page.truth for page in pages}
-    results = await _results(pages, Server(reads=vllm.another_page(readings)))
+    texts = {pixels_name(page.png): page.truth for page in pages}
+    results = await _results(pages, Server(reads=vllm.another_page(texts)))
 
     assert max(result.word_f1 for result in results) < _BOUND - 0.1
 

@@ -14,8 +14,8 @@ from google.longrunning import operations_pb2
 from google.protobuf.empty_pb2 import Empty
 
 from tests.fakes.gcs import FakeGcs
+from tests.fakes.google_cloud.grpc_server import GrpcServer, Operations, refuse
 from tests.fakes.google_cloud.registry import Registry
-from tests.fakes.google_cloud.wire import Operations, Wire, refuse
 
 Build = cloudbuild_v1.Build
 Failure = Build.FailureInfo.FailureType
@@ -30,21 +30,23 @@ class Ending:
     failure: Any = Failure.FAILURE_TYPE_UNSPECIFIED
     detail: str = ""
     pushes: bool = True  # whether the image is there afterwards
-    looks: int = 1  # until it has ended
+    polls: int = 1  # until it has ended
 
 
 @dataclass
 class _Run:
     build: Any
     ending: Ending
-    looks: int = field(default=0)
+    polls: int = field(default=0)
 
 
 class CloudBuild:
     """All builds of a project."""
 
-    def __init__(self, wire: Wire, operations: Operations, registry: Registry, sources: FakeGcs, project: str) -> None:
-        """Serve on the wire."""
+    def __init__(
+        self, grpc_server: GrpcServer, operations: Operations, registry: Registry, sources: FakeGcs, project: str
+    ) -> None:
+        """Serve on the grpc_server."""
         self.endings: deque[Ending] = deque()  # of the next builds; then they succeed
         self.builds: list[Any] = []
         self._runs: dict[str, _Run] = {}
@@ -53,7 +55,7 @@ class CloudBuild:
         self._sources = sources
         self._project = project
         v1 = cloudbuild_v1
-        wire.serve(
+        grpc_server.serve(
             "google.devtools.cloudbuild.v1.CloudBuild",
             {
                 "CreateBuild": (v1.CreateBuildRequest, operations_pb2.Operation, self._create),
@@ -89,10 +91,10 @@ class CloudBuild:
 
     def _get(self, request: cloudbuild_v1.GetBuildRequest) -> Any:
         run = self._run(request.id)
-        run.looks += 1
+        run.polls += 1
         if run.build.status in _RUNNING:
             run.build.status = Build.Status.WORKING
-            if run.looks >= run.ending.looks:
+            if run.polls >= run.ending.polls:
                 self._end(run)
         return run.build
 

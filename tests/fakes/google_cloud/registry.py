@@ -6,7 +6,7 @@ from typing import Any
 
 from google.cloud import artifactregistry_v1
 
-from tests.fakes.google_cloud.wire import Wire, refuse
+from tests.fakes.google_cloud.grpc_server import GrpcServer, refuse
 
 _Format = artifactregistry_v1.Repository.Format
 
@@ -14,12 +14,12 @@ _Format = artifactregistry_v1.Repository.Format
 class Registry:
     """Images by name and tag."""
 
-    def __init__(self, wire: Wire) -> None:
-        """Serve on the wire."""
+    def __init__(self, grpc_server: GrpcServer) -> None:
+        """Serve on the grpc_server."""
         self.repositories: dict[str, artifactregistry_v1.Repository] = {}  # by full name
         self.tags: dict[str, str] = {}  # registry/project/repository/image:tag to digest
         v1 = artifactregistry_v1
-        wire.serve(
+        grpc_server.serve(
             "google.devtools.artifactregistry.v1.ArtifactRegistry",
             {
                 "GetRepository": (v1.GetRepositoryRequest, v1.Repository, self._get_repository),

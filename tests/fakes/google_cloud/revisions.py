@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from google.cloud import run_v2
 
+from tests.fakes.google_cloud.grpc_server import refuse
 from tests.fakes.google_cloud.vllm import Server
-from tests.fakes.google_cloud.wire import refuse
 
 _LARGEST_MIB = {1: 4096, 2: 8192, 4: 16384, 6: 24576, 8: 32768}
 _STATE = run_v2.Condition.State

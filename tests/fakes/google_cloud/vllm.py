@@ -30,10 +30,10 @@ class Server:
     latency_seconds: float = 0.0
     gpu_quota: bool = True  # whether there is a GPU for it
 
-    def answering(self, readings: Mapping[str, str]) -> Callable[[Request], Answer | None]:
+    def answering(self, texts: Mapping[str, str]) -> Callable[[Request], Answer | None]:
         """What it answers to pages whose true text is known, by what their images show."""
         reads = self.reads or well
-        return lambda request: reads(request.pixels, readings.get(request.pixels, ""))
+        return lambda request: reads(request.pixels, texts.get(request.pixels, ""))
 
 
 def well(_: str, truth: str) -> Answer:
@@ -79,10 +79,10 @@ def empty(_: str, __: str) -> Answer:
     return Answer(text="")
 
 
-def another_page(readings: Mapping[str, str]) -> Reads:
+def another_page(texts: Mapping[str, str]) -> Reads:
     """The true text of the page after."""
-    following = dict(itertools.pairwise([*readings, *list(readings)[:1]]))
-    return lambda image, _: Answer(text=readings[following[image]])
+    following = dict(itertools.pairwise([*texts, *list(texts)[:1]]))
+    return lambda image, _: Answer(text=texts[following[image]])
 
 
 def _begin(truth: str) -> str:

@@ -13,7 +13,7 @@ from typing import Self
 _CHUNK_BYTES = 2**16
 
 
-class Door:
+class RoundRobinProxy:
     """Forwards connections, on a free loopback port."""
 
     def __init__(self, ports: Sequence[int]) -> None:

@@ -56,7 +56,7 @@ def disabled(service: str, project: str) -> Refused:
     )
 
 
-class Wire:
+class GrpcServer:
     """One plaintext gRPC server for many services; counts calls, and fails them on order."""
 
     def __init__(self) -> None:
@@ -115,14 +115,16 @@ class Wire:
 
 
 class Operations:
-    """Long-running operations: done after so many looks, with an answer or an error."""
+    """Long-running operations: done after so many polls, with an answer or an error."""
 
-    def __init__(self, wire: Wire) -> None:
-        self.looks = 1  # until an operation is done
-        self._left: dict[str, int] = {}  # looks until it is done
+    def __init__(self, grpc_server: GrpcServer) -> None:
+        self.polls = 1  # until an operation is done
+        self._left: dict[str, int] = {}  # polls until it is done
         self._done: dict[str, operations_pb2.Operation] = {}
         request = operations_pb2.GetOperationRequest
-        wire.serve("google.longrunning.Operations", {"GetOperation": (request, operations_pb2.Operation, self._get)})
+        grpc_server.serve(
+            "google.longrunning.Operations", {"GetOperation": (request, operations_pb2.Operation, self._get)}
+        )
 
     def start(
         self, name: str, metadata: Any, answer: Any = None, error: status_pb2.Status | None = None, *, ends: bool = True
@@ -132,7 +134,7 @@ class Operations:
         done = operations_pb2.Operation(name=name, done=True, metadata=_packed(metadata), error=error)
         if error is None:
             done.response.CopyFrom(_packed(answer))
-        self._done[name], self._left[name] = done, self.looks if ends else 10**9
+        self._done[name], self._left[name] = done, self.polls if ends else 10**9
         return running
 
     def _get(self, request: operations_pb2.GetOperationRequest) -> operations_pb2.Operation:

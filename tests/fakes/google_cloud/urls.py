@@ -18,7 +18,7 @@ from tests.fakes.metadata_server import MetadataServer
 Result = TypeVar("Result")
 
 
-class Door(FrontDoor):
+class CloudRunUrl(FrontDoor):
     """One URL. Where it leads and whom it lets in is looked up for each request."""
 
     def __init__(
@@ -28,8 +28,8 @@ class Door(FrontDoor):
         authority: trustme.CA,
         *,
         audience: Callable[[], str],
-        leads_to: Callable[[], str],
-        lets_in: Callable[[str], bool],
+        backend_url: Callable[[], str],
+        may_invoke: Callable[[str], bool],
     ) -> None:
         """Configure.
 
@@ -38,18 +38,18 @@ class Door(FrontDoor):
             folder: For the authority's file.
             authority: Signs the certificate.
             audience: The service's URL, for which tokens have to be.
-            leads_to: URL of the server behind it; empty: there is none.
-            lets_in: Decides about an account; the empty one is a caller without a token.
+            backend_url: URL of the server behind it; empty: there is none.
+            may_invoke: Decides about an account; the empty one is a caller without a token.
         """
         super().__init__("", signer, folder, authority=authority)
-        self.lets_anybody_in = False  # on order, whatever the policy says
+        self.public = False  # on order, whatever the policy says
         self._audience = audience
-        self._leads_to = leads_to
-        self._lets_in = lets_in
+        self._backend_url = backend_url
+        self._may_invoke = may_invoke
 
     @property
     def _behind(self) -> SplitResult:
-        return urlsplit(self._leads_to())
+        return urlsplit(self._backend_url())
 
     @_behind.setter
     def _behind(self, _: SplitResult) -> None:
@@ -57,7 +57,7 @@ class Door(FrontDoor):
 
     def evaluate(self, authorization: str) -> int:
         """Cloud Run's answers: 403 to a caller without a token, 401 to one with a bad one."""
-        if self.lets_anybody_in or self._lets_in(""):
+        if self.public or self._may_invoke(""):
             return 200
         scheme, _, token = authorization.partition(" ")
         self.tokens.append(token)
@@ -71,15 +71,15 @@ class Door(FrontDoor):
             return 401
         if scheme.lower() != "bearer" or claims["exp"] < self._signer.clock():
             return 401
-        return 200 if self._lets_in(claims["email"]) else 403
+        return 200 if self._may_invoke(claims["email"]) else 403
 
     async def _forward(self, head: bytes, body: bytes) -> bytes:
-        if not self._leads_to():
+        if not self._backend_url():
             return b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
         return await super()._forward(head, body)
 
 
-class Street:
+class LoopThread:
     """An event loop in a thread of its own, where doors and servers live."""
 
     def __init__(self) -> None:

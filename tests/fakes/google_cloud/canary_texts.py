@@ -11,14 +11,14 @@ from pagemill.pdf.rasterizer import PdfiumRasterizer
 from tests.fakes.ocr_endpoint import pixels_name
 
 
-def drawn_canaries() -> list[CanaryPage]:
+def rendered_canaries() -> list[CanaryPage]:
     """The pages as the deployment draws them."""
     return asyncio.run(_drawn())
 
 
-def canary_readings() -> dict[str, str]:
+def canary_texts() -> dict[str, str]:
     """The true text of every canary page, by what its image shows."""
-    return {pixels_name(page.png): page.truth for page in drawn_canaries()}
+    return {pixels_name(page.png): page.truth for page in rendered_canaries()}
 
 
 async def _drawn() -> list[CanaryPage]:
