@@ -1,4 +1,4 @@
-"""Cloud Build: fetches the source, checks the request, and pushes what `_IMAGE` or `images` name."""
+"""Cloud Build: checks the request, fetches the source, and pushes the image that `_IMAGE` names."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Ending:
     status: Any = Build.Status.SUCCESS
     failure: Any = Failure.FAILURE_TYPE_UNSPECIFIED
     detail: str = ""
-    pushes: bool = True  # whether the image is there afterwards
+    pushes: bool = True  # whether it pushes the image
     polls: int = 1  # until it has ended
 
 
@@ -46,8 +46,8 @@ class CloudBuild:
     def __init__(
         self, grpc_server: GrpcServer, operations: Operations, registry: Registry, sources: FakeGcs, project: str
     ) -> None:
-        """Serve on the grpc_server."""
-        self.endings: deque[Ending] = deque()  # of the next builds; then they succeed
+        """Serve the methods on the gRPC server."""
+        self.endings: deque[Ending] = deque()  # of the next builds; later ones succeed
         self.builds: list[Any] = []
         self._runs: dict[str, _Run] = {}
         self._operations = operations
@@ -130,14 +130,14 @@ class CloudBuild:
         if wrong := self._registry.push(values["_IMAGE"], digest):
             build.status = Build.Status.FAILURE
             build.failure_info = Build.FailureInfo(type_=Failure.USER_BUILD_STEP, detail=wrong)
-        elif build.images:  # buildx pushes by itself, and then nothing is said here
+        elif build.images:  # an image that buildx pushes is not listed in the results
             build.results = cloudbuild_v1.Results(
                 images=[cloudbuild_v1.BuiltImage(name=values["_IMAGE"], digest=digest)]
             )
 
 
 def _expanded(values: dict[str, str]) -> dict[str, str]:
-    """Substitutions that name one another, replaced until none is left."""
+    """Replace substitutions that refer to one another, until no reference is left."""
     while any("${" in value for value in values.values()):
         values = {name: _replaced(value, values) for name, value in values.items()}
     return values

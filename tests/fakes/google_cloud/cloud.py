@@ -1,4 +1,4 @@
-"""The whole project in one place."""
+"""The whole project."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ DEPLOYER = "pagemill-deployer@my-project.iam.gserviceaccount.com"
 
 
 class GoogleCloud:
-    """A project as Terraform leaves it: APIs on, repositories, accounts and the bucket there; no service yet."""
+    """A project as Terraform creates it: APIs enabled, repositories, accounts and the bucket; no service yet."""
 
     def __init__(self, signer: MetadataServer, sources: FakeGcs, folder: Path, *, project: str = "my-project") -> None:
-        """Configure.
+        """Create the project.
 
         Args:
-            signer: The metadata server whose tokens are good.
-            sources: Where the bucket of sources is.
-            folder: For the authority's file.
+            signer: The metadata server that signs the valid tokens.
+            sources: Cloud Storage, which gets the bucket of sources.
+            folder: Where the authority's file is written.
             project: The project's id.
         """
         self.grpc_server = GrpcServer()
@@ -67,6 +67,6 @@ class GoogleCloud:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What makes the clients find it."""
+        """The variables that make the clients use it."""
         hosts = ("RUN", "CLOUDBUILD", "ARTIFACTREGISTRY", "PROJECT")
         return {f"{host}_EMULATOR_HOST": self.grpc_server.host for host in hosts} | {"SSL_CERT_FILE": str(self.ca_file)}

@@ -1,4 +1,4 @@
-"""The project: APIs that are on, accounts that exist, and what the caller may."""
+"""The project: enabled APIs, existing accounts, and the caller's permissions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Project:
     """One project, and one caller."""
 
     def __init__(self, grpc_server: GrpcServer, name: str) -> None:
-        """Serve on the grpc_server."""
+        """Serve the methods on the gRPC server."""
         self.name = name
         self.denied: set[str] = set()  # permissions that the caller lacks
         self.apis_off: set[str] = set()

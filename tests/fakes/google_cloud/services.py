@@ -23,7 +23,7 @@ from tests.fakes.ocr_endpoint import FakeEndpoint
 
 _STATE = run_v2.Condition.State
 _LATEST = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST
-_OURS = (
+_USER_FIELDS = (
     *("labels", "annotations", "ingress", "template", "traffic", "scaling", "invoker_iam_disabled"),
     *("default_uri_disabled", "custom_audiences", "description"),
 )
@@ -43,7 +43,7 @@ class CloudRun:
         signer: MetadataServer,
         folder: Path,
     ) -> None:
-        """Serve on the grpc_server.
+        """Serve the methods on the gRPC server.
 
         Args:
             grpc_server: The gRPC server.
@@ -55,11 +55,11 @@ class CloudRun:
             folder: For the authority's file.
         """
         self.container: Callable[[run_v2.RevisionTemplate], Server] = lambda _: Server()
-        self.texts: Mapping[str, str] = {}  # true text by image
-        self.cpu_quota = 1000  # vCPU of all instances that there may be, in the region
+        self.texts: Mapping[str, str] = {}  # known text by image
+        self.cpu_quota = 1000  # vCPU of the maximum number of instances, in the region
         self.stuck = False  # whether new revisions neither start nor fail
-        self.before_update: Callable[[run_v2.Service], None] = lambda _: None  # what somebody else does first
-        self.after_update: Callable[[run_v2.Service], None] = lambda _: None  # what somebody else does then
+        self.before_update: Callable[[run_v2.Service], None] = lambda _: None  # a change by somebody else before an update
+        self.after_update: Callable[[run_v2.Service], None] = lambda _: None  # a change by somebody else after an update
         self.services: dict[str, run_v2.Service] = {}
         self.revisions: dict[str, revisions.Started] = {}
         self.servers: dict[str, FakeEndpoint] = {}  # by full name of the revision
@@ -171,7 +171,7 @@ class CloudRun:
         return operation
 
     def _new_revision(self, service: run_v2.Service, number: int) -> Any:
-        """Make and start a revision; return an operation's error if it does not start."""
+        """Create and start a revision; return the operation's error if it does not start."""
         name = f"{service.name}/revisions/{_short(service.name)}-{number:05d}-abc"
         service.latest_created_revision = name
         if self.stuck:
@@ -207,7 +207,7 @@ class CloudRun:
         return self.servers[name].url
 
     def _route(self, service: run_v2.Service) -> None:
-        """Say where requests go; a target that names the newest revision means the newest that is ready."""
+        """Set where requests go; the target `latest` means the newest revision that is ready."""
         service.traffic_statuses = []
         for target in service.traffic:
             revision = _short(service.latest_ready_revision) if target.type_ == _LATEST else target.revision
@@ -279,10 +279,10 @@ class CloudRun:
 
 
 def _merged(before: run_v2.Service | None, request: run_v2.UpdateServiceRequest) -> run_v2.Service:
-    """The service after the request: what the mask names, or all that users set."""
+    """The service after the request: the fields that the mask names change, or all fields that a user can set."""
     after = run_v2.Service(before) if before else run_v2.Service(name=request.service.name)
-    for path in request.update_mask.paths or _OURS:
-        if path not in _OURS:
+    for path in request.update_mask.paths or _USER_FIELDS:
+        if path not in _USER_FIELDS:
             refuse("INVALID_ARGUMENT", f"update_mask: {path} cannot be set")
         setattr(after, path, getattr(request.service, path))
     return after

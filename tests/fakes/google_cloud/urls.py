@@ -1,4 +1,4 @@
-"""The URLs of services: each with TLS and a check of identity tokens by the service's own IAM policy, as it is."""
+"""The URLs of services: each with TLS and a check of identity tokens against the service's current IAM policy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 
 
 class CloudRunUrl(FrontDoor):
-    """One URL. Where it leads and whom it lets in is looked up for each request."""
+    """One URL of a service. Its backend and its invokers are looked up for each request."""
 
     def __init__(
         self,
@@ -31,18 +31,18 @@ class CloudRunUrl(FrontDoor):
         backend_url: Callable[[], str],
         may_invoke: Callable[[str], bool],
     ) -> None:
-        """Configure.
+        """Store the configuration.
 
         Args:
-            signer: Whose tokens are good.
-            folder: For the authority's file.
+            signer: Signer of the valid tokens.
+            folder: Where the authority's file is written.
             authority: Signs the certificate.
-            audience: The service's URL, for which tokens have to be.
-            backend_url: URL of the server behind it; empty: there is none.
-            may_invoke: Decides about an account; the empty one is a caller without a token.
+            audience: Returns the service's URL, the audience that tokens must have.
+            backend_url: Returns the URL of the server behind it; empty: there is none.
+            may_invoke: Whether an account may invoke the service; the empty account is a caller without a token.
         """
         super().__init__("", signer, folder, authority=authority)
-        self.public = False  # on order, whatever the policy says
+        self.public = False  # set by a test, regardless of the policy
         self._audience = audience
         self._backend_url = backend_url
         self._may_invoke = may_invoke
@@ -53,7 +53,7 @@ class CloudRunUrl(FrontDoor):
 
     @_behind.setter
     def _behind(self, _: SplitResult) -> None:
-        """It changes with the traffic."""
+        """Ignored: the backend changes with the traffic."""
 
     def evaluate(self, authorization: str) -> int:
         """Cloud Run's answers: 403 to a caller without a token, 401 to one with a bad one."""
@@ -80,7 +80,7 @@ class CloudRunUrl(FrontDoor):
 
 
 class LoopThread:
-    """An event loop in a thread of its own, where doors and servers live."""
+    """An event loop in a thread of its own, for service URLs and servers."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -88,7 +88,7 @@ class LoopThread:
         self._open: list[Any] = []
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -101,11 +101,11 @@ class LoopThread:
         self._loop.close()
 
     def open(self, context: Result) -> Result:
-        """Open what is an asynchronous context; it is closed at the end."""
+        """Enter an asynchronous context on the loop; it is closed by `stop`."""
         self.run(context.__aenter__())  # type: ignore[attr-defined] # it is one
         self._open.append(context)
         return context
 
     def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
-        """Run on the loop, and wait."""
+        """Run a coroutine on the loop, and wait for its result."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout=30)
