@@ -46,20 +46,21 @@ class CloudRun:
         """Serve the methods on the gRPC server.
 
         Args:
-            grpc_server: The gRPC server.
-            operations: Long-running ones.
-            loop_thread: Where endpoints and servers live.
+            grpc_server: Serves the API's methods.
+            operations: Long-running operations.
+            loop_thread: Runs service URLs and servers.
             project: Accounts and permissions.
             registry: Images.
-            signer: Whose tokens are good.
-            folder: For the authority's file.
+            signer: Signer of the valid tokens.
+            folder: Where the authority's file is written.
         """
         self.container: Callable[[run_v2.RevisionTemplate], Server] = lambda _: Server()
         self.texts: Mapping[str, str] = {}  # known text by image
         self.cpu_quota = 1000  # vCPU of the maximum number of instances, in the region
         self.stuck = False  # whether new revisions neither start nor fail
-        self.before_update: Callable[[run_v2.Service], None] = lambda _: None  # a change by somebody else before an update
-        self.after_update: Callable[[run_v2.Service], None] = lambda _: None  # a change by somebody else after an update
+        # Changes that somebody else makes before and after an update.
+        self.before_update: Callable[[run_v2.Service], None] = lambda _: None
+        self.after_update: Callable[[run_v2.Service], None] = lambda _: None
         self.services: dict[str, run_v2.Service] = {}
         self.revisions: dict[str, revisions.Started] = {}
         self.servers: dict[str, FakeEndpoint] = {}  # by full name of the revision

@@ -12,13 +12,13 @@ from urllib.parse import SplitResult, urlsplit
 import trustme
 from google.auth import exceptions, jwt
 
-from tests.fakes.front_door import FrontDoor
+from tests.fakes.iam_proxy import IamProxy
 from tests.fakes.metadata_server import MetadataServer
 
 Result = TypeVar("Result")
 
 
-class CloudRunUrl(FrontDoor):
+class CloudRunUrl(IamProxy):
     """One URL of a service. Its backend and its invokers are looked up for each request."""
 
     def __init__(

@@ -17,7 +17,7 @@ from google.auth import exceptions, jwt
 from tests.fakes.metadata_server import EMAIL, MetadataServer
 
 
-class FrontDoor:
+class IamProxy:
     """Listens on a free loopback port. `ca_file` is the certificate authority to trust."""
 
     def __init__(
@@ -73,7 +73,7 @@ class FrontDoor:
         assert self._server
         return f"https://localhost:{self._server.sockets[0].getsockname()[1]}"
 
-    def judge(self, authorization: str) -> int:
+    def status_for(self, authorization: str) -> int:
         """200 for an invoker's valid token for this service, 403 for another account's valid token, otherwise 401."""
         scheme, _, token = authorization.partition(" ")
         self.tokens.append(token)
@@ -95,7 +95,7 @@ class FrontDoor:
             with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
                 while True:
                     head, headers, body = await _message(reader)
-                    status = self.judge(headers.get("authorization", ""))
+                    status = self.status_for(headers.get("authorization", ""))
                     self.outcomes[status] += 1
                     writer.write(await self._forward(head, body) if status == 200 else _refusal(status, self.moved_to))
                     await writer.drain()
