@@ -1,4 +1,4 @@
-"""Every way in which a deployment fails: what served before serves, nothing new is published, the message helps."""
+"""Every way a deployment can fail: the previous revision keeps serving, its URL stays published, the message helps."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ def _few_cpus(cloud: GoogleCloud) -> None:
     cloud.run.cpu_quota = 20
 
 
-def _everybody_is_invited(cloud: GoogleCloud) -> None:
+def _service_is_public(cloud: GoogleCloud) -> None:
     cloud.run.policies[cloud.service].bindings.add(role="roles/run.invoker", members=["allUsers"])
 
 
-def _somebody_invites_everybody_meanwhile(cloud: GoogleCloud) -> None:
-    def invite(_: Any) -> None:
+def _somebody_makes_it_public_meanwhile(cloud: GoogleCloud) -> None:
+    def grant_to_everybody(_: Any) -> None:
         cloud.run.after_update = lambda _: None
-        _everybody_is_invited(cloud)
+        _service_is_public(cloud)
 
-    cloud.run.after_update = invite
+    cloud.run.after_update = grant_to_everybody
 
 
 def _somebody_switches_the_check_off(cloud: GoogleCloud) -> None:
@@ -76,7 +76,7 @@ def _stuck(cloud: GoogleCloud) -> None:
     cloud.run.stuck = True
 
 
-# What is arranged, whether a build is needed for it to show, and what is said: cause, then cure.
+# The arrangement, whether it needs a build to take effect, and the message: cause, then fix.
 _FAILURES: dict[str, tuple[Arrange, bool, str]] = {
     "build failure": (
         _build(Build.Status.FAILURE, Failure.USER_BUILD_STEP, detail="step 1 exited with 1"),
@@ -114,7 +114,7 @@ _FAILURES: dict[str, tuple[Arrange, bool, str]] = {
         False,
         r"lightonocr-\d+-abc does not start: The user-provided container failed to start.*logs: https.*gcloud run rev",
     ),
-    "health never green": (
+    "health never succeeds": (
         _container(healthy=False),
         False,
         r"/health did not succeed within 1 s: .*503.*revision's logs",
@@ -130,13 +130,13 @@ _FAILURES: dict[str, tuple[Arrange, bool, str]] = {
     "weaker model": (_container(reads=vllm.weaker_model), False, r"wrong text: word F1 0\.\d+ is less than 0\.80"),
     "canary text wrong": (_another_page, False, r"it reads '.*', the page says '.*cloudbuild\.yaml"),
     "too slow": (_container(latency_seconds=2.0), False, r"does not read|gave no (stream|answer)"),
-    "everybody is invited": (
-        _everybody_is_invited,
+    "service is public": (
+        _service_is_public,
         False,
         r"allUsers has roles/run\.invoker.*remove-iam-policy-binding lightonocr .*--member=allUsers",
     ),
-    "somebody invites everybody meanwhile": (
-        _somebody_invites_everybody_meanwhile,
+    "somebody makes it public meanwhile": (
+        _somebody_makes_it_public_meanwhile,
         False,
         r"was public \(allUsers has roles/run\.invoker\); it is private again",
     ),
@@ -155,7 +155,7 @@ _FAILURES: dict[str, tuple[Arrange, bool, str]] = {
 
 
 @pytest.mark.parametrize("kind", _FAILURES)
-async def test_what_served_before_serves_on_and_the_message_names_cause_and_cure(
+async def test_the_previous_revision_keeps_serving_and_the_message_names_cause_and_fix(
     kind: str, deployer: Deployer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arrange, needs_build, said = _FAILURES[kind]
@@ -173,18 +173,18 @@ async def test_what_served_before_serves_on_and_the_message_names_cause_and_cure
     assert re.search(said, message, re.DOTALL), message
     assert deployer.serving == before.revision
     assert await service_url.published() == before.url
-    assert not _is_open(deployer.cloud) or kind == "everybody is invited"
+    assert not _is_public(deployer.cloud) or kind == "service is public"
     assert len(deployer.cloud.builds.builds) - built == (2 if "machine" in kind else needs_build)
     tags = [share.tag for share in deployer.cloud.run.services[deployer.cloud.service].traffic_statuses]
     assert tags == [""]
 
 
-def _is_open(cloud: GoogleCloud) -> bool:
+def _is_public(cloud: GoogleCloud) -> bool:
     members = [member for binding in cloud.run.policies[cloud.service].bindings for member in binding.members]
     return "allUsers" in members or cloud.run.services[cloud.service].invoker_iam_disabled
 
 
-async def test_all_that_a_project_lacks_is_said_at_once_with_the_commands(deployer: Deployer) -> None:
+async def test_all_problems_of_a_project_are_reported_together_with_the_commands(deployer: Deployer) -> None:
     cloud = deployer.cloud
     cloud.project.apis_off.add("iam.googleapis.com")
     cloud.project.denied.add("cloudbuild.builds.create")
@@ -209,7 +209,7 @@ async def test_all_that_a_project_lacks_is_said_at_once_with_the_commands(deploy
     assert not cloud.run.services
 
 
-async def test_an_api_that_is_off_is_said_once_however_many_calls_it_fails(deployer: Deployer) -> None:
+async def test_a_disabled_api_is_reported_once_regardless_of_how_many_calls_fail(deployer: Deployer) -> None:
     deployer.cloud.project.apis_off.add("run.googleapis.com")
 
     said = await deployer.fail()
@@ -227,7 +227,7 @@ async def test_a_first_deployment_that_fails_publishes_nothing(deployer: Deploye
     assert await service_url.published() == ""
 
 
-async def test_a_call_that_fails_in_passing_costs_nothing(deployer: Deployer) -> None:
+async def test_transient_errors_of_read_calls_are_retried(deployer: Deployer) -> None:
     for method in ("GetService", "GetTag", "GetBuild", "GetOperation"):
         deployer.cloud.grpc_server.fail(method, *[Refused("UNAVAILABLE", "on order")] * 2)
 
