@@ -55,7 +55,7 @@ class CloudRunUrl(IamProxy):
     def _behind(self, _: SplitResult) -> None:
         """Ignored: the backend changes with the traffic."""
 
-    def evaluate(self, authorization: str) -> int:
+    def status_for(self, authorization: str) -> int:
         """Cloud Run's answers: 403 to a caller without a token, 401 to one with a bad one."""
         if self.public or self._may_invoke(""):
             return 200
