@@ -78,9 +78,7 @@ async def test_the_name_of_an_existing_revision_is_a_conflict(
         await _deploy(services, service)
 
 
-async def test_a_stale_etag_is_a_conflict(
-    services: run_v2.ServicesAsyncClient, cloud: GoogleCloud
-) -> None:
+async def test_a_stale_etag_is_a_conflict(services: run_v2.ServicesAsyncClient, cloud: GoogleCloud) -> None:
     await (await _deploy(services, _service(cloud))).result()
     service = _service(cloud)
     service.etag = '"0"'

@@ -95,7 +95,9 @@ async def test_no_request_goes_to_a_revision_before_it_is_verified(
     assert not any(share.tag for share in deployer.cloud.run.services[deployer.cloud.service].traffic_statuses)
 
 
-async def test_a_rollback_returns_to_the_previous_verified_revision(deployer: Deployer, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_rollback_returns_to_the_previous_verified_revision(
+    deployer: Deployer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = await deployer.deploy()
     monkeypatch.setenv("PAGEMILL_SERVICE_MAX_NUM_SEQS", "12")
     await deployer.deploy()

@@ -233,9 +233,7 @@ def test_another_transformers_than_the_pinned_one_fails_the_build(
     assert "5.0.0 is installed" in _script("check_image").check_transformers("4.57.1", _config(tmp_path))
 
 
-def test_a_config_of_another_type_or_model_fails_the_build(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_config_of_another_type_or_model_fails_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     check = _script("check_image").check_transformers
     _transformers(monkeypatch)
 

@@ -64,7 +64,9 @@ async def test_the_text_of_another_page_does_not_pass(pages: list[CanaryPage]) -
 
 
 @pytest.mark.parametrize("reads", [vllm.greedy_loop, vllm.greedy_loop_that_ends], ids=lambda reads: reads.__name__)
-async def test_a_loop_is_found_on_every_page_even_after_a_good_beginning(reads: vllm.Reads, pages: list[CanaryPage]) -> None:
+async def test_a_loop_is_found_on_every_page_even_after_a_good_beginning(
+    reads: vllm.Reads, pages: list[CanaryPage]
+) -> None:
     results = await _results(pages, Server(reads=reads))
 
     assert all(any("a loop" in objection for objection in result.objections) for result in results)
