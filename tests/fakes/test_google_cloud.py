@@ -115,12 +115,12 @@ async def test_a_service_answers_403_without_a_token_and_401_to_a_bad_one(
     await (await _deploy(services, _service(cloud))).result()
     url = (await services.get_service(name=cloud.service)).uri
     async with httpx.AsyncClient() as client:
-        nobody = await client.get(f"{url}/health")
-        liar = await client.get(f"{url}/health", headers={"Authorization": "Bearer a.b.c"})
+        without_token = await client.get(f"{url}/health")
+        bad_token = await client.get(f"{url}/health", headers={"Authorization": "Bearer a.b.c"})
         cloud.run.policies[cloud.service].bindings.add(role="roles/run.invoker", members=["allUsers"])
-        anybody = await client.get(f"{url}/health")
+        public = await client.get(f"{url}/health")
 
-    assert [nobody.status_code, liar.status_code, anybody.status_code] == [403, 401, 200]
+    assert [without_token.status_code, bad_token.status_code, public.status_code] == [403, 401, 200]
 
 
 async def test_a_missing_permission_and_a_disabled_api_refuse_the_call(

@@ -125,7 +125,7 @@ class CloudBuild:
             try:
                 return await self._client.get_build(request, retry=READS)
             except api.NotFound as error:
-                raise DeploymentFailed(f"the build {build_id} is gone: {error.message}") from error
+                raise DeploymentFailed(f"the build {build_id} no longer exists: {error.message}") from error
 
     async def _cancel(self, build_id: str) -> None:
         request = cloudbuild_v1.CancelBuildRequest(
