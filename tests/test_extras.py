@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from pathlib import Path
 
 import pytest
 
@@ -29,16 +28,3 @@ def test_a_missing_module_of_pagemill_itself_stays_a_bug() -> None:
 def test_installed_libraries_change_nothing() -> None:
     with needs("local", "reading"):
         importlib.import_module("json")
-
-
-def test_a_missing_part_of_a_namespace_package_names_the_extra_as_well() -> None:
-    with pytest.raises(UsageError, match=r"pagemill\[deploy\]"), needs("deploy", "deploying"):
-        from google.cloud import no_such_service  # noqa: F401, PLC0415
-
-
-def test_a_library_that_is_installed_but_broken_stays_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "broken_library.py").write_text("from os import no_such_name\n")
-    monkeypatch.syspath_prepend(tmp_path)
-
-    with pytest.raises(ImportError, match="no_such_name"), needs("local", "reading"):
-        importlib.import_module("broken_library")
