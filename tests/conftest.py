@@ -13,8 +13,8 @@ from google.cloud import storage
 
 from pagemill.storage.gcs import client as gcs
 from tests.fakes.gcs import FakeGcs
+from tests.fakes.google_cloud.canary_texts import canary_texts
 from tests.fakes.google_cloud.cloud import DEPLOYER, GoogleCloud
-from tests.fakes.google_cloud.readings import canary_readings
 from tests.fakes.metadata_server import MetadataServer
 
 _EMULATORS = ("RUN_EMULATOR_", "CLOUDBUILD_EMULATOR_", "ARTIFACTREGISTRY_EMULATOR_", "PROJECT_EMULATOR_")
@@ -90,18 +90,18 @@ def samples() -> Path:
 
 
 @pytest.fixture(scope="session")
-def readings() -> dict[str, str]:
+def texts() -> dict[str, str]:
     """The true text of every canary page, by image."""
-    return canary_readings()
+    return canary_texts()
 
 
 @pytest.fixture
 def cloud(
-    google: FakeGcs, readings: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    google: FakeGcs, texts: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[GoogleCloud]:
     """A project without a service, which the real clients find by themselves."""
     with MetadataServer(email=DEPLOYER) as signer, GoogleCloud(signer, google, tmp_path) as made:
-        made.run.readings = readings
+        made.run.texts = texts
         monkeypatch.setenv("GCE_METADATA_HOST", signer.host)
         monkeypatch.setenv("GCE_METADATA_IP", signer.host)
         monkeypatch.setattr(_metadata, "_GCE_METADATA_HOST", signer.host)

@@ -147,79 +147,79 @@ class SlotPool(Protocol):
 
 
 class ServiceHost(Protocol):
-    """Runs one service. Every method that changes something raises Conflict if it was changed by others meanwhile."""
+    """Runs one service. Methods that change it raise Conflict if somebody else has changed it meanwhile."""
 
     def desired(self, image: Image | None) -> Mapping[str, str]:
-        """Path to value of the service as it is to be; without an image that of the image is left out."""
+        """Fields of the service as it should be, path to value. Without an image, the image's field is left out."""
 
     async def state(self) -> ServiceState | None:
-        """Look at the service; None if there is none."""
+        """Read the service; None if there is none."""
 
     async def check(self, image: str) -> None:
-        """Have the host check what would be deployed, quotas included; nothing changes."""
+        """Let the host validate what would be deployed, quotas included. Changes nothing."""
 
     async def stage(self, image: Image, state: ServiceState | None) -> Candidate:
-        """Make a revision that gets no requests but those for its own URL, and wait until it is ready.
+        """Create a revision without traffic, reachable at its own URL, and wait until it is ready.
 
         Raises:
             NotReady: It does not start.
         """
 
     async def stage_again(self, revision: str, state: ServiceState) -> Candidate:
-        """Give a revision that was ready before an URL of its own."""
+        """Give an existing revision a URL of its own, without traffic."""
 
     async def promote(self, candidate: Candidate) -> str:
-        """Send all requests to a revision, and remember it as proven; return the service's URL."""
+        """Send all requests to a revision, and record it as verified; return the service's URL."""
 
     async def restore(self, before: ServiceState | None) -> None:
         """Send requests where they went before."""
 
     async def enable_invoker_check(self) -> None:
-        """Switch the check of invitations on again, where it was switched off."""
+        """Switch Cloud Run's IAM check of callers on, if it is off."""
 
     async def delete(self) -> bool:
-        """Delete the service; tell whether there was one."""
+        """Delete the service; return whether there was one."""
 
 
 class InvokerPolicy(Protocol):
-    """Who may ask the service."""
+    """Who may call the service: its IAM policy."""
 
     async def grant(self, members: Sequence[str]) -> bool:
-        """Let members in, whoever else may; tell whether that is news."""
+        """Add members to the invokers and keep the others; return whether that changed the policy."""
 
     async def public_bindings(self) -> list[tuple[str, str]]:
-        """Role and member of every entry that lets everybody in."""
+        """Role and member of every binding that grants access to everybody."""
 
     async def revoke_public(self) -> None:
-        """Take every such entry away."""
+        """Remove every binding that grants access to everybody."""
 
     def fix_command(self, role: str, member: str) -> str:
-        """The command that takes an entry away."""
+        """The command that removes a binding."""
 
 
 class ServiceEndpoint(Protocol):
-    """One URL of the service, as callers meet it."""
+    """One URL of the service, as its callers use it."""
 
     url: str
 
     async def status_without_token(self) -> int:
-        """HTTP status that a caller gets who does not say who they are.
+        """HTTP status of a request without an identity token.
 
         Raises:
-            EndpointUnavailable: None at all.
+            EndpointUnavailable: No answer.
         """
 
     async def probe(self) -> None:
-        """Look once whether the service is healthy and serves the model.
+        """Check once whether the service is healthy and serves the model.
 
         Raises:
-            EndpointUnavailable: Not yet.
-            EndpointRefusesUs: We are not let in.
-            WrongModel: It serves another.
+            EndpointUnavailable: It is not healthy yet.
+            EndpointRefusesUs: It refuses our token.
+            WrongModel: It serves another model.
         """
 
     async def first_token_seconds(self, png: bytes) -> float:
-        """Time from a request to the first piece of its text."""
+        """Seconds from a request to the first piece of its text."""
 
     async def read(self, png: bytes, *, max_tokens: int) -> Transcript:
         """Return the transcript of one page image."""

@@ -21,8 +21,8 @@ from pagemill.errors import UsageError
 from pagemill.flows.ocr_batch import ocr_batch
 from pagemill.orchestration.credentials import google_key
 from pagemill.orchestration.parameters import OcrBatchParameters
-from tests.fakes.front_door import FrontDoor
 from tests.fakes.gcs import FakeGcs
+from tests.fakes.iam_proxy import IamProxy
 from tests.fakes.metadata_server import MetadataServer
 from tests.fakes.ocr_endpoint import FakeEndpoint
 from tests.pdfs import numbered_pdf
@@ -37,8 +37,8 @@ def signer() -> Iterator[MetadataServer]:
 
 
 @pytest.fixture
-async def door(signer: MetadataServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FrontDoor]:
-    async with FakeEndpoint() as endpoint, FrontDoor(endpoint.url, signer, tmp_path) as door:
+async def door(signer: MetadataServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[IamProxy]:
+    async with FakeEndpoint() as endpoint, IamProxy(endpoint.url, signer, tmp_path) as door:
         monkeypatch.setenv("SSL_CERT_FILE", str(door.ca_file))
         monkeypatch.setenv("LIGHTONOCR_SERVICE_URL", door.url)
         yield door
@@ -73,7 +73,7 @@ async def _stored(flow_run: Any) -> str:
 
 
 async def test_a_run_on_google_cloud_needs_no_key_and_reveals_no_token(
-    buckets: FakeGcs, signer: MetadataServer, door: FrontDoor, monkeypatch: pytest.MonkeyPatch
+    buckets: FakeGcs, signer: MetadataServer, door: IamProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GCE_METADATA_HOST", signer.host)
     monkeypatch.setenv("GCE_METADATA_IP", signer.host)
@@ -94,7 +94,7 @@ async def test_a_run_on_google_cloud_needs_no_key_and_reveals_no_token(
 
 @pytest.mark.usefixtures("buckets")
 async def test_a_block_in_prefect_holds_the_key_for_buckets_and_endpoint(
-    signer: MetadataServer, door: FrontDoor, monkeypatch: pytest.MonkeyPatch
+    signer: MetadataServer, door: IamProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await register_all(read_settings(), read_pool_settings())
     await GcpCredentials(service_account_info=signer.service_account_key()).save("for-pagemill")

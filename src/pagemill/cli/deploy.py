@@ -27,7 +27,7 @@ def deploy(
     project: Annotated[str, typer.Option(help="Google Cloud project. Default: GOOGLE_CLOUD_PROJECT.")] = "",
     region: Annotated[str, typer.Option(help="Cloud Run region. Default: PAGEMILL_SERVICE_REGION.")] = "",
     max_instances: Annotated[
-        int, typer.Option(min=0, max=100, help="Instances at most. Default: PAGEMILL_SERVICE_MAX_INSTANCES.")
+        int, typer.Option(min=0, max=100, help="Maximum number of instances. Default: PAGEMILL_SERVICE_MAX_INSTANCES.")
     ] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would change and what it costs.")] = False,
     rollback: Annotated[bool, typer.Option("--rollback", help="Roll back to the previous verified revision.")] = False,

@@ -14,13 +14,13 @@ import pytest
 
 from pagemill.errors import EndpointUnavailable, PagemillError, UsageError
 from pagemill.ocr.identity.auth import IdTokenAuth
-from tests.fakes.front_door import FrontDoor
+from tests.fakes.iam_proxy import IamProxy
 from tests.fakes.metadata_server import MetadataServer
 from tests.ocr.identity.conftest import IDENTITY, NOBODY, Clock, Gcloud, client_with, set_metadata_server
 
 
 async def test_while_renewals_fail_the_metadata_server_is_not_asked_for_every_page(
-    on_google_cloud: MetadataServer, door: FrontDoor, clock: Clock
+    on_google_cloud: MetadataServer, door: IamProxy, clock: Clock
 ) -> None:
     async with client_with(IdTokenAuth(door.url, clock=clock)) as client:
         await client.get(f"{door.url}/health")
@@ -35,7 +35,7 @@ async def test_while_renewals_fail_the_metadata_server_is_not_asked_for_every_pa
 
 
 async def test_fifty_refusals_cost_one_renewal_though_the_metadata_server_gives_the_same_token_again(
-    on_google_cloud: MetadataServer, door: FrontDoor
+    on_google_cloud: MetadataServer, door: IamProxy
 ) -> None:
     async with client_with(IdTokenAuth(door.url)) as client:
         await client.get(f"{door.url}/health")
@@ -48,7 +48,7 @@ async def test_fifty_refusals_cost_one_renewal_though_the_metadata_server_gives_
 
 
 async def test_those_who_wait_for_a_token_together_fail_together(
-    on_google_cloud: MetadataServer, door: FrontDoor
+    on_google_cloud: MetadataServer, door: IamProxy
 ) -> None:
     on_google_cloud.status_of[IDENTITY] = 503
     async with client_with(IdTokenAuth(door.url)) as client:
@@ -59,7 +59,7 @@ async def test_those_who_wait_for_a_token_together_fail_together(
 
 
 async def test_a_request_that_is_cancelled_does_not_cost_the_others_their_token(
-    on_google_cloud: MetadataServer, door: FrontDoor
+    on_google_cloud: MetadataServer, door: IamProxy
 ) -> None:
     asked, gate = threading.Event(), threading.Event()
 
@@ -80,7 +80,7 @@ async def test_a_request_that_is_cancelled_does_not_cost_the_others_their_token(
     assert on_google_cloud.requests[IDENTITY] == 1
 
 
-async def test_another_origin_gets_no_authorization_at_all(door: FrontDoor) -> None:
+async def test_another_origin_gets_no_authorization_at_all(door: IamProxy) -> None:
     seen: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -98,7 +98,7 @@ async def test_another_origin_gets_no_authorization_at_all(door: FrontDoor) -> N
 
 @pytest.mark.parametrize("garbage", ["<html>sign in</html>", "eyJhbGciOiJSUzI1NiJ9.eyJzZWNyZXQiOjF9", "{}", ""])
 async def test_an_answer_that_is_no_token_passes_and_is_not_quoted(
-    on_google_cloud: MetadataServer, door: FrontDoor, garbage: str
+    on_google_cloud: MetadataServer, door: IamProxy, garbage: str
 ) -> None:
     on_google_cloud.said[IDENTITY] = garbage.encode()
     async with client_with(IdTokenAuth(door.url)) as client:
@@ -109,7 +109,7 @@ async def test_an_answer_that_is_no_token_passes_and_is_not_quoted(
 
 
 async def test_an_account_that_the_metadata_server_refuses_is_no_trouble_that_passes(
-    on_google_cloud: MetadataServer, door: FrontDoor
+    on_google_cloud: MetadataServer, door: IamProxy
 ) -> None:
     on_google_cloud.status_of[IDENTITY] = 403
     async with client_with(IdTokenAuth(door.url)) as client:
@@ -119,7 +119,7 @@ async def test_an_account_that_the_metadata_server_refuses_is_no_trouble_that_pa
 
 @pytest.mark.parametrize("status", [500, 502, 503, 429])
 async def test_a_token_uri_in_trouble_is_a_trouble_that_passes(
-    signer: MetadataServer, door: FrontDoor, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    signer: MetadataServer, door: IamProxy, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "key.json").write_text(json.dumps(signer.service_account_key()))
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
@@ -130,7 +130,7 @@ async def test_a_token_uri_in_trouble_is_a_trouble_that_passes(
 
 
 async def test_a_key_that_was_deleted_is_no_trouble_that_passes(
-    signer: MetadataServer, door: FrontDoor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    signer: MetadataServer, door: IamProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "key.json").write_text(json.dumps(signer.service_account_key()))
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
@@ -143,7 +143,7 @@ async def test_a_key_that_was_deleted_is_no_trouble_that_passes(
 
 @pytest.mark.parametrize("content", ["", "{", '{"type": "service_account"}'])
 async def test_a_broken_key_file_is_named_even_where_gcloud_has_a_login(
-    door: FrontDoor, content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gcloud: Gcloud
+    door: IamProxy, content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gcloud: Gcloud
 ) -> None:
     gcloud("echo never asked")
     if content:
@@ -178,7 +178,7 @@ def impersonating(signer: MetadataServer, tmp_path: Path, monkeypatch: pytest.Mo
     return signer
 
 
-async def test_a_gcloud_login_that_impersonates_gets_tokens(impersonating: MetadataServer, door: FrontDoor) -> None:
+async def test_a_gcloud_login_that_impersonates_gets_tokens(impersonating: MetadataServer, door: IamProxy) -> None:
     async with client_with(IdTokenAuth(door.url)) as client:
         assert (await client.get(f"{door.url}/health")).status_code == 200
 
@@ -194,7 +194,7 @@ async def test_a_gcloud_login_that_impersonates_gets_tokens(impersonating: Metad
     ],
 )
 async def test_an_impersonation_in_trouble_is_a_trouble_that_passes(
-    impersonating: MetadataServer, door: FrontDoor, status: int, said: bytes
+    impersonating: MetadataServer, door: IamProxy, status: int, said: bytes
 ) -> None:
     impersonating.status_of[_IAM], impersonating.said[_IAM] = status, said
     async with client_with(IdTokenAuth(door.url)) as client:
@@ -202,7 +202,7 @@ async def test_an_impersonation_in_trouble_is_a_trouble_that_passes(
             await client.get(f"{door.url}/health")
 
 
-async def test_an_impersonation_that_is_not_allowed_says_so(impersonating: MetadataServer, door: FrontDoor) -> None:
+async def test_an_impersonation_that_is_not_allowed_says_so(impersonating: MetadataServer, door: IamProxy) -> None:
     denied = "Permission 'iam.serviceAccounts.getOpenIdToken' denied on resource (or it may not exist)."
     impersonating.status_of[_IAM] = 403
     impersonating.said[_IAM] = json.dumps(
@@ -215,7 +215,7 @@ async def test_an_impersonation_that_is_not_allowed_says_so(impersonating: Metad
 
 @pytest.mark.usefixtures("impersonating")
 async def test_an_impersonation_that_nobody_answers_is_a_trouble_that_passes(
-    door: FrontDoor, monkeypatch: pytest.MonkeyPatch
+    door: IamProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("google.auth.iam._IAM_IDTOKEN_ENDPOINT", f"http://{NOBODY}/{{}}")
     async with client_with(IdTokenAuth(door.url)) as client:
@@ -224,7 +224,7 @@ async def test_an_impersonation_that_nobody_answers_is_a_trouble_that_passes(
 
 
 async def test_a_gcloud_login_that_worked_before_may_work_again(
-    signer: MetadataServer, door: FrontDoor, clock: Clock, gcloud: Gcloud
+    signer: MetadataServer, door: IamProxy, clock: Clock, gcloud: Gcloud
 ) -> None:
     gcloud(f"echo {signer.token(door.url)}")
     async with client_with(IdTokenAuth(door.url, clock=clock)) as client:
@@ -238,7 +238,7 @@ async def test_a_gcloud_login_that_worked_before_may_work_again(
 
 
 async def test_a_token_that_gcloud_prints_on_the_wrong_stream_is_not_quoted(
-    signer: MetadataServer, door: FrontDoor, gcloud: Gcloud
+    signer: MetadataServer, door: IamProxy, gcloud: Gcloud
 ) -> None:
     gcloud(f"echo 'failed with {signer.token(door.url)}' >&2; exit 1")
     async with client_with(IdTokenAuth(door.url)) as client:
@@ -248,7 +248,7 @@ async def test_a_token_that_gcloud_prints_on_the_wrong_stream_is_not_quoted(
     assert "eyJ" not in _everything(error.value)
 
 
-async def test_what_gcloud_prints_instead_of_a_token_is_not_quoted(door: FrontDoor, gcloud: Gcloud) -> None:
+async def test_what_gcloud_prints_instead_of_a_token_is_not_quoted(door: IamProxy, gcloud: Gcloud) -> None:
     gcloud("echo eyJhbGciOiJSUzI1NiJ9.eyJzZWNyZXQiOjF9")
     async with client_with(IdTokenAuth(door.url)) as client:
         with pytest.raises(PagemillError) as error:
@@ -258,7 +258,7 @@ async def test_what_gcloud_prints_instead_of_a_token_is_not_quoted(door: FrontDo
 
 
 async def test_on_a_machine_of_google_without_its_variables_a_503_does_not_lead_to_gcloud(
-    signer: MetadataServer, door: FrontDoor, monkeypatch: pytest.MonkeyPatch, gcloud: Gcloud
+    signer: MetadataServer, door: IamProxy, monkeypatch: pytest.MonkeyPatch, gcloud: Gcloud
 ) -> None:
     gcloud("echo gcloud was asked >&2; exit 1")
     set_metadata_server(monkeypatch, signer.host)
@@ -268,7 +268,7 @@ async def test_on_a_machine_of_google_without_its_variables_a_503_does_not_lead_
 
 
 async def test_a_users_login_without_a_quota_project_warns_of_nothing_and_asks_gcloud_for_the_token_alone(
-    signer: MetadataServer, door: FrontDoor, tmp_path: Path, gcloud: Gcloud
+    signer: MetadataServer, door: IamProxy, tmp_path: Path, gcloud: Gcloud
 ) -> None:
     client_id = "764086051850-6qr4p6gpi6hn506pt8ejuq83di341hur.apps.googleusercontent.com"  # gcloud's own
     user = {"type": "authorized_user", "client_id": client_id, "client_secret": "s", "refresh_token": "r"}
@@ -282,7 +282,7 @@ async def test_a_users_login_without_a_quota_project_warns_of_nothing_and_asks_g
 
 async def test_with_every_logger_at_debug_no_token_and_no_assertion_is_attached_to_a_record(
     signer: MetadataServer,
-    door: FrontDoor,
+    door: IamProxy,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
