@@ -47,9 +47,7 @@ async def test_fifty_refusals_cost_one_renewal_though_the_metadata_server_gives_
     assert on_google_cloud.requests[IDENTITY] <= 10  # some come later than the first renewal; not fifty
 
 
-async def test_those_who_wait_for_a_token_together_fail_together(
-    on_google_cloud: MetadataServer, door: FrontDoor
-) -> None:
+async def test_requests_that_wait_for_one_token_fail_together(on_google_cloud: MetadataServer, door: FrontDoor) -> None:
     on_google_cloud.status_of[IDENTITY] = 503
     async with client_with(IdTokenAuth(door.url)) as client:
         outcomes = await asyncio.gather(*(client.get(f"{door.url}/health") for _ in range(8)), return_exceptions=True)
@@ -58,7 +56,7 @@ async def test_those_who_wait_for_a_token_together_fail_together(
     assert on_google_cloud.requests[IDENTITY] == 5
 
 
-async def test_a_request_that_is_cancelled_does_not_cost_the_others_their_token(
+async def test_a_cancelled_request_does_not_cancel_the_others_token(
     on_google_cloud: MetadataServer, door: FrontDoor
 ) -> None:
     asked, gate = threading.Event(), threading.Event()
@@ -97,7 +95,7 @@ async def test_another_origin_gets_no_authorization_at_all(door: FrontDoor) -> N
 
 
 @pytest.mark.parametrize("garbage", ["<html>sign in</html>", "eyJhbGciOiJSUzI1NiJ9.eyJzZWNyZXQiOjF9", "{}", ""])
-async def test_an_answer_that_is_no_token_passes_and_is_not_quoted(
+async def test_an_answer_that_is_not_a_token_is_a_transient_error_and_is_not_quoted(
     on_google_cloud: MetadataServer, door: FrontDoor, garbage: str
 ) -> None:
     on_google_cloud.said[IDENTITY] = garbage.encode()
@@ -108,7 +106,7 @@ async def test_an_answer_that_is_no_token_passes_and_is_not_quoted(
     assert "eyJ" not in _everything(trouble.value)
 
 
-async def test_an_account_that_the_metadata_server_refuses_is_no_trouble_that_passes(
+async def test_an_account_that_the_metadata_server_refuses_is_not_a_transient_error(
     on_google_cloud: MetadataServer, door: FrontDoor
 ) -> None:
     on_google_cloud.status_of[IDENTITY] = 403
@@ -118,7 +116,7 @@ async def test_an_account_that_the_metadata_server_refuses_is_no_trouble_that_pa
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 429])
-async def test_a_token_uri_in_trouble_is_a_trouble_that_passes(
+async def test_a_failing_token_uri_is_a_transient_error(
     signer: MetadataServer, door: FrontDoor, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "key.json").write_text(json.dumps(signer.service_account_key()))
@@ -129,7 +127,7 @@ async def test_a_token_uri_in_trouble_is_a_trouble_that_passes(
             await client.get(f"{door.url}/health")
 
 
-async def test_a_key_that_was_deleted_is_no_trouble_that_passes(
+async def test_a_key_that_was_deleted_is_not_a_transient_error(
     signer: MetadataServer, door: FrontDoor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "key.json").write_text(json.dumps(signer.service_account_key()))
@@ -193,7 +191,7 @@ async def test_a_gcloud_login_that_impersonates_gets_tokens(impersonating: Metad
         (502, b"<html>Bad Gateway</html>"),
     ],
 )
-async def test_an_impersonation_in_trouble_is_a_trouble_that_passes(
+async def test_a_failing_impersonation_is_a_transient_error(
     impersonating: MetadataServer, door: FrontDoor, status: int, said: bytes
 ) -> None:
     impersonating.status_of[_IAM], impersonating.said[_IAM] = status, said
@@ -214,7 +212,7 @@ async def test_an_impersonation_that_is_not_allowed_says_so(impersonating: Metad
 
 
 @pytest.mark.usefixtures("impersonating")
-async def test_an_impersonation_that_nobody_answers_is_a_trouble_that_passes(
+async def test_an_impersonation_without_an_answer_is_a_transient_error(
     door: FrontDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("google.auth.iam._IAM_IDTOKEN_ENDPOINT", f"http://{NOBODY}/{{}}")
