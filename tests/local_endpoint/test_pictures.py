@@ -41,7 +41,7 @@ def test_transparent_parts_are_white() -> None:
 
 def test_a_photograph_is_turned_as_the_camera_was_held() -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6  # lying on its left side
+    exif[0x0112] = 6  # rotated by 90 degrees
 
     assert decode(encoded(Image.new("RGB", (4, 3)), format_="JPEG", exif=exif)).size == (3, 4)
 

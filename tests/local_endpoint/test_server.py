@@ -19,7 +19,7 @@ CHAT = "/v1/chat/completions"
 
 
 class PromptReaders:
-    """Reads every image at once, and remembers it."""
+    """Reads every image at once, and records it."""
 
     def __init__(self, text: str = "Grüße vom Küfer", *, ready: bool = True) -> None:
         self.ready = ready
@@ -44,7 +44,7 @@ class FailingReaders:
 
 
 class SlowReaders:
-    """Reads nothing until told to."""
+    """Reads nothing until it is released."""
 
     ready = True
 

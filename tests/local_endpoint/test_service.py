@@ -74,7 +74,7 @@ def page(draw: Draw) -> Image.Image:
     canvas.save()
     with pypdfium2.PdfDocument(target.getvalue()) as document:
         image: Image.Image = document[0].render(scale=LONGEST_EDGE_PX / max(A4_PT)).to_pil()
-        return image.copy()  # the bitmap's memory goes with the document
+        return image.copy()  # the bitmap's memory is freed with the document
 
 
 LEFT_COLUMN = (

@@ -98,7 +98,7 @@ async def test_another_origin_gets_no_authorization_at_all(door: FrontDoor) -> N
 async def test_an_answer_that_is_not_a_token_is_a_transient_error_and_is_not_quoted(
     on_google_cloud: MetadataServer, door: FrontDoor, garbage: str
 ) -> None:
-    on_google_cloud.said[IDENTITY] = garbage.encode()
+    on_google_cloud.bodies[IDENTITY] = garbage.encode()
     async with client_with(IdTokenAuth(door.url)) as client:
         with pytest.raises(EndpointUnavailable) as trouble:
             await client.get(f"{door.url}/health")
@@ -133,7 +133,7 @@ async def test_a_key_that_was_deleted_is_not_a_transient_error(
     (tmp_path / "key.json").write_text(json.dumps(signer.service_account_key()))
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
     signer.status_of["/token"] = 400
-    signer.said["/token"] = b'{"error": "invalid_grant", "error_description": "Invalid JWT Signature."}'
+    signer.bodies["/token"] = b'{"error": "invalid_grant", "error_description": "Invalid JWT Signature."}'
     async with client_with(IdTokenAuth(door.url)) as client:
         with pytest.raises(UsageError, match="invalid_grant: Invalid JWT Signature"):
             await client.get(f"{door.url}/health")
@@ -160,7 +160,7 @@ def impersonating(signer: MetadataServer, tmp_path: Path, monkeypatch: pytest.Mo
     at = f"http://{signer.host}/v1/projects/-/serviceAccounts/{{}}:generateIdToken"
     monkeypatch.setattr("google.auth.iam._IAM_IDTOKEN_ENDPOINT", at)
     monkeypatch.setattr("google.oauth2.credentials._GOOGLE_OAUTH2_TOKEN_ENDPOINT", f"http://{signer.host}/user")
-    signer.said["/user"] = b'{"access_token": "ya29.user", "expires_in": 3600, "token_type": "Bearer"}'
+    signer.bodies["/user"] = b'{"access_token": "ya29.user", "expires_in": 3600, "token_type": "Bearer"}'
     signer.status_of["/user"] = 200
     info = {
         "type": "impersonated_service_account",
@@ -194,7 +194,7 @@ async def test_a_gcloud_login_that_impersonates_gets_tokens(impersonating: Metad
 async def test_a_failing_impersonation_is_a_transient_error(
     impersonating: MetadataServer, door: FrontDoor, status: int, said: bytes
 ) -> None:
-    impersonating.status_of[_IAM], impersonating.said[_IAM] = status, said
+    impersonating.status_of[_IAM], impersonating.bodies[_IAM] = status, said
     async with client_with(IdTokenAuth(door.url)) as client:
         with pytest.raises(EndpointUnavailable):
             await client.get(f"{door.url}/health")
@@ -203,7 +203,7 @@ async def test_a_failing_impersonation_is_a_transient_error(
 async def test_an_impersonation_that_is_not_allowed_says_so(impersonating: MetadataServer, door: FrontDoor) -> None:
     denied = "Permission 'iam.serviceAccounts.getOpenIdToken' denied on resource (or it may not exist)."
     impersonating.status_of[_IAM] = 403
-    impersonating.said[_IAM] = json.dumps(
+    impersonating.bodies[_IAM] = json.dumps(
         {"error": {"code": 403, "message": denied, "status": "PERMISSION_DENIED"}}
     ).encode()
     async with client_with(IdTokenAuth(door.url)) as client:

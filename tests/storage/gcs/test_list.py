@@ -34,7 +34,7 @@ def _keys(source: GcsListedSource) -> list[str]:
 
 
 def _refusals(source: GcsListedSource) -> list[str]:
-    """What is said of the wrong lines, where the right one ends the list."""
+    """The reasons of the wrong lines in a list whose last line is right."""
     *refusals, last = source.documents()
     assert last.key == "scans/a.pdf"
     assert all(isinstance(refusal, Refusal) for refusal in refusals)

@@ -256,7 +256,10 @@ def test_a_write_whose_answer_is_lost_is_recognised_as_our_own(
     store.write("a", body, content_type="text/plain", if_version=version)
 
     assert bucket.get("bucket", "out/a") == b"12345"
-    assert (bucket.requests["insert"], bucket.requests["get"]) == (2, 1)  # the second found the first in its way
+    assert (bucket.requests["insert"], bucket.requests["get"]) == (
+        2,
+        1,
+    )  # the second failed because of the first one's object
 
 
 @pytest.mark.parametrize("there", [b"54321", b"1234", None], ids=["other bytes", "fewer bytes", "nothing"])
