@@ -62,7 +62,7 @@ def test_render_workers_start_without_prefect_google_and_pydantic() -> None:
 
 
 def test_pagemill_itself_imports_nothing() -> None:
-    """With `python -m pagemill`, whatever it imported could be a file in the current folder."""
+    """With `python -m pagemill`, a module that it imported could be a file in the current folder."""
     program = "import sys; before = set(sys.modules); import pagemill; print(*sorted(set(sys.modules) - before))"
 
     assert subprocess.check_output([sys.executable, "-c", program], text=True).split() == ["pagemill"]

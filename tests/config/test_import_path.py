@@ -22,7 +22,7 @@ _THIRD_PARTY = ("isal", "prefect", "numpy", "pypdfium2", "PIL", "typer", "rich",
 _FOLDERS = ("flows", "tasks", "deployments", "tests")
 _STANDARD = ("json", "logging", "asyncio", "typing")
 
-# Executes whatever is imported, as a stray file among PDFs would be.
+# Leaves a mark and fails when it is imported.
 _HOSTILE = "import pathlib; pathlib.Path({mark!r}).touch(); raise SystemExit('the current folder was executed')\n"
 
 

@@ -1,6 +1,6 @@
-"""Environment variables that are no settings of ours: what other programs and libraries say there, and read there.
+"""Environment variables that are not settings of pagemill: those of Google Cloud, Prefect and other libraries.
 
-Render workers import this: no pydantic here.
+Render workers import this module, so it does not import pydantic.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from pagemill.config.import_path import import_path_variables
 
-# Set by Google Cloud, and the first by whoever tells google-auth where the metadata server is.
+# Google Cloud sets these; users set the first one to tell google-auth where the metadata server is.
 _GOOGLE_CLOUD = ("GCE_METADATA_HOST", "K_SERVICE", "CLOUD_RUN_JOB", "CLOUD_RUN_EXECUTION")
 
 # Pools of BLAS threads would only compete for a worker's one core, and reserve address space.
@@ -58,7 +58,7 @@ def set_prefect_defaults() -> None:
 
 
 def disable_bucket_lookups() -> None:
-    """Keep the client of Cloud Storage from looking up each bucket in a thread, for traces that nobody collects."""
+    """Keep the client of Cloud Storage from looking up each bucket in a thread, for traces that are not collected."""
     _set_defaults({"DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA": "true"})
 
 

@@ -1,4 +1,4 @@
-"""Which OCR engine reads the pages, and under what name; importing this loads none of them."""
+"""Chooses the OCR engine and names its model; importing this module loads no engine."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from pagemill.extras import needs
 
 SERVICE = "the embedded OCR service"
 
-# Part of every model id: raise it when our own settings or reading order change the text.
+# Part of every model id: increase it when our own settings or reading order change the text.
 _REVISION = 1
 
-# Where Debian, Fedora and Homebrew put the language data; tesserocr's wheel brings none.
+# Where Debian, Fedora and Homebrew install the language data; tesserocr's wheel contains none.
 _TESSDATA_PLACES = (
     *("/usr/share/tesseract-ocr/5/tessdata", "/usr/share/tesseract-ocr/4.00/tessdata"),
     *("/usr/share/tesseract/tessdata", "/usr/share/tessdata", "/usr/local/share/tessdata"),
     "/opt/homebrew/share/tessdata",
 )
 
-# Read together where installed: Tesseract slows down with each, so not every script of the world. English is a must.
+# All that are installed are used together. Each slows Tesseract down, so the list is short. English is required.
 _LANGUAGES = ("eng", "deu", "fra", "spa", "ita", "por", "nld")
 
 
@@ -43,9 +43,9 @@ def choose_engine(requested: str = "auto", *, tessdata: Path | None = None) -> E
     """Decide which engine to run.
 
     Args:
-        requested: An engine's name, or `auto`: Tesseract where its language data is installed, for it is several times
-            faster, else RapidOCR, which brings its models along.
-        tessdata: The folder with Tesseract's language data; the usual places are searched without it.
+        requested: An engine's name, or `auto`: Tesseract where its language data is installed, because it is
+            several times faster; otherwise RapidOCR, which contains its models.
+        tessdata: The folder with Tesseract's language data; None: the usual places are searched.
 
     Raises:
         UsageError: The engine is unknown, not installed, or without language data.
@@ -64,7 +64,7 @@ def choose_engine(requested: str = "auto", *, tessdata: Path | None = None) -> E
 
 
 def model_id(engine: EngineName, *, tessdata: Path | None = None) -> str:
-    """Name what turns images into text: it changes whenever the same image may give another text.
+    """Name engine, version and settings: the name changes whenever the same image may give another text.
 
     Raises:
         UsageError: The engine is not installed, or Tesseract's language data is not.

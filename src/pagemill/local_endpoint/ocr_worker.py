@@ -1,4 +1,4 @@
-"""The worker: `python -m pagemill.local_endpoint.ocr_worker FD ENGINE [TESSDATA]`. Engines are loaded here only."""
+"""An OCR worker: `python -P -m pagemill.local_endpoint.ocr_worker FD ENGINE [TESSDATA]`. Loads an engine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pagemill.local_endpoint.pictures import decode
 from pagemill.local_endpoint.reading import Engine, Reading
 from pagemill.worker_process import answer_requests, confine
 
-# An image that unpacks to more is better refused than swapped for; RapidOCR itself is content with one.
+# An image that needs more is refused, so that the machine does not swap; RapidOCR itself needs one GiB.
 _ADDRESS_SPACE_BYTES = 6 * 1024**3
 
 
@@ -26,14 +26,14 @@ def main() -> None:
 
 
 def _load(name: EngineName, tessdata: Path | None) -> Engine:
-    # By name: each engine is heavy, and only one need be installed.
+    # By name: each engine is slow to import, and only one has to be installed.
     module = importlib.import_module(f"pagemill.local_endpoint.{name}_engine")
     engine: Engine = module.load(tessdata)
     return engine
 
 
 def _answer(engine: Engine, image: bytes | None) -> Reading | None:
-    """Read an image; None asks only whether the engine is there."""
+    """Read an image; None only asks whether the engine is loaded."""
     if image is None:
         return None
     picture = decode(image)

@@ -20,7 +20,7 @@ class LocalStore:
     """Objects as files below a folder. An object's version is the SHA-256 of its bytes."""
 
     def __init__(self, root: Path) -> None:
-        """Configure; the folder is made with the first object."""
+        """Configure; the folder is created with the first object."""
         self.name = str(root)
         self._root = root
 
@@ -49,7 +49,7 @@ class LocalStore:
         return StoredObject(data, _version(data))
 
     def version(self, key: str) -> str:
-        """Return the file's SHA-256, `ABSENT` where there is none; a file of any length costs the same memory.
+        """Return the file's SHA-256, `ABSENT` where there is none; needs the same memory for files of any size.
 
         Raises:
             StoreUnusable: The file cannot be read.
@@ -63,7 +63,7 @@ class LocalStore:
             raise StoreUnusable(f"{self._path(key)} cannot be read: {error.strerror}") from error
 
     def write(self, key: str, body: bytes | IO[bytes], *, content_type: str, if_version: str | None = None) -> None:
-        """Write an object whole: to a temporary file, to the disk, then under its name.
+        """Write an object whole: to a temporary file, which is synced to disk and then renamed.
 
         Raises:
             PreconditionFailed: The object is at another version.
@@ -80,34 +80,35 @@ class LocalStore:
                 temporary.unlink(missing_ok=True)
         except OSError as error:
             raise StoreUnusable(
-                f"{path} cannot be written: {error.strerror}; free some space or choose another destination"
+                f"{path} cannot be written: {error.strerror}; free some space, or choose another destination"
             ) from error
 
     def check_writable(self) -> None:
         """Write and remove a probe.
 
         Raises:
-            StoreUnusable: The folder cannot be made or written.
+            StoreUnusable: The folder cannot be created or written.
         """
         try:
             self._root.mkdir(parents=True, exist_ok=True)
             _write_temporary(self._root, b"probe").unlink()
         except OSError as error:
             raise StoreUnusable(
-                f"the destination {self.name} cannot be written: {error.strerror}; choose another folder or its owner"
+                f"the destination {self.name} cannot be written: {error.strerror}; "
+                "choose another folder, or change its owner"
             ) from error
 
     def _path(self, key: str) -> Path:
         path = self._root / key
         if key.startswith("/") or ".." in path.relative_to(self._root).parts:
-            raise ValueError(f"key {key!r} leaves the store")  # keys.py makes none of these
+            raise ValueError(f"key {key!r} leaves the store")  # keys.py makes no such key
         return path
 
     def _publish(self, temporary: Path, path: Path, if_version: str | None) -> None:
         if if_version is None:
             temporary.replace(path)
             return
-        with _locked(path.parent):  # so that nobody writes between the look and the rename
+        with _locked(path.parent):  # so that no other process writes between the comparison and the rename
             if if_version != self.version(path.relative_to(self._root).as_posix()):
                 raise PreconditionFailed(f"{path} is not at the version the writer expected")
             temporary.replace(path)

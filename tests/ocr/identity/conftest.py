@@ -47,7 +47,7 @@ def signer(clock: Clock) -> Iterator[MetadataServer]:
 
 @pytest.fixture(autouse=True)
 def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """A machine that is not on Google Cloud, where nobody ever logged in and nobody waits between attempts."""
+    """A machine that is not on Google Cloud, without any login, and without waiting between attempts."""
     (tmp_path / "gcloud").mkdir()
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path / "gcloud"))

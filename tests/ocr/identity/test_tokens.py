@@ -41,7 +41,7 @@ async def test_a_hundred_first_requests_at_once_fetch_one_token(
     assert len(set(door.tokens)) == 1
 
 
-async def test_a_token_is_renewed_before_it_expires_and_nobody_notices(
+async def test_a_token_is_renewed_before_it_expires_without_a_failed_request(
     on_google_cloud: MetadataServer, door: IamProxy, clock: Clock
 ) -> None:
     async with client_with(IdTokenAuth(door.url, clock=clock)) as client:
@@ -54,7 +54,7 @@ async def test_a_token_is_renewed_before_it_expires_and_nobody_notices(
     assert on_google_cloud.requests[IDENTITY] == 2
 
 
-async def test_a_token_that_is_still_good_does_while_the_metadata_server_is_away(
+async def test_a_valid_token_is_used_while_the_metadata_server_is_unavailable(
     on_google_cloud: MetadataServer, door: IamProxy, clock: Clock
 ) -> None:
     async with client_with(IdTokenAuth(door.url, clock=clock)) as client:
@@ -77,7 +77,7 @@ async def test_fifty_refusals_at_once_cost_one_renewal(on_google_cloud: Metadata
     assert 1 <= door.outcomes[401] <= 50
 
 
-async def test_a_second_refusal_is_the_callers_to_see(on_google_cloud: MetadataServer, door: IamProxy) -> None:
+async def test_a_second_401_is_returned_to_the_caller(on_google_cloud: MetadataServer, door: IamProxy) -> None:
     on_google_cloud.lifetime_seconds = -1
 
     async with client_with(IdTokenAuth(door.url)) as client:
@@ -87,7 +87,7 @@ async def test_a_second_refusal_is_the_callers_to_see(on_google_cloud: MetadataS
     assert door.outcomes == {401: 2}
 
 
-async def test_the_door_tells_good_tokens_from_bad_ones(signer: MetadataServer, door: IamProxy) -> None:
+async def test_the_front_door_accepts_valid_tokens_only(signer: MetadataServer, door: IamProxy) -> None:
     with MetadataServer() as forger:
         forged = forger.token(door.url)
 
@@ -140,7 +140,7 @@ async def _recognizer(door: IamProxy) -> AsyncIterator[OpenAiRecognizer]:
         yield recognizer
 
 
-async def test_pages_are_read_behind_the_door(on_google_cloud: MetadataServer, door: IamProxy) -> None:
+async def test_pages_are_read_behind_the_front_door(on_google_cloud: MetadataServer, door: IamProxy) -> None:
     async with _recognizer(door) as recognizer:
         await recognizer.probe()
         transcripts = await asyncio.gather(*(recognizer.read(b"png", max_tokens=9) for _ in range(20)))
@@ -150,7 +150,7 @@ async def test_pages_are_read_behind_the_door(on_google_cloud: MetadataServer, d
     assert on_google_cloud.requests[IDENTITY] == 1
 
 
-async def test_an_account_that_may_not_come_in_is_told_the_command_that_lets_it_in(
+async def test_an_account_without_access_gets_the_command_that_grants_it(
     on_google_cloud: MetadataServer, door: IamProxy
 ) -> None:
     on_google_cloud.email = "stranger@project.iam.gserviceaccount.com"
@@ -186,7 +186,7 @@ async def test_one_failing_answer_does_not_hide_the_metadata_server(
 
 
 @pytest.mark.parametrize("status", [404, 500])
-async def test_a_metadata_server_in_trouble_is_a_trouble_that_passes(
+async def test_a_failing_metadata_server_is_a_transient_error(
     on_google_cloud: MetadataServer, door: IamProxy, status: int
 ) -> None:
     on_google_cloud.broken = status
@@ -217,7 +217,7 @@ async def test_a_key_file_that_the_environment_names_is_used(
 
 async def test_a_key_of_another_kind_is_named(door: IamProxy) -> None:
     async with client_with(IdTokenAuth(door.url, key={"type": "authorized_user"})) as client:
-        with pytest.raises(UsageError, match="the key is none of a service account"):
+        with pytest.raises(UsageError, match="the key is not that of a service account"):
             await client.get(f"{door.url}/health")
 
 
@@ -278,7 +278,7 @@ async def test_a_users_application_default_credentials_lead_to_gcloud_too(
 
 
 @pytest.mark.parametrize("script", [None, "echo some secret; echo 'ERROR: you are not logged in' >&2; exit 1"])
-async def test_somebody_without_credentials_is_told_the_two_commands_that_help(
+async def test_a_user_without_credentials_gets_the_two_commands_that_help(
     door: IamProxy, script: str | None, gcloud: Gcloud
 ) -> None:
     if script:

@@ -47,9 +47,7 @@ async def test_fifty_refusals_cost_one_renewal_though_the_metadata_server_gives_
     assert on_google_cloud.requests[IDENTITY] <= 10  # some come later than the first renewal; not fifty
 
 
-async def test_those_who_wait_for_a_token_together_fail_together(
-    on_google_cloud: MetadataServer, door: IamProxy
-) -> None:
+async def test_requests_that_wait_for_one_token_fail_together(on_google_cloud: MetadataServer, door: IamProxy) -> None:
     on_google_cloud.status_of[IDENTITY] = 503
     async with client_with(IdTokenAuth(door.url)) as client:
         outcomes = await asyncio.gather(*(client.get(f"{door.url}/health") for _ in range(8)), return_exceptions=True)
@@ -58,7 +56,7 @@ async def test_those_who_wait_for_a_token_together_fail_together(
     assert on_google_cloud.requests[IDENTITY] == 5
 
 
-async def test_a_request_that_is_cancelled_does_not_cost_the_others_their_token(
+async def test_a_cancelled_request_does_not_cancel_the_others_token(
     on_google_cloud: MetadataServer, door: IamProxy
 ) -> None:
     asked, gate = threading.Event(), threading.Event()
@@ -97,10 +95,10 @@ async def test_another_origin_gets_no_authorization_at_all(door: IamProxy) -> No
 
 
 @pytest.mark.parametrize("garbage", ["<html>sign in</html>", "eyJhbGciOiJSUzI1NiJ9.eyJzZWNyZXQiOjF9", "{}", ""])
-async def test_an_answer_that_is_no_token_passes_and_is_not_quoted(
+async def test_an_answer_that_is_not_a_token_is_a_transient_error_and_is_not_quoted(
     on_google_cloud: MetadataServer, door: IamProxy, garbage: str
 ) -> None:
-    on_google_cloud.said[IDENTITY] = garbage.encode()
+    on_google_cloud.bodies[IDENTITY] = garbage.encode()
     async with client_with(IdTokenAuth(door.url)) as client:
         with pytest.raises(EndpointUnavailable) as trouble:
             await client.get(f"{door.url}/health")
@@ -108,7 +106,7 @@ async def test_an_answer_that_is_no_token_passes_and_is_not_quoted(
     assert "eyJ" not in _everything(trouble.value)
 
 
-async def test_an_account_that_the_metadata_server_refuses_is_no_trouble_that_passes(
+async def test_an_account_that_the_metadata_server_refuses_is_not_a_transient_error(
     on_google_cloud: MetadataServer, door: IamProxy
 ) -> None:
     on_google_cloud.status_of[IDENTITY] = 403
@@ -118,7 +116,7 @@ async def test_an_account_that_the_metadata_server_refuses_is_no_trouble_that_pa
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 429])
-async def test_a_token_uri_in_trouble_is_a_trouble_that_passes(
+async def test_a_failing_token_uri_is_a_transient_error(
     signer: MetadataServer, door: IamProxy, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "key.json").write_text(json.dumps(signer.service_account_key()))
@@ -129,13 +127,13 @@ async def test_a_token_uri_in_trouble_is_a_trouble_that_passes(
             await client.get(f"{door.url}/health")
 
 
-async def test_a_key_that_was_deleted_is_no_trouble_that_passes(
+async def test_a_key_that_was_deleted_is_not_a_transient_error(
     signer: MetadataServer, door: IamProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "key.json").write_text(json.dumps(signer.service_account_key()))
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
     signer.status_of["/token"] = 400
-    signer.said["/token"] = b'{"error": "invalid_grant", "error_description": "Invalid JWT Signature."}'
+    signer.bodies["/token"] = b'{"error": "invalid_grant", "error_description": "Invalid JWT Signature."}'
     async with client_with(IdTokenAuth(door.url)) as client:
         with pytest.raises(UsageError, match="invalid_grant: Invalid JWT Signature"):
             await client.get(f"{door.url}/health")
@@ -162,7 +160,7 @@ def impersonating(signer: MetadataServer, tmp_path: Path, monkeypatch: pytest.Mo
     at = f"http://{signer.host}/v1/projects/-/serviceAccounts/{{}}:generateIdToken"
     monkeypatch.setattr("google.auth.iam._IAM_IDTOKEN_ENDPOINT", at)
     monkeypatch.setattr("google.oauth2.credentials._GOOGLE_OAUTH2_TOKEN_ENDPOINT", f"http://{signer.host}/user")
-    signer.said["/user"] = b'{"access_token": "ya29.user", "expires_in": 3600, "token_type": "Bearer"}'
+    signer.bodies["/user"] = b'{"access_token": "ya29.user", "expires_in": 3600, "token_type": "Bearer"}'
     signer.status_of["/user"] = 200
     info = {
         "type": "impersonated_service_account",
@@ -193,10 +191,10 @@ async def test_a_gcloud_login_that_impersonates_gets_tokens(impersonating: Metad
         (502, b"<html>Bad Gateway</html>"),
     ],
 )
-async def test_an_impersonation_in_trouble_is_a_trouble_that_passes(
+async def test_a_failing_impersonation_is_a_transient_error(
     impersonating: MetadataServer, door: IamProxy, status: int, said: bytes
 ) -> None:
-    impersonating.status_of[_IAM], impersonating.said[_IAM] = status, said
+    impersonating.status_of[_IAM], impersonating.bodies[_IAM] = status, said
     async with client_with(IdTokenAuth(door.url)) as client:
         with pytest.raises(EndpointUnavailable):
             await client.get(f"{door.url}/health")
@@ -205,7 +203,7 @@ async def test_an_impersonation_in_trouble_is_a_trouble_that_passes(
 async def test_an_impersonation_that_is_not_allowed_says_so(impersonating: MetadataServer, door: IamProxy) -> None:
     denied = "Permission 'iam.serviceAccounts.getOpenIdToken' denied on resource (or it may not exist)."
     impersonating.status_of[_IAM] = 403
-    impersonating.said[_IAM] = json.dumps(
+    impersonating.bodies[_IAM] = json.dumps(
         {"error": {"code": 403, "message": denied, "status": "PERMISSION_DENIED"}}
     ).encode()
     async with client_with(IdTokenAuth(door.url)) as client:
@@ -214,7 +212,7 @@ async def test_an_impersonation_that_is_not_allowed_says_so(impersonating: Metad
 
 
 @pytest.mark.usefixtures("impersonating")
-async def test_an_impersonation_that_nobody_answers_is_a_trouble_that_passes(
+async def test_an_impersonation_without_an_answer_is_a_transient_error(
     door: IamProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("google.auth.iam._IAM_IDTOKEN_ENDPOINT", f"http://{NOBODY}/{{}}")
