@@ -2,8 +2,9 @@
 
 Native code (PDFium, OCR engines) crashes, hangs and eats memory; here it does so in a process of its own. The parent
 keeps the clock: a call that takes too long ends with SIGKILL. A worker never outlives its parent: it watches a lifeline
-(its standard input) and exits when the parent's end closes, whatever the parent died of. The clock of a call starts when
-the worker is ready: its start, which takes seconds on a busy machine, has a limit of its own.
+(its standard input) and exits when the parent's end closes, whatever the parent died of.
+
+The clock of a call starts when the worker is ready. Its start, seconds on a busy machine, has its own limit.
 
 Workers are started with `python -m MODULE`, not with multiprocessing, whose spawn re-imports the parent's main module,
 and with it Prefect whenever a Prefect worker is the parent.
