@@ -22,7 +22,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from pagemill.batch.documents import Batch
+from pagemill.batch.run import Batch
 from pagemill.config.run import Settings
 from pagemill.domain.pages import keys
 from pagemill.domain.pages.manifest import Manifest, Tally

@@ -1,4 +1,4 @@
-"""Automations: runs that died are said to have died, and somebody is told of failed and late ones."""
+"""Automations: a run without a heartbeat is set to Crashed, and failed and late runs send a notification."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState, SendNotification
 
 from pagemill.config.pool import PoolSettings
-from pagemill.deployments.thing import Thing
+from pagemill.deployments.resource import Resource
 from pagemill.errors import UsageError
 
 _RUN = "prefect.flow-run"
 _OVER = {f"{_RUN}.{state}" for state in ("Completed", "CompletedWithFailures", "Failed", "Crashed", "Cancelled")}
 _OURS = {"prefect.resource.role": "tag", "prefect.resource.id": "prefect.tag.pagemill"}
-_SILENT = dt.timedelta(seconds=200)  # three heartbeats, and a little: events may be late
+_SILENT = dt.timedelta(seconds=200)  # three heartbeats, and 20 s more because events may be late
 
 
-async def automations(client: PrefectClient, settings: PoolSettings) -> list[Thing]:
-    """All of them; those that tell somebody only where there is a block to tell.
+async def automations(client: PrefectClient, settings: PoolSettings) -> list[Resource]:
+    """All automations; those that notify only if a notification block is set.
 
     Raises:
-        UsageError: The notification block is not there.
+        UsageError: The notification block is missing.
     """
     wanted = [no_heartbeat()]
     if settings.notification_block:
@@ -36,7 +36,7 @@ async def automations(client: PrefectClient, settings: PoolSettings) -> list[Thi
 
 
 def no_heartbeat() -> AutomationCore:
-    """A run whose heart has stopped has crashed, whatever it last said."""
+    """Set a run to Crashed when its heartbeat stops, whatever its last state was."""
     return AutomationCore(
         name="pagemill: a run without heartbeat has crashed",
         description="Its process or machine is gone. Finished pages are kept: run it again.",
@@ -59,17 +59,18 @@ def no_heartbeat() -> AutomationCore:
 
 
 def failed(block: UUID) -> AutomationCore:
-    """Tell somebody of a run that failed or crashed."""
-    return _told("failed or crashed", {f"{_RUN}.Failed", f"{_RUN}.Crashed"}, block)
+    """Send a notification about a run that failed or crashed."""
+    return _notification("failed or crashed", {f"{_RUN}.Failed", f"{_RUN}.Crashed"}, block)
 
 
 def late(block: UUID) -> AutomationCore:
-    """Tell somebody of a run that no worker has taken in time."""
-    return _told("late", {f"{_RUN}.Late"}, block)
+    """Send a notification about a run that no worker has started in time."""
+    return _notification("late", {f"{_RUN}.Late"}, block)
 
 
-def _told(how: str, events: set[str], block: UUID) -> AutomationCore:
+def _notification(how: str, events: set[str], block: UUID) -> AutomationCore:
     return AutomationCore(
+        # `register` finds an automation by its name: after a change, the old one would notify as well.
         name=f"pagemill: somebody is told of a run that is {how}",
         trigger=EventTrigger(
             match={"prefect.resource.id": f"{_RUN}.*"},
@@ -82,7 +83,7 @@ def _told(how: str, events: set[str], block: UUID) -> AutomationCore:
             SendNotification(
                 block_document_id=block,
                 subject="pagemill: {{ flow_run.name }} is {{ flow_run.state.name }}",
-                # A server without PREFECT_UI_URL knows no URL.
+                # A server without PREFECT_UI_URL cannot make a URL.
                 body="{{ flow_run.state.message }}\n\n{{ (flow_run | ui_url) or flow_run.id }}",
             )
         ],
@@ -95,20 +96,20 @@ async def _block_id(client: PrefectClient, slug: str) -> UUID:
         if document.name == name:
             return document.id
     raise UsageError(
-        f"there is no block {slug} on the Prefect server; make it in the UI under Blocks, or unset "
+        f"there is no block {slug} on the Prefect server; create it in the UI under Blocks, or unset "
         "PAGEMILL_POOL_NOTIFICATION_BLOCK"
     )
 
 
-async def _automation(client: PrefectClient, wanted: AutomationCore) -> Thing:
-    what = f"automation '{wanted.name}'"
+async def _automation(client: PrefectClient, wanted: AutomationCore) -> Resource:
+    label = f"automation '{wanted.name}'"
     found = await client.read_automations_by_name(wanted.name)
     if not found:
-        return Thing(what, "is not there", partial(client.create_automation, wanted))
+        return Resource(label, "missing", partial(client.create_automation, wanted))
     if len(found) > 1:
-        return Thing(what, f"is there {len(found)} times", partial(_replace, client, wanted, [a.id for a in found]))
-    differs = "differs" if _said(found[0]) != _said(wanted) else ""
-    return Thing(what, differs, partial(client.update_automation, found[0].id, wanted))
+        return Resource(label, f"exists {len(found)} times", partial(_replace, client, wanted, [a.id for a in found]))
+    difference = "differs" if _content(found[0]) != _content(wanted) else ""
+    return Resource(label, difference, partial(client.update_automation, found[0].id, wanted))
 
 
 async def _replace(client: PrefectClient, wanted: AutomationCore, ids: list[UUID]) -> None:
@@ -117,10 +118,10 @@ async def _replace(client: PrefectClient, wanted: AutomationCore, ids: list[UUID
     await client.create_automation(wanted)
 
 
-def _said(automation: AutomationCore) -> dict[str, Any]:
-    """What it says, as the server gives it back: without the ids that the server adds."""
-    message = automation.model_dump(mode="json", include={"name", "description", "enabled", "trigger", "actions"})
-    message["trigger"].pop("id", None)
+def _content(automation: AutomationCore) -> dict[str, Any]:
+    """The fields that we set, as the server returns them: without the ids that the server adds."""
+    content = automation.model_dump(mode="json", include={"name", "description", "enabled", "trigger", "actions"})
+    content["trigger"].pop("id", None)
     for names in ("after", "expect", "for_each"):
-        message["trigger"][names] = sorted(message["trigger"].get(names) or [])
-    return message
+        content["trigger"][names] = sorted(content["trigger"].get(names) or [])
+    return content

@@ -1,4 +1,4 @@
-"""Prefect variables that `prefect.yaml` is written with: what differs from one installation to the next."""
+"""Prefect variables that `prefect.yaml` refers to: the values that differ between installations."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import VariableCreate, VariableUpdate
 
 from pagemill.config.pool import PoolSettings
-from pagemill.deployments.thing import Thing
+from pagemill.deployments.resource import Resource
 
-NOT_SET = "gs://not-set/see-PAGEMILL_POOL_NIGHTLY"  # a parameter has to be one; the schedule is off
+NOT_SET = "gs://not-set/see-PAGEMILL_POOL_NIGHTLY"  # the parameter must not be empty; the schedule is off
 _TAGS = ["pagemill"]
 
 
 def wanted(settings: PoolSettings) -> dict[str, str | bool]:
-    """Name to value."""
+    """The values, by name."""
     return {
         "pagemill_work_pool": settings.kind,
         "pagemill_source": settings.nightly_source or NOT_SET,
@@ -24,16 +24,18 @@ def wanted(settings: PoolSettings) -> dict[str, str | bool]:
     }
 
 
-async def variables(client: PrefectClient, settings: PoolSettings) -> list[Thing]:
-    """All of them."""
+async def variables(client: PrefectClient, settings: PoolSettings) -> list[Resource]:
+    """All variables of `prefect.yaml`."""
     return [await _variable(client, name, value) for name, value in wanted(settings).items()]
 
 
-async def _variable(client: PrefectClient, name: str, value: str | bool) -> Thing:  # noqa: FBT001 -- it is a value
+async def _variable(client: PrefectClient, name: str, value: str | bool) -> Resource:  # noqa: FBT001 -- it is a value
     found = await client.read_variable_by_name(name)
-    what = f"variable '{name}' = {value}"
+    label = f"variable '{name}' = {value}"
     if found is None:
-        made = VariableCreate(name=name, value=value, tags=_TAGS)
-        return Thing(what, "is not there", partial(client.create_variable, made))
-    differs = f"is {found.value}" if found.value != value else ""
-    return Thing(what, differs, partial(client.update_variable, VariableUpdate(name=name, value=value, tags=_TAGS)))
+        new = VariableCreate(name=name, value=value, tags=_TAGS)
+        return Resource(label, "missing", partial(client.create_variable, new))
+    difference = f"is {found.value}" if found.value != value else ""
+    return Resource(
+        label, difference, partial(client.update_variable, VariableUpdate(name=name, value=value, tags=_TAGS))
+    )

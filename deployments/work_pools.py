@@ -1,4 +1,4 @@
-"""Work pools: processes beside a worker, and Cloud Run jobs."""
+"""Work pools: processes on a worker's machine, and Cloud Run jobs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from prefect.exceptions import ObjectNotFound
 from prefect.workers.process import ProcessWorker
 
 from pagemill.config.pool import PoolSettings
-from pagemill.deployments.thing import Thing
+from pagemill.deployments.resource import Resource
 
 _HOME = "/tmp/prefect"  # noqa: S108 -- in a container of one process
 LOCAL, CLOUD = "local-process", "cloud-run"
-# What runs need wherever they run: a heartbeat that a dead one lacks soon, and no telemetry.
+# For every run: a heartbeat, so that a dead run is noticed soon, and no telemetry.
 ENVIRONMENT = {
     "DO_NOT_TRACK": "1",
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "60",
@@ -23,8 +23,8 @@ ENVIRONMENT = {
 }
 
 
-async def work_pools(client: PrefectClient, settings: PoolSettings) -> list[Thing]:
-    """The pools: the one for processes always, the one for Cloud Run where there is an image for it."""
+async def work_pools(client: PrefectClient, settings: PoolSettings) -> list[Resource]:
+    """The pools: always the one for processes; the one for Cloud Run if an image is set."""
     pools = [await _pool(client, LOCAL, "process", local_template())]
     if settings.image:
         pools.append(await _pool(client, CLOUD, "cloud-run-v2", cloud_template(settings)))
@@ -39,9 +39,9 @@ def local_template() -> dict[str, Any]:
 
 
 def cloud_template(settings: PoolSettings) -> dict[str, Any]:
-    """The base job template of Cloud Run jobs: prefect-gcp's own, with our defaults, and a network interface.
+    """The base job template of Cloud Run jobs: prefect-gcp's own with our defaults and a network interface.
 
-    Secrets are named, never held: whoever may see the template does not see them.
+    It names secrets and does not contain them: who can read the template cannot read the secrets.
     """
     from prefect_gcp.workers.cloud_run_v2 import CloudRunWorkerV2  # noqa: PLC0415 -- takes seconds
 
@@ -54,8 +54,8 @@ def cloud_template(settings: PoolSettings) -> dict[str, Any]:
         "memory": f"{settings.memory_gib}Gi",
         "timeout": settings.timeout_seconds,
         "launch_stage": "GA",
-        "max_retries": 0,  # Prefect starts a run again, and Cloud Run must not do so as well
-        # Prefect hands its worker's own folder on, which a job need not be able to write.
+        "max_retries": 0,  # Prefect restarts a run; Cloud Run must not restart it as well
+        # Prefect passes its worker's own folder on; a job may not be able to write there.
         "env": {**ENVIRONMENT, "GOOGLE_CLOUD_PROJECT": settings.project, "PREFECT_HOME": _HOME},
         "labels": {"managed-by": "pagemill"},
     }
@@ -75,20 +75,22 @@ def _default(template: dict[str, Any], name: str, value: object) -> None:
     template["variables"]["properties"][name]["default"] = value
 
 
-async def _pool(client: PrefectClient, name: str, kind: str, template: dict[str, Any]) -> Thing:
-    what = f"work pool '{name}'"
+async def _pool(client: PrefectClient, name: str, kind: str, template: dict[str, Any]) -> Resource:
+    label = f"work pool '{name}'"
     try:
         found = await client.read_work_pool(name)
     except ObjectNotFound:
         wanted = WorkPoolCreate(name=name, type=kind, base_job_template=template)
-        return Thing(what, "is not there", partial(client.create_work_pool, wanted))
+        return Resource(label, "missing", partial(client.create_work_pool, wanted))
     if found.type != kind:
-        return Thing(what, f"is of type {found.type}, not {kind}", partial(_replace, client, name, kind, template))
-    differs = "has another base job template" if found.base_job_template != template else ""
-    return Thing(what, differs, partial(client.update_work_pool, name, WorkPoolUpdate(base_job_template=template)))
+        return Resource(label, f"is of type {found.type}, not {kind}", partial(_replace, client, name, kind, template))
+    difference = "has another base job template" if found.base_job_template != template else ""
+    return Resource(
+        label, difference, partial(client.update_work_pool, name, WorkPoolUpdate(base_job_template=template))
+    )
 
 
 async def _replace(client: PrefectClient, name: str, kind: str, template: dict[str, Any]) -> None:
-    """A pool cannot change its type: it is made anew, and deployments are to be registered again."""
+    """Delete and create the pool: its type cannot be changed. Its deployments must be deployed again afterwards."""
     await client.delete_work_pool(name)
     await client.create_work_pool(WorkPoolCreate(name=name, type=kind, base_job_template=template))

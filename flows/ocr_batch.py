@@ -12,7 +12,7 @@ from pagemill.domain.pages.summary import RunSummary
 from pagemill.orchestration.parameters import OcrBatchParameters
 from pagemill.orchestration.reporting import final_state, report, reporting
 from pagemill.orchestration.service_url import located
-from pagemill.orchestration.shards.sharding import read_in_shards
+from pagemill.orchestration.shards.coordinator import read_in_shards
 from pagemill.orchestration.slots.admission import shared_slots
 from pagemill.orchestration.wiring import new_run_id, open_batch
 from pagemill.tasks.reading import read_pages

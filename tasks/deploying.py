@@ -1,142 +1,85 @@
-"""Tasks of a deployment: what the Prefect UI lists and times. No retries: a step that fails has been undone."""
+"""Tasks of a deployment, as the Prefect UI lists and times them. No retries: a failed step has been undone already."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextvars import ContextVar
-
 from prefect import task
 from prefect.cache_policies import NO_CACHE
-from prefect.flow_runs import apause_flow_run
 from prefect.logging import get_run_logger
 
-from pagemill.config.run import read_settings
-from pagemill.config.service import read_service_settings
-from pagemill.domain.service.deployment import Outcome
 from pagemill.domain.service.plan import Candidate, Image
-from pagemill.errors import UsageError
 from pagemill.orchestration import service_url
-from pagemill.orchestration.deploy.parameters import Approval, DeployParameters
-from pagemill.orchestration.deploy.report import link_log, report
-from pagemill.orchestration.deploy.wiring import open_rollout
 from pagemill.rollout.rollout import Plan, Rollout
-
-_APPROVAL_SECONDS = 24 * 3600
-_APPROVAL_POLL_SECONDS = 2
-
-
-_told: ContextVar[Callable[[str], object] | None] = ContextVar("told", default=None)
-
-
-@contextlib.contextmanager
-def announcing(tell: Callable[[str], object]) -> Iterator[None]:
-    """Make deployments that start in this context say what they do, so that the caller can show it."""
-    token = _told.set(tell)
-    try:
-        yield
-    finally:
-        _told.reset(token)
-
-
-@contextlib.asynccontextmanager
-async def deployment(parameters: DeployParameters) -> AsyncIterator[Rollout]:
-    """A rollout whose page is left behind however it ends.
-
-    Raises:
-        UsageError: A parameter or a setting is wrong.
-    """
-    log = get_run_logger()
-
-    def announce(what: str) -> None:
-        log.info(what)
-        if tell := _told.get():
-            tell(what)
-
-    async def build_started(build_id: str, url: str) -> None:
-        announce(f"build {build_id} has started; log: {url}")
-        await link_log(build_id, url)
-
-    settings = read_service_settings(**parameters.overrides())
-    async with open_rollout(settings, read_settings(), announce=announce, build_started=build_started) as rollout:
-        try:
-            yield rollout
-        except BaseException as error:
-            rollout.record.outcome = Outcome.FAILED
-            rollout.record.error = str(error) or type(error).__name__
-            raise
-        finally:
-            await report(rollout.record)
 
 
 @task(
     name="check-project",
-    description="APIs, permissions, accounts, bucket, repositories, quotas: all at once.",
+    description="APIs, permissions, accounts, bucket, repositories and quotas. All problems are reported together.",
     persist_result=False,
     cache_policy=NO_CACHE,
 )
 async def check(rollout: Rollout) -> Plan:
-    """Insist that the project has what it takes; say what would change."""
+    """Check the project; return what would change."""
     plan = await rollout.plan()
-    get_run_logger().info("%d fields change", len(plan.changes))
+    count = len(plan.changes)
+    get_run_logger().info("%d %s", count, "field changes" if count == 1 else "fields change")
     return plan
 
 
 @task(
     name="build-image",
-    description="Nothing is built if there is an image of this source with these arguments.",
+    description="Builds nothing if there is an image of this source with these arguments.",
     persist_result=False,
     cache_policy=NO_CACHE,
 )
 async def image_of(rollout: Rollout, plan: Plan) -> Image:
-    """The image to deploy."""
+    """Return the image to deploy."""
     image = await rollout.image(plan)
-    get_run_logger().info("%s %s", "built" if rollout.record.built else "there already:", image.reference)
+    get_run_logger().info("%s: %s", "built" if rollout.record.built else "image exists", image.reference)
     return image
 
 
 @task(
     name="stage-revision",
-    description="A revision with an URL of its own; what serves goes on serving.",
+    description="Creates a revision with its own URL and no traffic. The previous revision keeps serving.",
     persist_result=False,
     cache_policy=NO_CACHE,
 )
 async def stage(rollout: Rollout, plan: Plan, image: Image) -> Candidate:
-    """Make a revision, or take what serves if it is what is wanted."""
+    """Create a revision, or take the one that serves if it is the desired one."""
     return await rollout.stage(plan, image)
 
 
 @task(
     name="stage-previous",
-    description="The newest proven revision before the one that serves.",
+    description="Chooses the newest verified revision before the one that serves.",
     persist_result=False,
     cache_policy=NO_CACHE,
 )
 async def stage_previous(rollout: Rollout, plan: Plan) -> Candidate:
-    """Take an older revision."""
+    """Choose the revision to roll back to."""
     return await rollout.stage_previous(plan)
 
 
 @task(
-    name="prove-revision",
-    description="Closed to strangers, healthy, the right model, canary pages read well.",
+    name="verify-revision",
+    description="Refuses unauthenticated callers, is healthy, serves the right model, reads the canary pages.",
     persist_result=False,
     cache_policy=NO_CACHE,
 )
-async def prove(rollout: Rollout, candidate: Candidate) -> None:
-    """Look at a revision as its callers will."""
-    proof = await rollout.prove(candidate)
-    get_run_logger().info("%d canary pages in %.1f s", len(proof.results), proof.canary_seconds)
+async def verify(rollout: Rollout, candidate: Candidate) -> None:
+    """Verify a revision the way its callers use it."""
+    result = await rollout.verify(candidate)
+    get_run_logger().info("%d canary pages in %.1f s", len(result.results), result.canary_seconds)
 
 
 @task(
     name="move-traffic",
-    description="All requests go to the proven revision.",
+    description="Sends all requests to the verified revision.",
     persist_result=False,
     cache_policy=NO_CACHE,
 )
 async def promote(rollout: Rollout, candidate: Candidate) -> str:
-    """Put a revision into service."""
+    """Promote a revision; return the service's URL."""
     return await rollout.promote(candidate)
 
 
@@ -147,23 +90,6 @@ async def promote(rollout: Rollout, candidate: Candidate) -> str:
     cache_policy=NO_CACHE,
 )
 async def publish(url: str) -> None:
-    """Publish the service's URL, last of all."""
+    """Publish the service's URL. This is the last step."""
     await service_url.publish(url)
     get_run_logger().info("published %s=%s", service_url.VARIABLE, url)
-
-
-async def approved(parameters: DeployParameters, plan: Plan, image: Image) -> None:
-    """Wait for somebody's approval in the UI, where that was asked for.
-
-    Raises:
-        UsageError: They said no.
-    """
-    if not parameters.approval:
-        return
-    what = "\n".join(f"- {change.path}: {change.before or '—'} → {change.after or '—'}" for change in plan.changes)
-    asked = Approval.with_initial_data(description=f"Deploy {image.reference}?\n\n{what}")
-    answer = await apause_flow_run(
-        wait_for_input=asked, timeout=_APPROVAL_SECONDS, poll_interval=_APPROVAL_POLL_SECONDS
-    )
-    if not answer.approve:
-        raise UsageError("the deployment was not approved; nothing has changed")

@@ -4,7 +4,7 @@ PagemillError
 ├── UsageError                  wrong options or configuration                      exit 2
 │   ├── EndpointRefusesUs       401 or 403: who we are, or that we may not
 │   └── WrongModel              it serves another model
-├── DeploymentFailed            the service is as it was before                     exit 6
+├── DeploymentFailed            the previous revision keeps serving                 exit 6
 │   ├── Conflict                somebody else changed the service meanwhile
 │   └── NotReady                a revision did not start
 ├── EndpointNeverAnswered       nothing to send pages to                            exit 4
@@ -41,15 +41,15 @@ class WrongModel(UsageError):
 
 
 class DeploymentFailed(PagemillError):
-    """A deployment did not succeed; what served before serves on."""
+    """A deployment did not succeed; the previous revision keeps serving."""
 
 
 class Conflict(DeploymentFailed):
-    """The service was changed by somebody else since we looked."""
+    """Somebody else changed the service after we had read it."""
 
 
 class NotReady(DeploymentFailed):
-    """A revision did not get ready."""
+    """A revision did not become ready."""
 
 
 class EndpointNeverAnswered(PagemillError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
-from pagemill.domain.pages.model import Document, Refusal, Rendering, Transcript
+from pagemill.domain.pages.model import Document, RejectedEntry, Rendering, Transcript
 from pagemill.domain.service.plan import Candidate, Image, ServiceState
 
 ABSENT = "0"  # the version of an object that does not exist, as in GCS's `if_generation_match=0`
@@ -27,7 +27,7 @@ class DocumentSource(Protocol):
 
     name: str  # as the user wrote it
 
-    def documents(self) -> Iterator[Document | Refusal]:
+    def documents(self) -> Iterator[Document | RejectedEntry]:
         """Yield the documents in key order, and what cannot become one; streams, holds no contents.
 
         Raises:
@@ -174,30 +174,30 @@ class ServiceHost(Protocol):
     async def restore(self, before: ServiceState | None) -> None:
         """Send requests where they went before."""
 
-    async def ask_everybody_who_they_are(self) -> None:
+    async def enable_invoker_check(self) -> None:
         """Switch the check of invitations on again, where it was switched off."""
 
     async def delete(self) -> bool:
         """Delete the service; tell whether there was one."""
 
 
-class GuestList(Protocol):
+class InvokerPolicy(Protocol):
     """Who may ask the service."""
 
-    async def invite(self, members: Sequence[str]) -> bool:
+    async def grant(self, members: Sequence[str]) -> bool:
         """Let members in, whoever else may; tell whether that is news."""
 
-    async def uninvited(self) -> list[tuple[str, str]]:
+    async def public_bindings(self) -> list[tuple[str, str]]:
         """Role and member of every entry that lets everybody in."""
 
-    async def shut(self) -> None:
+    async def revoke_public(self) -> None:
         """Take every such entry away."""
 
-    def cure(self, role: str, member: str) -> str:
+    def fix_command(self, role: str, member: str) -> str:
         """The command that takes an entry away."""
 
 
-class ServiceDoor(Protocol):
+class ServiceEndpoint(Protocol):
     """One URL of the service, as callers meet it."""
 
     url: str

@@ -1,4 +1,4 @@
-"""A batch over real files, the real client and a fake endpoint; only the drawing is simple."""
+"""A batch over real files, the real client and a fake endpoint; only rendering is simple."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ from typing import Any
 
 import pytest
 
-from pagemill.batch.documents import Batch
+from pagemill.batch.checkpoints import Checkpoints
+from pagemill.batch.chunks import BatchLimits, Perform
 from pagemill.batch.gate import EndpointGate, Patience
+from pagemill.batch.opening import Documents
+from pagemill.batch.outcomes import DocumentPublisher, SlicePublisher
 from pagemill.batch.pages import PageLimits, PageReader
-from pagemill.batch.portions import BatchLimits, Perform
 from pagemill.batch.progress import Progress
+from pagemill.batch.run import Batch
+from pagemill.batch.shards import PlannedSource
 from pagemill.batch.slots import RunSlots
+from pagemill.batch.stop import RunStop
 from pagemill.domain.pages.model import Recipe
 from pagemill.domain.pages.planning import parse_pages
 from pagemill.domain.pages.sharding import ShardPlan
@@ -66,11 +71,11 @@ class Mill:
         recipe: Recipe | None = None,
         perform: Perform | None = None,
         limits: BatchLimits | None = None,
-        drawn_bytes: int = 2**20,
+        image_bytes: int = 2**20,
     ) -> RunSummary:
         """Run one batch from beginning to end."""
         url = endpoint.url if endpoint else self.url
-        async with self.batch(url, pages=pages, recipe=recipe, limits=limits, drawn_bytes=drawn_bytes) as batch:
+        async with self.batch(url, pages=pages, recipe=recipe, limits=limits, image_bytes=image_bytes) as batch:
             return await batch.run("test-run", perform)
 
     @asynccontextmanager
@@ -81,7 +86,7 @@ class Mill:
         pages: str = "",
         recipe: Recipe | None = None,
         limits: BatchLimits | None = None,
-        drawn_bytes: int = 2**20,
+        image_bytes: int = 2**20,
         plan: ShardPlan | None = None,
     ) -> AsyncIterator[Batch]:
         """Open a batch."""
@@ -91,33 +96,44 @@ class Mill:
 
         recipe = recipe or Recipe(MODEL)
         self.progress = Progress()
-        store = self.store or LocalStore(self.out)
+        stop = RunStop()
+        checkpoints = Checkpoints(self.store or LocalStore(self.out), recipe)
+        source = self.documents or LocalSource(self.source)
+        price = 1.0 / 8
+        publisher = (
+            SlicePublisher(checkpoints, usd_per_page_second=price, plan=plan)
+            if plan
+            else DocumentPublisher(checkpoints, usd_per_page_second=price)
+        )
         async with OpenAiRecognizer(
             locate, recipe=recipe, answer_seconds=self.answer_seconds, auth=self.auth
         ) as client:
-            gate = EndpointGate(client, patience=self.patience, announce=self.progress.announce)
+            gate = EndpointGate(client, patience=self.patience, stop=stop, announce=self.progress.announce)
             reader = PageReader(
                 rasterizer=self.rasterizer,
                 recognizer=client,
                 gate=gate,
                 slots=RunSlots(8),
-                destination=store,
-                recipe=recipe,
+                checkpoints=checkpoints,
                 progress=self.progress,
-                limits=PageLimits(drawn_bytes=drawn_bytes),
+                stop=stop,
+                limits=PageLimits(image_bytes=image_bytes),
             )
             yield Batch(
-                source=self.documents or LocalSource(self.source),
-                destination=store,
-                rasterizer=self.rasterizer,
+                documents=Documents(
+                    source=PlannedSource(source, plan) if plan else source,
+                    selection=plan or parse_pages(pages),
+                    rasterizer=self.rasterizer,
+                    checkpoints=checkpoints,
+                    progress=self.progress,
+                    stop=stop,
+                ),
                 reader=reader,
-                recipe=recipe,
-                selection=parse_pages(pages),
+                publisher=publisher,
                 progress=self.progress,
+                stop=stop,
                 usd_per_second=1.0,
-                max_in_flight=8,
                 limits=limits,
-                plan=plan,
             )
             await gate.close()
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pagemill.batch.shards import conclude, plan_of, report_of, write_plans
+from pagemill.batch.shards import conclude, plan, plan_of, report_of, write_plans
 from pagemill.domain.pages import keys
 from pagemill.domain.pages.model import Status
 from pagemill.domain.pages.sharding import split
@@ -39,21 +39,21 @@ async def _run_in_shards(
 ) -> RunSummary:
     """What `ocr-batch` does with its shards, one after the other, or in the `turns` named; others are lost."""
     async with mill.batch(endpoint.url, pages=pages) as batch:
-        works = await batch.plan()
-        pieces = split(works, shards=shards)
-        write_plans(batch, _RUN, pieces)
-        numbers = range(1, len(pieces) + 1)
+        pending = await plan(batch)
+        divided = split(pending, shards=shards)
+        write_plans(batch, _RUN, divided)
+        numbers = range(1, len(divided) + 1)
         for number in numbers if turns is None else turns:
             before_turn(number)
             await _run_shard(mill, endpoint, number)
-        reports = [report_of(batch.destination, _RUN, number) for number in numbers]
+        reports = [report_of(batch.publisher.destination, _RUN, number) for number in numbers]
         stopped_by = None if all(reports) else ShardLost("a shard crashed twice")
-        return await conclude(batch, _RUN, works, pieces, reports, stopped_by=stopped_by)
+        return await conclude(batch, _RUN, pending, divided, reports, stopped_by=stopped_by)
 
 
 async def _run_shard(mill: Mill, endpoint: FakeEndpoint, number: int) -> RunSummary:
-    plan = plan_of(LocalStore(mill.out), _RUN, number)
-    async with mill.batch(endpoint.url, plan=plan) as batch:
+    shard_plan = plan_of(LocalStore(mill.out), _RUN, number)
+    async with mill.batch(endpoint.url, plan=shard_plan) as batch:
         return await batch.run(keys.shard_id(_RUN, number))
 
 
@@ -91,7 +91,9 @@ def documents(mill: Mill) -> Mill:
 
 
 @pytest.mark.parametrize("shards", [2, 4, 9])
-async def test_a_run_in_shards_comes_to_the_same_as_one_alone(documents: Mill, tmp_path: Path, shards: int) -> None:
+async def test_a_run_in_shards_has_the_same_results_as_a_run_without(
+    documents: Mill, tmp_path: Path, shards: int
+) -> None:
     alone = Mill(documents.source, tmp_path / "alone")
     async with FakeEndpoint(_answer) as endpoint:
         wanted = await alone.run(endpoint)
@@ -208,7 +210,7 @@ async def test_a_document_that_is_gone_when_its_shard_opens_it_has_failed_pages(
     _assert_accounted_for(summary)
 
 
-async def test_a_source_that_cannot_be_read_is_said_and_starts_no_shard(mill: Mill) -> None:
+async def test_a_source_that_cannot_be_read_is_reported_and_starts_no_shard(mill: Mill) -> None:
     async with FakeEndpoint() as endpoint:
         summary = await _run_in_shards(mill, endpoint, 2)
 
@@ -221,7 +223,7 @@ def test_a_shard_without_a_plan_says_what_it_needs(tmp_path: Path) -> None:
         plan_of(LocalStore(tmp_path), _RUN, 1)
 
 
-@pytest.mark.parametrize("text", [b"", b"{}", b'{"schema": 2}', b'{"schema": 1, "recipe": "", "pieces": [{}]}'])
+@pytest.mark.parametrize("text", [b"", b"{}", b'{"schema": 1}', b'{"schema": 2, "recipe": "", "slices": [{}]}'])
 def test_a_plan_that_cannot_be_read_is_named(tmp_path: Path, text: bytes) -> None:
     store = LocalStore(tmp_path)
     store.write(keys.shard_plan(_RUN, 1), text, content_type="application/json")
@@ -230,5 +232,5 @@ def test_a_plan_that_cannot_be_read_is_named(tmp_path: Path, text: bytes) -> Non
         plan_of(store, _RUN, 1)
 
 
-def test_a_shard_that_did_not_come_to_its_end_has_no_report(tmp_path: Path) -> None:
+def test_a_shard_that_did_not_finish_has_no_report(tmp_path: Path) -> None:
     assert report_of(LocalStore(tmp_path), _RUN, 1) is None

@@ -28,7 +28,7 @@ def test_a_preview_shows_every_field_that_would_change_and_what_it_costs_and_cha
     shown = _deploy("--dry-run")
 
     assert shown.exit_code == 0, shown.output
-    assert "there is no such service; nothing is changed" in shown.output
+    assert "there is no such service; nothing was changed" in shown.output
     assert "+ template.containers[0].resources.limits.nvidia.com/gpu: 1" in shown.output
     assert "src-" in shown.output
     assert "(to be built)" in shown.output

@@ -74,13 +74,13 @@ async def test_registering_and_deploying_again_changes_nothing(operator: Operato
     names = {f"{deployment.name}" for deployment in await client.read_deployments()}
     declared = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
     assert names == {deployment["name"] for deployment in declared}
-    assert "as it should be" in (await operator.registers()).stdout
+    assert "up to date" in (await operator.registers()).stdout
 
 
 async def test_the_check_says_what_differs_and_changes_nothing(operator: Operator, client: PrefectClient) -> None:
     before = await operator.registers("--check")
     assert before.returncode == 3
-    assert "work pool 'local-process': is not there" in before.stdout
+    assert "work pool 'local-process': missing" in before.stdout
     assert not await client.read_work_pools()
 
     assert (await operator.registers()).returncode == 0

@@ -114,7 +114,11 @@ _FAILURES: dict[str, tuple[Arrange, bool, str]] = {
         False,
         r"lightonocr-\d+-abc does not start: The user-provided container failed to start.*logs: https.*gcloud run rev",
     ),
-    "health never green": (_container(healthy=False), False, r"/health is not well within 1 s: .*503.*revision's logs"),
+    "health never green": (
+        _container(healthy=False),
+        False,
+        r"/health did not succeed within 1 s: .*503.*revision's logs",
+    ),
     "wrong model name": (_container(model="other/model"), False, r"it serves other/model; .* another _MODEL"),
     "random weights": (
         _container(reads=vllm.random_weights),
@@ -134,12 +138,12 @@ _FAILURES: dict[str, tuple[Arrange, bool, str]] = {
     "somebody invites everybody meanwhile": (
         _somebody_invites_everybody_meanwhile,
         False,
-        r"was open to everybody \(allUsers has roles/run\.invoker\); it was closed",
+        r"was public \(allUsers has roles/run\.invoker\); it is private again",
     ),
     "unauthenticated access possible": (
         _somebody_switches_the_check_off,
         False,
-        r"was open to everybody \(it answered 200 without a token\); it was closed",
+        r"was public \(it answered 200 without a token\); it is private again",
     ),
     "stale etag": (_somebody_deploys_too, False, r"somebody else changed it meanwhile .*then deploy again"),
     "operation that never ends": (_stuck, False, r"did not end within 1 s; see how .*gcloud run services describe"),
@@ -207,7 +211,7 @@ async def test_an_api_that_is_off_is_said_once_however_many_calls_it_fails(deplo
     said = await deployer.fail()
 
     assert said.count("run.googleapis.com is off") == 1
-    assert "1 thing is wrong" in said
+    assert "1 problem found" in said
 
 
 async def test_a_first_deployment_that_fails_publishes_nothing(deployer: Deployer) -> None:
@@ -215,7 +219,7 @@ async def test_a_first_deployment_that_fails_publishes_nothing(deployer: Deploye
 
     said = await deployer.fail()
 
-    assert "no revision served before, and none is published" in said
+    assert "no revision served before, and no URL is published" in said
     assert await service_url.published() == ""
 
 

@@ -104,7 +104,7 @@ async def test_one_goes_back_to_the_proven_revision_before(deployer: Deployer, m
     assert back.outcome is Outcome.ROLLED_BACK
     assert deployer.serving == back.revision == first.revision
     assert len(back.canaries) == 8
-    assert "no proven revision" in await deployer.fail(action=Action.ROLL_BACK)
+    assert "no earlier verified revision" in await deployer.fail(action=Action.ROLL_BACK)
 
 
 async def test_a_build_that_the_platform_failed_is_started_once_more(deployer: Deployer) -> None:
@@ -148,7 +148,7 @@ async def test_a_first_revision_that_did_not_pass_is_followed_by_a_better_one(
     record = await deployer.deploy()
 
     assert deployer.serving == record.revision
-    assert "no proven revision" in await deployer.fail(action=Action.ROLL_BACK)
+    assert "no earlier verified revision" in await deployer.fail(action=Action.ROLL_BACK)
 
 
 async def test_a_revision_that_started_but_did_not_pass_is_proven_again_not_made_anew(

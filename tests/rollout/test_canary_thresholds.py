@@ -8,7 +8,7 @@ import pytest
 
 from pagemill.config.service import ServiceSettings
 from pagemill.domain.pages.model import Recipe
-from pagemill.domain.service.canary import CanaryPage, CanaryResult, judge
+from pagemill.domain.service.canary import CanaryPage, CanaryResult, evaluate
 from pagemill.ocr.client import OpenAiRecognizer
 from tests.fakes.google_cloud import vllm
 from tests.fakes.google_cloud.readings import drawn_canaries
@@ -34,7 +34,7 @@ async def _results(pages: list[CanaryPage], server: Server) -> list[CanaryResult
             await client.probe()
             read = await asyncio.gather(*(client.read(page.png, max_tokens=4096) for page in pages))
     return [
-        judge(page, transcript, least_word_f1=_BOUND, longest_seconds=60.0)
+        evaluate(page, transcript, least_word_f1=_BOUND, longest_seconds=60.0)
         for page, transcript in zip(pages, read, strict=True)
     ]
 

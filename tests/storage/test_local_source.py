@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pagemill.domain.pages.model import Document, Refusal
+from pagemill.domain.pages.model import Document, RejectedEntry
 from pagemill.errors import DocumentUnreadable, StoreUnusable
 from pagemill.storage.local_source import ListedSource, LocalSource, names_objects
 
@@ -89,11 +89,11 @@ def test_a_wrong_line_of_a_list_is_named_and_costs_only_itself(folder: Path) -> 
     listing = folder / "list.txt"
     listing.write_text("b.pdf\nnot/here.pdf\n")
 
-    refusal = list(ListedSource(listing).documents())[1]
+    rejected = list(ListedSource(listing).documents())[1]
 
-    assert isinstance(refusal, Refusal)
-    assert refusal.key == "not/here.pdf"
-    assert refusal.reason.startswith("line 2 of ")
+    assert isinstance(rejected, RejectedEntry)
+    assert rejected.key == "not/here.pdf"
+    assert rejected.reason.startswith("line 2 of ")
 
 
 def test_a_document_outside_the_lists_folder_is_known_by_its_whole_path(folder: Path, tmp_path: Path) -> None:
@@ -116,12 +116,12 @@ def test_an_object_in_a_list_of_files_is_refused_with_a_hint(folder: Path) -> No
     listing = folder / "list.txt"
     listing.write_text("b.pdf\ngs://bucket/a.pdf\na\n")
 
-    first, refusal, last = ListedSource(listing).documents()
+    first, rejected, last = ListedSource(listing).documents()
 
     assert (first.key, last.key) == ("b.pdf", "a/C.PDF")
-    assert isinstance(refusal, Refusal)
-    assert refusal.reason.startswith("line 2 of ")
-    assert "gs://bucket/a.pdf is no local file; a list names either local files or gs:// objects" in refusal.reason
+    assert isinstance(rejected, RejectedEntry)
+    assert rejected.reason.startswith("line 2 of ")
+    assert "gs://bucket/a.pdf is no local file; a list names either local files or gs:// objects" in rejected.reason
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,13 @@
-"""The main use case: read the documents of a source, a page at a time, a bounded number in flight.
+"""The main use case: read the documents of a source, page by page, with a bounded number of pages in flight.
 
-documents.py   which documents, in what portions, finished how
-pages.py       one page: draw, ask, judge, save
-publishing.py  a document's results into what is shipped
-progress.py    the figures that somebody is looking at while it runs
+A run goes through these modules in one direction:
+
+run.py          the documents of a run, read in chunks of pages
+opening.py      list the source, skip finished documents, open the others
+pages.py        one page: render, wait for the gate and a slot, send, judge, save
+gate.py         whether pages may be sent at all: a circuit breaker
+outcomes.py     the result of a document
+publishing.py   the checkpoints of a document into its Markdown, JSONL and manifest
+checkpoints.py  one object for each finished page
+shards.py       a run whose pages are read by other runs
 """

@@ -1,4 +1,8 @@
-"""The gate before the endpoint: shut until it is ready, and shut for every page while it is in trouble."""
+"""The gate before the endpoint: a circuit breaker with slow start.
+
+Which way round: an open gate lets pages through (a circuit breaker would be called closed). A closed gate lets none
+through; only probes are sent. After a cold start one page is let through at once, then twice as many with each answer.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,8 @@ from dataclasses import dataclass
 
 import stamina
 
-from pagemill.errors import EndpointNeverAnswered, EndpointUnavailable, Transient
+from pagemill.batch.stop import RunStop
+from pagemill.errors import EndpointNeverAnswered, EndpointUnavailable, PagemillError, Transient
 from pagemill.ports import Recognizer
 
 
@@ -20,59 +25,63 @@ from pagemill.ports import Recognizer
 class Patience:
     """How long an endpoint may take, in seconds."""
 
-    wake_seconds: float = 900.0  # to get ready at first: image pull, model load, queueing for a GPU
-    silence_seconds: float = 1800.0  # in trouble, without having read a page in between
-    probe_seconds: float = 0.02  # between the first two probes, or a little more; each later pause is twice as long
-    longest_probe_seconds: float = 2.0
-    longest_pause_seconds: float = 30.0  # before the first probe, where pages fail although probes succeed
-    cold_seconds: float = 5.0  # an endpoint that was away so long has started anew
+    wake_seconds: float = 900.0  # until it is ready at first: image pull, model load, waiting for a GPU
+    silence_seconds: float = 1800.0  # of failures without a page read in between
+    probe_seconds: float = 0.02  # shortest pause between the first two probes; each later pause is twice as long
+    longest_probe_seconds: float = 2.0  # longest pause between two probes
+    longest_pause_seconds: float = 30.0  # before the first probe, if pages fail although probes succeed
+    cold_seconds: float = 5.0  # an endpoint that was away for longer has probably started anew
 
 
-class Shut(Transient):
-    """The gate shut while a page was waiting before it; nothing was sent."""
+class GateClosed(Transient):
+    """The gate closed while a page was waiting before it. Nothing was sent."""
 
 
 class EndpointGate:
     """Lets pages through to an endpoint that can read them.
 
-    A probe opens it: at first, and again after trouble. An endpoint that has just started gets one page, and with each
-    answer twice as many at a time, so that its autoscaler sees no burst. Without a page that wants through, nothing is
-    asked for.
+    A successful probe opens the gate, at first and after each failure. An endpoint that has just started gets one page
+    at once, then twice as many with each answer, so that its autoscaler sees no burst. Nothing is sent, not even a
+    probe, before a page wants through.
     """
 
-    def __init__(self, recognizer: Recognizer, *, patience: Patience, announce: Callable[[str], None]) -> None:
-        """Configure; nothing is sent before a page wants through.
+    def __init__(
+        self, recognizer: Recognizer, *, patience: Patience, stop: RunStop, announce: Callable[[str], None]
+    ) -> None:
+        """Configure; nothing is sent yet.
 
         Args:
             recognizer: The endpoint.
             patience: When to give up.
-            announce: Told what is being waited for.
+            stop: Set when the gate gives up; when it is set, the gate lets no page through.
+            announce: Called with a text that says what the run waits for.
         """
         self._recognizer = recognizer
         self._patience = patience
+        self._stop = stop
         self._announce = announce
         self._changed = asyncio.Event()
         self._opening: asyncio.Task[None] | None = None
         self._open = False
         self._openings = 0
-        self._stopped: Exception | None = None
         self._through = 0
         self._alone_wanted = 0
         self._width = math.inf  # pages through at once
         self._failures = 0  # in a row, without a page read in between
-        self._silent_since = 0.0
+        self._failing_since = 0.0
+        stop.on_stop(self._on_stop)
 
     @property
     def is_open(self) -> bool:
         """Whether pages may be sent."""
-        return self._open and not self._stopped
+        return self._open and not self._stop.reason
 
     async def ready(self) -> None:
-        """Return when the gate is open; the first to ask wakes the endpoint.
+        """Return when the gate is open. The first call wakes the endpoint.
 
         Raises:
-            EndpointNeverAnswered: It did not get ready in time.
-            PagemillError: What else the run was stopped by.
+            EndpointNeverAnswered: The endpoint did not get ready in time.
+            PagemillError: The run was stopped for another reason.
         """
         if self._opening is None:
             self._opening = asyncio.create_task(self._wake())
@@ -80,21 +89,21 @@ class EndpointGate:
 
     @contextlib.asynccontextmanager
     async def passage(self, *, alone: bool = False) -> AsyncIterator[None]:
-        """Let one page through. EndpointUnavailable, raised inside, shuts the gate for all.
+        """Let one page through. EndpointUnavailable, raised inside, closes the gate for all pages.
 
         Args:
-            alone: Let no other page be through meanwhile, so that whatever happens is this page's doing.
+            alone: Let no other page through at the same time, so that a failure can only be caused by this page.
 
         Raises:
-            Shut: The gate shut in the meantime; wait until it is `ready` and come again.
+            GateClosed: The gate closed in the meantime; wait for `ready` and try again.
         """
         await self._enter(alone=alone)
         opening = self._openings
         try:
             yield
         except EndpointUnavailable as trouble:
-            if opening == self._openings:  # older news than the last probe's is no news
-                self._shut(trouble)
+            if opening == self._openings:  # ignore failures that began before the last successful probe
+                self._close(trouble)
             raise
         else:
             self._answered()
@@ -103,9 +112,8 @@ class EndpointGate:
             self._alone_wanted -= alone
             self._notify()
 
-    def stop(self, error: Exception) -> None:
-        """Let nobody through any more: whoever waits gets `error`."""
-        self._stopped = self._stopped or error
+    def _on_stop(self) -> None:
+        """Let no page through any more: each page that waits gets the run's reason."""
         if self._opening:
             self._opening.cancel()
         self._notify()
@@ -127,7 +135,7 @@ class EndpointGate:
                 self._alone_wanted -= alone
                 self._notify()
         if not entered:
-            raise Shut("the endpoint is in trouble")
+            raise GateClosed("the endpoint is failing")
         self._through += 1
 
     def _has_room(self, *, alone: bool) -> bool:
@@ -137,11 +145,11 @@ class EndpointGate:
         self._failures = 0
         self._width *= 2
 
-    def _shut(self, trouble: EndpointUnavailable) -> None:
+    def _close(self, trouble: EndpointUnavailable) -> None:
         if not self.is_open:
             return
         if not self._failures:
-            self._silent_since = time.monotonic()
+            self._failing_since = time.monotonic()
         self._open = False
         self._failures += 1
         self._opening = asyncio.create_task(self._reopen(trouble))
@@ -152,9 +160,9 @@ class EndpointGate:
         await self._open_within(patience, f"did not get ready within {patience:g} s")
 
     async def _reopen(self, trouble: EndpointUnavailable) -> None:
-        self._announce(f"the endpoint is in trouble: {trouble}")
+        self._announce(f"the endpoint is failing: {trouble}")
         failing = f"read no page for {self._patience.silence_seconds:g} s"
-        left = self._silent_since + self._patience.silence_seconds - time.monotonic()
+        left = self._failing_since + self._patience.silence_seconds - time.monotonic()
         pause = self._backoff() if trouble.retry_after_seconds is None else trouble.retry_after_seconds
         await asyncio.sleep(min(pause, max(left, 0.0)))
         if pause < left:
@@ -163,7 +171,7 @@ class EndpointGate:
             self._give_up(failing, trouble)
 
     def _backoff(self) -> float:
-        """None after one failure: the probe says how things are. After several, it has shown that it does not know."""
+        """Seconds before the first probe. 0 after one failure; after several, successful probes have proven nothing."""
         longest = min(
             self._patience.probe_seconds * 2.0 ** min(self._failures, 30), self._patience.longest_pause_seconds
         )
@@ -175,8 +183,13 @@ class EndpointGate:
             await self._probe(seconds)
         except EndpointUnavailable as last:
             self._give_up(failing, last)
-        except Exception as error:  # noqa: BLE001 -- whoever waits gets it; lost in this task, they would wait for ever
-            self.stop(error)
+        except PagemillError as error:
+            self._stop.now(error)
+        except Exception as error:  # noqa: BLE001 -- lost in this task, it would leave all pages waiting for ever
+            what = f"{type(error).__name__}: {error}"
+            self._stop.now(
+                PagemillError(f"an unforeseen error while the endpoint was probed: {what}; please report it")
+            )
         else:
             self._width = 1.0 if time.monotonic() - started > self._patience.cold_seconds else math.inf
             self._open = True
@@ -186,7 +199,7 @@ class EndpointGate:
 
     def _give_up(self, failing: str, last: EndpointUnavailable) -> None:
         reason = f"the endpoint {failing}: {last}"
-        self.stop(EndpointNeverAnswered(f"{reason}; see that it runs, then run again: finished pages are kept"))
+        self._stop.now(EndpointNeverAnswered(f"{reason}; check that it runs, then run again: finished pages are kept"))
 
     async def _probe(self, seconds: float) -> None:
         patience, deadline = self._patience, time.monotonic() + seconds
@@ -211,13 +224,13 @@ class EndpointGate:
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         while True:
-            if self._stopped:
-                raise self._stopped
+            if self._stop.reason:
+                raise self._stop.reason
             if condition():
                 return
             await self._changed.wait()
 
     def _notify(self) -> None:
-        """Let everybody who waits look again."""
+        """Wake all waiting pages, so that they check their condition again."""
         self._changed.set()
         self._changed = asyncio.Event()

@@ -1,4 +1,4 @@
-"""What a document came to, in the figures of its run."""
+"""The result of a document for the summary of its run, and who publishes the document."""
 
 from __future__ import annotations
 
@@ -7,71 +7,114 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from pagemill.batch import publishing
-from pagemill.domain.pages.manifest import Receipt, Tally
-from pagemill.domain.pages.model import PageResult, Recipe, Status
-from pagemill.domain.pages.sharding import Work
+from pagemill.batch.checkpoints import Checkpoints
+from pagemill.batch.records import write_failures
+from pagemill.domain.pages.manifest import PriorManifest, Tally
+from pagemill.domain.pages.model import PageResult, Status
+from pagemill.domain.pages.planning import PendingDocument
+from pagemill.domain.pages.sharding import ShardPlan
 from pagemill.domain.pages.summary import DocumentOutcome
-from pagemill.ports import ObjectStore
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A document's outcome, and the pages in it whose results are from before the run."""
+    """A document's outcome, and the number of its pages whose results are older than the run, by status."""
 
     outcome: DocumentOutcome
     reused: Counter[Status]
 
 
-def settled(document_key: str, receipt: Receipt, selected: tuple[int, ...]) -> Finished:
-    """The outcome of a document that an earlier run left nothing to do for."""
-    statuses = receipt.counts(selected)
+def already_finished(document_key: str, prior: PriorManifest, selected: tuple[int, ...]) -> Finished:
+    """The outcome of a document of which an earlier run has read all selected pages."""
+    statuses = prior.counts(selected)
     return Finished(DocumentOutcome(document_key, len(selected), statuses, reused=statuses.total()), statuses)
 
 
-def published(
-    destination: ObjectStore,
-    recipe: Recipe,
-    work: Work,
-    failed: Mapping[int, PageResult],
-    *,
-    usd_per_page_second: float,
-) -> Finished:
-    """Publish a document all of whose pages have been read, with those of earlier runs; blocks.
-
-    Raises:
-        StoreUnusable: The destination cannot be read or written.
-    """
-    try:
-        tally = publishing.publish(
-            destination,
-            work.document,
-            recipe,
-            page_count=work.page_count,
-            numbers=work.done.union(work.selected),
-            failed=failed,
-            usd_per_page_second=usd_per_page_second,
-        )
-    except publishing.Contended as error:
-        finished = _finished(work, error.tally)
-        return replace(finished, outcome=replace(finished.outcome, error=str(error)))
-    return _finished(work, tally)
+def unreadable(document_key: str, reason: str) -> Finished:
+    """The outcome of a document that cannot be opened."""
+    return Finished(DocumentOutcome(document_key, 0, {}, error=reason), Counter())
 
 
-def unpublished(destination: ObjectStore, recipe: Recipe, work: Work, failed: Mapping[int, PageResult]) -> Finished:
-    """The outcome of pages that somebody else is going to publish; blocks.
-
-    Raises:
-        StoreUnusable: The destination cannot be read.
-    """
-    return _finished(work, publishing.tallied(destination, work.document, recipe, work.selected, failed))
+def nothing_selected(document_key: str) -> Finished:
+    """The outcome of a document that has none of the selected pages."""
+    return Finished(DocumentOutcome(document_key, 0, {}), Counter())
 
 
-def _finished(work: Work, tally: Tally) -> Finished:
-    selected = frozenset(work.selected)
+class DocumentPublisher:
+    """Publishes each document when all its pages are read. Every method blocks: call them from a thread."""
+
+    def __init__(self, checkpoints: Checkpoints, *, usd_per_page_second: float) -> None:
+        """Configure.
+
+        Args:
+            checkpoints: The pages' results, and the destination.
+            usd_per_page_second: Price of one page in flight for one second, in USD.
+        """
+        self.checkpoints = checkpoints
+        self.destination = checkpoints.destination
+        self.recipe = checkpoints.recipe
+        self._usd_per_page_second = usd_per_page_second
+
+    def finish(self, pending: PendingDocument, failed: Mapping[int, PageResult]) -> Finished:
+        """Publish a document whose selected pages are all read, together with the pages of earlier runs.
+
+        Raises:
+            StoreUnusable: The destination cannot be read or written.
+        """
+        try:
+            tally = publishing.publish(
+                self.checkpoints,
+                pending.document,
+                page_count=pending.page_count,
+                numbers=pending.done.union(pending.selected),
+                failed=failed,
+                usd_per_page_second=self._usd_per_page_second,
+            )
+        except publishing.Contended as error:
+            finished = _finished(pending, error.tally)
+            return replace(finished, outcome=replace(finished.outcome, error=str(error)))
+        return _finished(pending, tally)
+
+    def close(self, run_id: str) -> None:
+        """Write what other runs need to publish the documents that this one did not. Here: nothing."""
+
+
+class SlicePublisher(DocumentPublisher):
+    """The publisher of a shard: documents that several shards read are published by the run that started them."""
+
+    def __init__(self, checkpoints: Checkpoints, *, usd_per_page_second: float, plan: ShardPlan) -> None:
+        """Configure; the plan says which documents the shard reads as a whole."""
+        super().__init__(checkpoints, usd_per_page_second=usd_per_page_second)
+        self._plan = plan
+        self._failed: dict[str, Mapping[int, PageResult]] = {}
+
+    def finish(self, pending: PendingDocument, failed: Mapping[int, PageResult]) -> Finished:
+        """Publish a whole document; of a slice, keep the failed pages and sum over all.
+
+        Raises:
+            StoreUnusable: The destination cannot be read or written.
+        """
+        document = pending.document
+        if self._plan.slices[document.key].whole:
+            return super().finish(pending, failed)
+        self._failed[document.key] = failed
+        return _finished(pending, publishing.tallied(self.checkpoints.results(document, pending.selected, failed)))
+
+    def close(self, run_id: str) -> None:
+        """Write the failed pages of slices, which have no checkpoints.
+
+        Raises:
+            StoreUnusable: The destination cannot be written.
+        """
+        write_failures(self.destination, run_id, self._failed)
+
+
+def _finished(pending: PendingDocument, tally: Tally) -> Finished:
+    selected = frozenset(pending.selected)
     pages = {status: selected.intersection(numbers) for status, numbers in tally.pages.items()}
-    reused = Counter({status: len(numbers & work.done) for status, numbers in pages.items()})
+    reused = Counter({status: len(numbers & pending.done) for status, numbers in pages.items()})
     statuses = {status: len(numbers) for status, numbers in pages.items()}
     outcome = DocumentOutcome(
-        work.document.key, len(selected), statuses, reused=reused.total(), failures=tally.failures
+        pending.document.key, len(selected), statuses, reused=reused.total(), failures=tally.failures
     )
     return Finished(outcome, reused)

@@ -1,4 +1,4 @@
-"""One page: draw it, ask the model, judge the answer, save the result."""
+"""One page: render it, send it to the model, judge the answer, save the result."""
 
 from __future__ import annotations
 
@@ -10,40 +10,42 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pagemill.batch.gate import EndpointGate, Shut
+from pagemill.batch.checkpoints import Checkpoints
+from pagemill.batch.gate import EndpointGate, GateClosed
 from pagemill.batch.progress import Progress
-from pagemill.domain.pages import assembly, keys
-from pagemill.domain.pages.model import Document, PageResult, Recipe, Rendering, Status, Transcript
+from pagemill.batch.stop import RunStop
+from pagemill.domain.pages.model import Document, PageResult, Rendering, Status, Transcript
 from pagemill.domain.pages.quality import objections
+from pagemill.domain.wording import counted
 from pagemill.errors import (
     EndpointNeverAnswered,
     EndpointUnavailable,
     PagemillError,
     PageUnreadable,
-    PreconditionFailed,
     RequestRejected,
     StoreUnusable,
     UsageError,
 )
-from pagemill.ports import ABSENT, ObjectStore, Rasterizer, Recognizer, SlotPool
+from pagemill.ports import Rasterizer, Recognizer, SlotPool
 
-_SUSPECTED_AFTER = 3  # failures that the page may be the cause of; then it is sent while no other page is in flight
-_CONDEMNED_AFTER = 5  # such failures, if the endpoint then reads something else
-_MOST_DOUBTS = 2  # one failure on something else may be chance
-_MOST_ANSWERS = 2  # the second only if the first will not do
+_SUSPECT_AFTER = 3  # failures that the page may have caused; from then on it is sent alone
+_GIVE_UP_AFTER = 5  # such failures, if the endpoint then reads another image
+_EXCUSED_AFTER = 2  # failures on the other image in a row; one may be chance
+_STOPPING = (EndpointNeverAnswered, StoreUnusable, UsageError)  # errors that no page can be read after
+_MOST_ANSWERS = 2  # a second answer is asked for only if the first has a defect
 
 
 @dataclass(frozen=True, slots=True)
 class PageLimits:
-    """How far drawing may run ahead of sending, and how patiently a page is asked for."""
+    """How far rendering may run ahead of sending, and the model's window."""
 
-    drawing: int = 4  # pages at the render workers, the next ones included
-    drawn_bytes: int = 64 * 2**20  # images held at once; exceeded by `drawing` images at most
-    context_tokens: int = 8192  # the model's window, image included
+    rendering: int = 4  # pages that the render workers have, including those that wait for a worker
+    image_bytes: int = 64 * 2**20  # images in memory at once; may be exceeded by `rendering` images
+    context_tokens: int = 8192  # the model's window, including the image
 
 
 class PageReader:
-    """Reads pages for all documents of a run: they share the render workers, the slots and the endpoint."""
+    """Reads the pages of all documents of a run. They share the render workers, the slots and the endpoint."""
 
     def __init__(
         self,
@@ -52,46 +54,41 @@ class PageReader:
         recognizer: Recognizer,
         gate: EndpointGate,
         slots: SlotPool,
-        destination: ObjectStore,
-        recipe: Recipe,
+        checkpoints: Checkpoints,
         progress: Progress,
+        stop: RunStop,
         limits: PageLimits,
     ) -> None:
         self._rasterizer = rasterizer
         self._recognizer = recognizer
         self._gate = gate
         self._slots = slots
-        self._destination = destination
-        self._recipe = recipe
+        self._checkpoints = checkpoints
         self._progress = progress
+        self._stop = stop
         self._limits = limits
-        self._drawing = asyncio.Semaphore(limits.drawing)
-        self._drawn = _ByteBudget(limits.drawn_bytes)
-        self.stopped_by: PagemillError | None = None  # set once nothing more can be read
+        self._rendering = asyncio.Semaphore(limits.rendering)
+        self._images = _ByteBudget(limits.image_bytes)
 
     async def read(self, document: Document, path: Path, number: int) -> PageResult | None:
         """Read one page and save its result; None if the run stopped before the page had one.
 
-        Whatever happens to a page becomes its result; what happens to the endpoint or the destination as a whole stops
-        the run, and `stopped_by` says why.
+        An error of the page becomes its result. An error of the endpoint or of the destination stops the run.
         """
         try:
             result = await self._read(document, path, number)
-        except (EndpointNeverAnswered, StoreUnusable, UsageError) as error:
-            self.stop(error)
+        except PagemillError as error:
+            if error is not self._stop.reason and not isinstance(error, _STOPPING):
+                raise
+            self._stop.now(error)
             return None
         if result:
             self._progress.statuses[result.status] += 1
         return result
 
-    def stop(self, error: PagemillError) -> None:
-        """Begin nothing more; what is in flight ends in its own time. The first reason counts."""
-        self.stopped_by = self.stopped_by or error
-        self._gate.stop(error)
-
     async def _read(self, document: Document, path: Path, number: int) -> PageResult | None:
         try:
-            rendering = await self._draw(path, number)
+            rendering = await self._render(path, number)
         except PageUnreadable as error:
             return PageResult(number, Status.FAILED, objections=(str(error),))
         if rendering is None:
@@ -100,78 +97,80 @@ class PageReader:
             result = _without_model(rendering)
             await self._save(document, result)
             return result
-        with self._drawn.holding(len(rendering.png)):
-            return await self._transcribe(document, _Page(number, rendering.png, self._recipe.max_tokens))
+        with self._images.holding(len(rendering.png)):
+            return await self._transcribe(
+                document, _PageAttempts(number, rendering.png, self._checkpoints.recipe.max_tokens)
+            )
 
-    async def _draw(self, path: Path, number: int) -> Rendering | None:
-        async with self._drawing:
-            await self._drawn.room()
-            return None if self.stopped_by else await self._rasterizer.render(path, number)
+    async def _render(self, path: Path, number: int) -> Rendering | None:
+        async with self._rendering:
+            await self._images.room()
+            return None if self._stop.reason else await self._rasterizer.render(path, number)
 
-    async def _transcribe(self, document: Document, page: _Page) -> PageResult | None:
-        """Have the page read, through all troubles of the endpoint that are not the page's own doing."""
-        while not self.stopped_by:
+    async def _transcribe(self, document: Document, page: _PageAttempts) -> PageResult | None:
+        """Send the page until it has a result. Failures of the endpoint that the page did not cause are waited out."""
+        while not self._stop.reason:
             await self._gate.ready()
             async with self._slots.slot():
                 if not self._gate.is_open:
                     continue
                 try:
                     return await self._in_flight(document, page)
-                except Shut:
+                except GateClosed:
                     continue
                 except EndpointUnavailable as trouble:
-                    page.blame(trouble)
+                    page.count_failure(trouble)
         return None
 
-    async def _in_flight(self, document: Document, page: _Page) -> PageResult:
+    async def _in_flight(self, document: Document, page: _PageAttempts) -> PageResult:
         self._progress.in_flight += 1
         try:
-            result = await self._converse(page)
+            result = await self._ask(page)
             await self._save(document, result)
             return result
         finally:
             self._progress.in_flight -= 1
 
-    async def _converse(self, page: _Page) -> PageResult:
-        """Ask; ask once more if there is anything wrong with the answer.
+    async def _ask(self, page: _PageAttempts) -> PageResult:
+        """Ask the model, and once more if the answer has a defect.
 
         Raises:
             EndpointUnavailable: There was no answer.
-            Shut: Other pages' troubles came first.
+            GateClosed: The endpoint failed on another page before this one was sent.
         """
         while page.answers < _MOST_ANSWERS:
-            async with self._gate.passage(alone=page.suspected):
-                if page.exhausted:
-                    return await self._confront(page)
+            async with self._gate.passage(alone=page.suspect):
+                if page.to_be_given_up:
+                    return await self._verify_endpoint(page)
                 try:
-                    transcript = await self._ask(page)
+                    transcript = await self._send(page)
                 except RequestRejected as error:
                     page.objections.append(str(error))
                     return page.result(Status.FAILED)
-            wrong = objections(transcript)
-            if not wrong:
+            defects = objections(transcript)
+            if not defects:
                 return page.result(Status.OK, transcript.markdown)
-            page.objections += wrong
+            page.objections += defects
             page.max_tokens = self._most_tokens(transcript)
         return page.result(Status.FAILED)
 
-    async def _confront(self, page: _Page) -> PageResult:
-        """Have something else read: an endpoint that does that fails on the page for a reason of the page's own."""
+    async def _verify_endpoint(self, page: _PageAttempts) -> PageResult:
+        """Send another image. If the endpoint answers, it works, and the page itself is the cause of its failures."""
         try:
             await self._recognizer.prove()
         except RequestRejected:
-            pass  # it has an opinion: it works
+            pass  # a 4xx answer still proves that the engine works
         except EndpointUnavailable as trouble:
-            page.doubt()
+            page.excuse()
             raise EndpointUnavailable(str(trouble), retry_after_seconds=trouble.retry_after_seconds) from trouble
         return page.result(Status.FAILED)
 
     def _most_tokens(self, transcript: Transcript) -> int:
-        """What the context leaves beside the image; an endpoint that does not count tokens gets no more than before."""
+        """The tokens that the context has left beside the image; unchanged if the endpoint counts no tokens."""
         left = self._limits.context_tokens - transcript.prompt_tokens if transcript.prompt_tokens else 0
-        return max(left, self._recipe.max_tokens)
+        return max(left, self._checkpoints.recipe.max_tokens)
 
-    async def _ask(self, page: _Page) -> Transcript:
+    async def _send(self, page: _PageAttempts) -> Transcript:
         page.sends += 1
         self._progress.sent()
         try:
@@ -184,19 +183,11 @@ class PageReader:
         return transcript
 
     async def _save(self, document: Document, result: PageResult) -> None:
-        """Write the checkpoint. Failed pages have none: the next run tries them again."""
-        if result.status is Status.FAILED:
-            return
-        key = keys.checkpoint(document, self._recipe, result.number)
-        body = assembly.to_json(result).encode()
-        with contextlib.suppress(PreconditionFailed):  # somebody else read the page first, and that result counts
-            await asyncio.to_thread(
-                self._destination.write, key, body, content_type="application/json", if_version=ABSENT
-            )
+        await asyncio.to_thread(self._checkpoints.write, document, result)
 
 
-class _Page:
-    """A page that is being asked for: what it took so far, and what can be held against it."""
+class _PageAttempts:
+    """A page that is sent: its attempts so far, and the failures that it may have caused."""
 
     def __init__(self, number: int, image: bytes, max_tokens: int) -> None:
         self.number = number
@@ -207,37 +198,37 @@ class _Page:
         self.prompt_tokens = 0
         self.completion_tokens = 0
         self.objections: list[str] = []
-        self._blamed = 0
-        self._doubts = 0
+        self._suspicious_failures = 0
+        self._excuses = 0
         self._troubles: Counter[str] = Counter()
         self._started = time.monotonic()
 
     @property
-    def suspected(self) -> bool:
-        """Whether it is to be sent alone: all pages in flight when the endpoint fails are blamed at first."""
-        return self._blamed >= _SUSPECTED_AFTER
+    def suspect(self) -> bool:
+        """Whether to send it alone. Before, a failure counts for every page that is in flight at that moment."""
+        return self._suspicious_failures >= _SUSPECT_AFTER
 
     @property
-    def exhausted(self) -> bool:
-        """Whether it is not to be sent again, unless the endpoint turns out to read nothing else either."""
-        return self._blamed >= _CONDEMNED_AFTER
+    def to_be_given_up(self) -> bool:
+        """Whether to give it up, provided that the endpoint reads another image."""
+        return self._suspicious_failures >= _GIVE_UP_AFTER
 
-    def blame(self, trouble: EndpointUnavailable) -> None:
-        """Note what the endpoint did when it had the page, where that may be the page's doing."""
+    def count_failure(self, trouble: EndpointUnavailable) -> None:
+        """Count a failure of the endpoint that the page may have caused."""
         if trouble.page_may_be_the_cause:
-            self._blamed += 1
+            self._suspicious_failures += 1
             self._troubles[str(trouble)] += 1
 
-    def doubt(self) -> None:
-        """Note that the endpoint failed on something else as well; the second time in a row takes one blame back."""
-        self._doubts += 1
-        if self._doubts == _MOST_DOUBTS:
-            self._blamed, self._doubts = self._blamed - 1, 0
+    def excuse(self) -> None:
+        """Note that the endpoint failed on another image, too. The second time, one failure is no longer counted."""
+        self._excuses += 1
+        if self._excuses == _EXCUSED_AFTER:
+            self._suspicious_failures, self._excuses = self._suspicious_failures - 1, 0
 
     def result(self, status: Status, markdown: str = "") -> PageResult:
-        """What became of it; troubles that it survived are not worth telling."""
+        """The page's result. Failures of the endpoint are part of it only if the page failed."""
         if status is Status.FAILED:
-            self.objections += [f"{trouble} ({times} times)" for trouble, times in self._troubles.items()]
+            self.objections += [f"{trouble} ({counted(times, 'time')})" for trouble, times in self._troubles.items()]
         return PageResult(
             self.number,
             status,
@@ -251,7 +242,7 @@ class _Page:
 
 
 class _ByteBudget:
-    """Bounds the bytes of images held."""
+    """Bounds the bytes of the images in memory."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit

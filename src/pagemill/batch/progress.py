@@ -1,4 +1,4 @@
-"""The figures of a run, for whoever is looking: a progress bar, an artifact, the summary."""
+"""The counters of a run, for a progress bar, an artifact and the summary."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pagemill.errors import PagemillError
 
 @dataclass(slots=True)
 class Progress:
-    """Changes on the event loop only; read it from there, whenever and as often as you like."""
+    """Changes on the event loop only. Code on the same loop may read it at any time."""
 
     started: float = field(default_factory=time.monotonic)
     activity: str = "starting"
@@ -32,27 +32,27 @@ class Progress:
 
     @property
     def pages_done(self) -> int:
-        """Pages with a result, earlier runs' included."""
+        """Pages with a result, of this run or an earlier one."""
         return sum(self.statuses.values())
 
     @property
     def failures(self) -> int:
-        """Failed pages, and documents that could not be read at all."""
+        """Failed pages, and documents that could not be opened."""
         return self.statuses[Status.FAILED] + sum(bool(outcome.error) for outcome in self.outcomes)
 
     @property
     def seconds(self) -> float:
-        """Since the run began."""
+        """Seconds since the run began."""
         return time.monotonic() - self.started
 
     @property
     def pages_per_second(self) -> float:
-        """Pages this run read itself, over its whole time."""
+        """Pages that this run read itself, divided by its whole time."""
         return (self.pages_done - self.reused) / max(self.seconds, 1e-9)
 
     @property
     def seconds_left(self) -> float | None:
-        """Until the planned pages are done at this run's speed; None while that says nothing."""
+        """Seconds until the planned pages are done at this run's speed; None while it cannot be estimated."""
         pages_left = self.pages_planned - self.pages_done
         if not self.listed or self.pages_done == self.reused:
             return None
@@ -60,7 +60,7 @@ class Progress:
 
     @property
     def busy_seconds(self) -> float:
-        """From the first page sent to the last answer: what a GPU is paid for."""
+        """Seconds from the first page sent to the last answer: the time for which a GPU is billed."""
         if self.first_sent is None or self.last_answer is None:
             return 0.0
         return self.last_answer - self.first_sent
@@ -68,7 +68,7 @@ class Progress:
     def summary(
         self, run_id: str, *, destination: str, usd_per_second: float, stopped_by: PagemillError | None
     ) -> RunSummary:
-        """The figures as they are now, as a run's account."""
+        """The summary of the run from the counters as they are now."""
         return RunSummary(
             run_id=run_id,
             documents=self.documents,
@@ -80,32 +80,38 @@ class Progress:
             destination=destination,
             outcomes=tuple(sorted(self.outcomes, key=lambda outcome: outcome.key)),
             stopped_by=stopped_by,
-            first_sent_at=_on_the_clock(self.first_sent),
-            last_answer_at=_on_the_clock(self.last_answer),
+            first_sent_at=_time_of_day(self.first_sent),
+            last_answer_at=_time_of_day(self.last_answer),
         )
 
     def begin(self) -> None:
-        """Start the clock: what came before was not reading."""
+        """Start the clock. The time before it does not count as reading."""
         self.started = time.monotonic()
         self.announce("listing documents")
 
     def announce(self, activity: str) -> None:
-        """Say what the run is doing or waiting for."""
+        """Set what the run is doing or waiting for."""
         self.activity = activity
 
+    def add(self, outcome: DocumentOutcome, reused: Counter[Status]) -> None:
+        """Add a finished document. `reused`: its pages with a result of an earlier run, by status."""
+        self.outcomes.append(outcome)
+        self.statuses += reused
+        self.reused += reused.total()
+
     def sent(self) -> None:
-        """Note that a request leaves."""
+        """Count a request that is sent."""
         self.requests += 1
         if self.first_sent is None:
             self.first_sent = time.monotonic()
 
     def answered(self) -> None:
-        """Note that a request ended, well or badly."""
+        """Note the time of an answer or of a failed request."""
         self.last_answer = time.monotonic()
 
 
-def _on_the_clock(moment: float | None) -> dt.datetime | None:
-    """When something was by the clock on the wall that `time.monotonic` was at."""
+def _time_of_day(moment: float | None) -> dt.datetime | None:
+    """A reading of `time.monotonic` as a time of day, UTC."""
     if moment is None:
         return None
     return dt.datetime.now(dt.UTC) - dt.timedelta(seconds=time.monotonic() - moment)

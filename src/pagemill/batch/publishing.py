@@ -1,149 +1,107 @@
-"""A document's checkpoints into what is shipped: Markdown, JSONL and, last, the manifest."""
+"""A document's checkpoints into the published objects: Markdown, JSONL and, last, the manifest."""
 
 from __future__ import annotations
 
 import contextlib
 import datetime as dt
 import itertools
-import json
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import IO
 
+from pagemill.batch.checkpoints import Checkpoints
 from pagemill.domain.pages import assembly, keys
-from pagemill.domain.pages.manifest import Manifest, Receipt, Tally, read_receipt
-from pagemill.domain.pages.model import Document, PageResult, Recipe, Status
-from pagemill.domain.pages.planning import chunks
-from pagemill.domain.pages.summary import RunSummary
+from pagemill.domain.pages.manifest import Manifest, PriorManifest, Tally, read_prior_manifest
+from pagemill.domain.pages.model import Document, PageResult, Recipe
 from pagemill.errors import PreconditionFailed
 from pagemill.ports import ABSENT, ObjectStore
 
 _ALL = 3  # objects of a published document
-_ROUNDS = 5  # tries to publish a document that other runs are publishing as well
-_MOST_ROUNDS = 50  # with a text of ours left behind; only a store that contradicts itself gets here
-_READERS = 8
-_READ_AHEAD = 64  # checkpoints held at once
-_IN_MEMORY_BYTES = 2**20  # longer texts are put together on disk
+_ROUNDS = 5  # tries to publish a document that other runs publish at the same time
+_MOST_ROUNDS = 50  # after one of our texts was written; reached only if the store contradicts itself
+_READERS = 3
+_IN_MEMORY_BYTES = 2**20  # longer texts are assembled on disk
 
 
 class Contended(PreconditionFailed):
     """Another run keeps writing the same document."""
 
     def __init__(self, tally: Tally) -> None:
-        """Keep what this run's pages came to: they have their results all the same."""
+        """Keep the sums over this run's pages: their results exist all the same."""
         super().__init__("another run keeps writing this document; run again")
         self.tally = tally
 
 
-def receipt_of(destination: ObjectStore, document_key: str) -> Receipt | None:
-    """What an earlier run's manifest says of a document; blocks."""
+def prior_manifest(destination: ObjectStore, document_key: str) -> PriorManifest | None:
+    """Read the manifest of an earlier run; None where there is none that counts; blocks."""
     stored = destination.read(keys.manifest(document_key))
-    return read_receipt(stored.data) if stored else None
-
-
-def checkpointed_pages(destination: ObjectStore, document: Document, recipe: Recipe) -> frozenset[int]:
-    """The pages that already have a result under this recipe: one listing, however many there are; blocks."""
-    numbers = map(keys.checkpoint_number, destination.keys(keys.checkpoints(document, recipe)))
-    return frozenset(number for number in numbers if number is not None)
+    return read_prior_manifest(stored.data) if stored else None
 
 
 def publish(
-    destination: ObjectStore,
+    checkpoints: Checkpoints,
     document: Document,
-    recipe: Recipe,
     *,
     page_count: int,
     numbers: Iterable[int],
     failed: Mapping[int, PageResult],
     usd_per_page_second: float,
 ) -> Tally:
-    """Write `document.md`, `pages.jsonl` and `manifest.json`, all three or in the end those of another run; blocks.
+    """Write `document.md`, `pages.jsonl` and `manifest.json`; all three are in the end of the same run; blocks.
 
-    Texts go page by page from the checkpoints through a temporary file: a document of any length costs the same memory.
+    The texts go page by page from the checkpoints into a temporary file: memory does not grow with the document.
 
-    Each object is written only over the version that was there before the texts were put together, else everything
-    begins again. So the last to write `document.md` gets the other two written as well, and nobody after it: provided
-    that it goes on until it has, and gives up only where its `document.md` was not taken.
+    Each object is written only over the version that was there before the texts were assembled; otherwise everything
+    begins again. So the last run that writes `document.md` also writes the other two. For this, a run whose
+    `document.md` was written must go on until the other two are; it may give up only while its `document.md` was not.
 
     Args:
-        destination: Where the checkpoints are, and the results go.
+        checkpoints: The pages' results, and the destination.
         document: The document.
-        recipe: What it was read with.
         page_count: Pages of the PDF.
-        numbers: The pages to ship: those with a checkpoint, and the failed ones.
+        numbers: The pages to publish: those with a checkpoint, and the failed ones.
         failed: Results of the pages that have no checkpoint.
-        usd_per_page_second: Price of a page in flight for a second.
+        usd_per_page_second: Price of one page in flight for one second, in USD.
 
     Raises:
-        Contended: Other runs were quicker, time and again.
+        Contended: Other runs were faster in every round.
         StoreUnusable: The destination cannot be read or written.
     """
+    destination, recipe = checkpoints.destination, checkpoints.recipe
     wanted = frozenset(numbers)
-    left_something = False  # a text of ours, which may lie beside what is another run's
+    text_written = False  # one of our texts may lie beside an object of another run
     for tries in itertools.count(1):
-        there = _Published.by_anyone(destination, document.key)
-        with _assembled(_results(destination, document, recipe, sorted(wanted), failed)) as texts:
-            if there.settles(document, recipe, wanted) and not left_something:
+        current = _Published.read(destination, document.key)
+        with _assembled(checkpoints.results(document, sorted(wanted), failed)) as texts:
+            if current.covers(document, recipe, wanted) and not text_written:
                 break
             cost = texts.tally.page_seconds * usd_per_page_second
             manifest = Manifest(document, recipe, page_count, texts.tally, cost, dt.datetime.now(dt.UTC))
-            written = _replace(destination, there, texts, manifest)
+            written = _replace(destination, current, texts, manifest)
         if written == _ALL:
             break
         if tries >= (_MOST_ROUNDS if written else _ROUNDS):
             raise Contended(texts.tally)
-        left_something = left_something or written > 0
-        wanted |= checkpointed_pages(destination, document, recipe)
+        text_written = text_written or written > 0
+        wanted |= checkpoints.pages(document)
     return texts.tally
 
 
-def tallied(
-    destination: ObjectStore,
-    document: Document,
-    recipe: Recipe,
-    numbers: Sequence[int],
-    failed: Mapping[int, PageResult],
-) -> Tally:
-    """Add up results as `publish` does, and write nothing; blocks.
-
-    Raises:
-        StoreUnusable: The destination cannot be read.
-    """
+def tallied(results: Iterable[PageResult]) -> Tally:
+    """Sum over page results without publishing them."""
     tally = Tally()
-    for result in _results(destination, document, recipe, numbers, failed):
+    for result in results:
         tally.add(result)
     return tally
 
 
 def write_manifest(destination: ObjectStore, manifest: Manifest) -> None:
-    """Write the manifest of a document that has no texts; blocks."""
+    """Write the manifest of a document that could not be read and so has no texts; blocks."""
     version = destination.version(keys.manifest(manifest.document.key))
-    with contextlib.suppress(PreconditionFailed):  # another run knows more by now, and what it says counts
+    with contextlib.suppress(PreconditionFailed):  # another run wrote one in the meantime: it is newer
         _write_manifest(destination, manifest, version)
-
-
-def write_summary(destination: ObjectStore, summary: RunSummary) -> None:
-    """Write what a run did; blocks."""
-    write_parts(destination, keys.run_summary(summary.run_id), summary.to_json(), "application/json")
-
-
-def write_failures(destination: ObjectStore, shard_id: str, failed: Mapping[str, Mapping[int, PageResult]]) -> None:
-    """Leave a shard's failures for whoever publishes their documents: failed pages have no checkpoint; blocks."""
-    lines = (
-        json.dumps({"document": key, "number": number, "result": assembly.to_json(result)}) + "\n"
-        for key, results in failed.items()
-        for number, result in sorted(results.items())
-    )
-    write_parts(destination, keys.failures(shard_id), lines, "application/jsonl")
-
-
-def write_parts(destination: ObjectStore, key: str, parts: Iterable[str], content_type: str) -> None:
-    """Write a text that need not fit into memory; blocks."""
-    with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as body:
-        body.writelines(part.encode() for part in parts)
-        destination.write(key, body, content_type=content_type)
 
 
 def _write_manifest(destination: ObjectStore, manifest: Manifest, if_version: str) -> None:
@@ -153,30 +111,30 @@ def _write_manifest(destination: ObjectStore, manifest: Manifest, if_version: st
 
 @dataclass(frozen=True, slots=True)
 class _Published:
-    """What lies at the destination, whoever wrote it."""
+    """The published objects of a document as they are now, of any run."""
 
     markdown_version: str
     jsonl_version: str
     manifest_version: str
-    receipt: Receipt | None
+    prior: PriorManifest | None
 
     @classmethod
-    def by_anyone(cls, destination: ObjectStore, document_key: str) -> _Published:
-        with ThreadPoolExecutor(_READERS) as readers:  # at once: a bucket takes tens of milliseconds each
+    def read(cls, destination: ObjectStore, document_key: str) -> _Published:
+        with ThreadPoolExecutor(_READERS) as readers:  # in parallel: each takes a bucket tens of milliseconds
             manifest = readers.submit(destination.read, keys.manifest(document_key))
             texts = [keys.markdown(document_key), keys.pages_jsonl(document_key)]
             markdown_version, jsonl_version = readers.map(destination.version, texts)
             stored = manifest.result()
-        version, receipt = (stored.version, read_receipt(stored.data)) if stored else (ABSENT, None)
-        return cls(markdown_version, jsonl_version, version, receipt)
+        version, prior = (stored.version, read_prior_manifest(stored.data)) if stored else (ABSENT, None)
+        return cls(markdown_version, jsonl_version, version, prior)
 
-    def settles(self, document: Document, recipe: Recipe, numbers: Collection[int]) -> bool:
-        return self.receipt is not None and self.receipt.settles(document, recipe, numbers)
+    def covers(self, document: Document, recipe: Recipe, numbers: Collection[int]) -> bool:
+        return self.prior is not None and self.prior.covers(document, recipe, numbers)
 
 
 @dataclass(frozen=True, slots=True)
 class _Texts:
-    """What is to be published, in temporary files."""
+    """The texts to publish, in temporary files."""
 
     markdown: IO[bytes]
     jsonl: IO[bytes]
@@ -197,44 +155,16 @@ def _assembled(results: Iterable[PageResult]) -> Iterator[_Texts]:
         yield _Texts(markdown, jsonl, tally)
 
 
-def _replace(destination: ObjectStore, there: _Published, texts: _Texts, manifest: Manifest) -> int:
-    """Write the three objects over what was there, the manifest last; return how many were still as they had been."""
+def _replace(destination: ObjectStore, current: _Published, texts: _Texts, manifest: Manifest) -> int:
+    """Write the three objects over their current versions, the manifest last; return how many were written."""
     key, written = manifest.document.key, 0
     with contextlib.suppress(PreconditionFailed):
-        kind, version = "text/markdown; charset=utf-8", there.markdown_version
+        kind, version = "text/markdown; charset=utf-8", current.markdown_version
         destination.write(keys.markdown(key), texts.markdown, content_type=kind, if_version=version)
         written += 1
-        kind, version = "application/jsonl", there.jsonl_version
+        kind, version = "application/jsonl", current.jsonl_version
         destination.write(keys.pages_jsonl(key), texts.jsonl, content_type=kind, if_version=version)
         written += 1
-        _write_manifest(destination, manifest, there.manifest_version)
+        _write_manifest(destination, manifest, current.manifest_version)
         written += 1
     return written
-
-
-def _results(
-    destination: ObjectStore,
-    document: Document,
-    recipe: Recipe,
-    numbers: Sequence[int],
-    failed: Mapping[int, PageResult],
-) -> Iterator[PageResult]:
-    """The results in page order; a few checkpoints are read at once, for a bucket takes tens of milliseconds each."""
-
-    def result(number: int) -> PageResult:
-        return failed.get(number) or _checkpoint(destination, document, recipe, number)
-
-    with ThreadPoolExecutor(_READERS) as readers:
-        for some in chunks(numbers, size=_READ_AHEAD):
-            yield from readers.map(result, some)
-
-
-def _checkpoint(destination: ObjectStore, document: Document, recipe: Recipe, number: int) -> PageResult:
-    key = keys.checkpoint(document, recipe, number)
-    stored = destination.read(key)
-    try:
-        return assembly.from_json(stored.data if stored else b"")
-    except ValueError:
-        what = "is damaged" if stored else "is gone"
-        reason = f"the page's checkpoint {destination.name}/{key} {what}; delete it and run again"
-        return PageResult(number, Status.FAILED, objections=(reason,))

@@ -1,4 +1,4 @@
-"""A run whose pages other runs read: what it tells them, and what it makes of their reports."""
+"""A run whose pages are read by other runs, its shards: their plans, their reports, and the summary over all."""
 
 from __future__ import annotations
 
@@ -6,63 +6,118 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from pagemill.batch import outcomes, publishing
-from pagemill.batch.documents import Batch
+from pagemill.batch import records
+from pagemill.batch.opening import OpenedDocument
+from pagemill.batch.run import Batch
 from pagemill.domain.pages import assembly, keys
-from pagemill.domain.pages.model import PageResult, Status
-from pagemill.domain.pages.sharding import Piece, ShardPlan, Work, read_plan
+from pagemill.domain.pages.model import Document, PageResult, Status
+from pagemill.domain.pages.planning import PendingDocument
+from pagemill.domain.pages.sharding import DocumentSlice, ShardPlan, read_plan
 from pagemill.domain.pages.summary import DocumentOutcome, RunSummary, read_summary
 from pagemill.domain.service.cost import busy_cost_usd
 from pagemill.errors import PagemillError, StoreUnusable, UsageError
-from pagemill.ports import ObjectStore
+from pagemill.ports import DocumentSource, ObjectStore
 
 
 @dataclass(frozen=True, slots=True)
 class ShardReport:
-    """What a shard did."""
+    """The result of a shard."""
 
     summary: RunSummary
-    failed: Mapping[str, Mapping[int, PageResult]]  # pages of documents that it did not publish; by key and number
+    failed: Mapping[str, Mapping[int, PageResult]]  # of documents that it did not publish; by key and page number
 
 
-def write_plan(destination: ObjectStore, run_id: str, shard: int, plan: ShardPlan) -> None:
-    """Leave a shard's plan where the shard looks for it; blocks."""
-    publishing.write_parts(destination, keys.shard_plan(run_id, shard), plan.to_json(), "application/json")
+class PlannedSource:
+    """The documents of a shard's plan, read from the source of the run."""
+
+    def __init__(self, source: DocumentSource, plan: ShardPlan) -> None:
+        """Configure; `source` is not listed."""
+        self.name = source.name
+        self._source = source
+        self._plan = plan
+
+    def documents(self) -> Iterator[Document]:
+        """Yield the documents of the plan."""
+        for part in self._plan.slices.values():
+            yield part.document
+
+    def local_copy(self, document: Document) -> AbstractContextManager[Path]:
+        """Provide a document as a local file, as the source does."""
+        return self._source.local_copy(document)
 
 
-def write_plans(batch: Batch, run_id: str, shards: Sequence[Sequence[Piece]]) -> None:
-    """Leave the plans of all shards; blocks."""
-    for number, pieces in enumerate(shards, start=1):
-        plan = ShardPlan(batch.recipe.id, {piece.document.key: piece for piece in pieces})
-        write_plan(batch.destination, run_id, number, plan)
+async def plan(batch: Batch) -> list[PendingDocument]:
+    """Open every document as a run does, and return those with pages to read. The others get their outcome.
+
+    Returns:
+        The documents; none if the run was stopped.
+    """
+    pending: list[PendingDocument] = []
+
+    async def note(opened: OpenedDocument) -> None:
+        pending.append(opened.pending)
+
+    batch.progress.begin()
+    try:
+        await batch.documents.each(note, at_once=batch.limits.documents)
+    except StoreUnusable as error:
+        batch.stop.now(error)
+    return [] if batch.stop.reason else pending
+
+
+def write_plans(batch: Batch, run_id: str, shards: Sequence[Sequence[DocumentSlice]]) -> None:
+    """Write the plans of all shards; blocks.
+
+    Raises:
+        StoreUnusable: The destination cannot be written.
+    """
+    for number, slices in enumerate(shards, start=1):
+        shard_plan = ShardPlan(batch.publisher.recipe.id, {part.document.key: part for part in slices})
+        write_plan(batch.publisher.destination, run_id, number, shard_plan)
+
+
+def write_plan(destination: ObjectStore, run_id: str, shard: int, shard_plan: ShardPlan) -> None:
+    """Write a shard's plan to the destination, where the shard reads it; blocks.
+
+    Raises:
+        StoreUnusable: The destination cannot be written.
+    """
+    records.write_parts(destination, keys.shard_plan(run_id, shard), shard_plan.to_json(), "application/json")
 
 
 def plan_of(destination: ObjectStore, run_id: str, shard: int) -> ShardPlan:
     """Read a shard's plan; blocks.
 
     Raises:
-        UsageError: There is none, or it is from another version of pagemill.
+        UsageError: There is none, or another version of pagemill wrote it.
     """
     key = keys.shard_plan(run_id, shard)
     stored = destination.read(key)
     if stored is None:
         raise UsageError(
             f"there is no plan {destination.name}/{key}: a shard is started by a run with shards, and needs the same "
-            "destination; a folder has to be at the same place on all machines"
+            "destination; a local folder must have the same path on all machines"
         )
     try:
         return read_plan(stored.data)
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(
-            f"the plan {destination.name}/{key} cannot be read: {error!r}; have the same pagemill on all machines"
+            f"the plan {destination.name}/{key} cannot be read: {error!r}; install the same pagemill on all machines"
         ) from error
 
 
 def report_of(destination: ObjectStore, run_id: str, shard: int) -> ShardReport | None:
-    """What a shard reported; None if it did not get that far; blocks."""
+    """Read the report of a shard; None if it has not written one; blocks.
+
+    Raises:
+        StoreUnusable: The destination cannot be read.
+        ValueError: The report is damaged.
+    """
     shard_id = keys.shard_id(run_id, shard)
     summary, failures = destination.read(keys.run_summary(shard_id)), destination.read(keys.failures(shard_id))
     if summary is None or failures is None:
@@ -77,121 +132,121 @@ def report_of(destination: ObjectStore, run_id: str, shard: int) -> ShardReport 
 async def conclude(
     batch: Batch,
     run_id: str,
-    works: Iterable[Work],
-    shards: Sequence[Sequence[Piece]],
+    pending: Iterable[PendingDocument],
+    shards: Sequence[Sequence[DocumentSlice]],
     reports: Sequence[ShardReport | None],
     *,
     unreported_requests: int = 0,
     stopped_by: PagemillError | None = None,
 ) -> RunSummary:
-    """Publish the documents that were divided among shards, and write the one summary over all.
+    """Publish the documents that several shards have read, and write one summary over all.
 
     Args:
-        batch: What planned the run.
+        batch: The batch that planned the run.
         run_id: Names the run.
-        works: What was divided.
-        shards: How.
-        reports: What became of it, in the same order; None of a shard that was lost.
-        unreported_requests: What shards sent that no report tells of.
-        stopped_by: Why the run ends early, where no shard said so itself.
+        pending: The documents that were divided.
+        shards: The slices of each shard.
+        reports: The report of each shard, in the same order; None for a shard that was lost.
+        unreported_requests: Requests of shards that are in no report.
+        stopped_by: Why the run ends early, unless the batch or a shard says why.
     """
-    conclusion = _Conclusion(batch, {work.document.key: work for work in works}, shards, reports, unreported_requests)
+    conclusion = _Conclusion(batch, pending, shards, reports, unreported_requests)
     try:
-        if not batch.stopped_by:
+        if not batch.stop.stopped_by:
             await asyncio.to_thread(conclusion.publish)
         summary = conclusion.summary(run_id, stopped_by)
-        await asyncio.to_thread(publishing.write_summary, batch.destination, summary)
+        await asyncio.to_thread(records.write_summary, batch.publisher.destination, summary)
     except StoreUnusable as error:
-        return conclusion.summary(run_id, batch.stopped_by or error)
+        return conclusion.summary(run_id, batch.stop.stopped_by or error)
     return summary
 
 
 class _Conclusion:
-    """Everything that became of a run, as it comes together."""
+    """The results of all shards, and the documents that were finished before."""
 
     def __init__(
         self,
         batch: Batch,
-        works: Mapping[str, Work],
-        shards: Sequence[Sequence[Piece]],
+        pending: Iterable[PendingDocument],
+        shards: Sequence[Sequence[DocumentSlice]],
         reports: Sequence[ShardReport | None],
         unreported_requests: int,
     ) -> None:
         self._batch = batch
         self._unreported_requests = unreported_requests
-        self._works = works
+        self._pending = {document.document.key: document for document in pending}
         self._reports = [report for report in reports if report]
         self._outcomes = list(batch.progress.outcomes)
         self._unfinished: Counter[Status] = Counter()  # pages with a result, of documents without an outcome
-        self._divided: dict[str, list[_Part]] = {}
-        for pieces, report in zip(shards, reports, strict=True):
-            reported = {outcome.key: outcome for outcome in report.summary.outcomes} if report else {}
-            for piece in pieces:
-                key = piece.document.key
-                if not piece.whole:
-                    failed = report.failed.get(key, {}) if report else {}
-                    self._divided.setdefault(key, []).append(_Part(piece, reported.get(key), failed))
-                elif key in reported:
-                    self._outcomes.append(self._with_what_was_there(reported[key]))
+        self._divided: dict[str, list[_SliceResult]] = {}
+        for slices, report in zip(shards, reports, strict=True):
+            self._add_shard(slices, report)
         for report in self._reports:
             finished = _statuses(report.summary.outcomes)
             self._unfinished += Counter(report.summary.statuses) - finished
 
+    def _add_shard(self, slices: Sequence[DocumentSlice], report: ShardReport | None) -> None:
+        reported = {outcome.key: outcome for outcome in report.summary.outcomes} if report else {}
+        for part in slices:
+            key = part.document.key
+            if not part.whole:
+                failed = report.failed.get(key, {}) if report else {}
+                self._divided.setdefault(key, []).append(_SliceResult(part, reported.get(key), failed))
+            elif key in reported:
+                self._outcomes.append(self._with_reused(reported[key]))
+
     def publish(self) -> None:
-        """Publish the documents that are read, but by several; blocks."""
-        for key, parts in self._divided.items():
-            if all(part.outcome for part in parts):
-                finished = outcomes.published(
-                    self._batch.destination,
-                    self._batch.recipe,
-                    self._works[key],
-                    {number: result for part in parts for number, result in part.failures()},
-                    usd_per_page_second=self._batch.usd_per_page_second,
-                )
-                seconds = max(part.outcome.seconds for part in parts if part.outcome)
+        """Publish the documents of which all slices are read; blocks."""
+        for key, results in self._divided.items():
+            if all(result.outcome for result in results):
+                failed = {number: page for result in results for number, page in result.failures()}
+                finished = self._batch.publisher.finish(self._pending[key], failed)
+                seconds = max(result.outcome.seconds for result in results if result.outcome)
                 self._outcomes.append(replace(finished.outcome, seconds=seconds))
             else:
-                self._unfinished += _statuses(part.outcome for part in parts if part.outcome)
+                self._unfinished += _statuses(result.outcome for result in results if result.outcome)
 
     def summary(self, run_id: str, stopped_by: PagemillError | None) -> RunSummary:
-        """The account of the run."""
-        progress, told = self._batch.progress, [report.summary for report in self._reports]
+        """The summary of the run."""
+        progress, summaries = self._batch.progress, [report.summary for report in self._reports]
         progress.outcomes = self._outcomes
         progress.statuses = _statuses(self._outcomes) + self._unfinished
         progress.reused = sum(outcome.reused for outcome in self._outcomes)
-        progress.requests = self._unreported_requests + sum(summary.requests for summary in told)
-        first = min((summary.first_sent_at for summary in told if summary.first_sent_at), default=None)
-        last = max((summary.last_answer_at for summary in told if summary.last_answer_at), default=None)
+        progress.requests = self._unreported_requests + sum(summary.requests for summary in summaries)
+        first = min((summary.first_sent_at for summary in summaries if summary.first_sent_at), default=None)
+        last = max((summary.last_answer_at for summary in summaries if summary.last_answer_at), default=None)
         busy_seconds = (last - first).total_seconds() if first and last else 0.0
-        reasons = [self._batch.stopped_by, *(summary.stopped_by for summary in told), stopped_by]
-        mine = progress.summary(
+        reasons = [self._batch.stop.stopped_by, *(summary.stopped_by for summary in summaries), stopped_by]
+        own = progress.summary(
             run_id,
-            destination=self._batch.destination.name,
+            destination=self._batch.publisher.destination.name,
             usd_per_second=self._batch.usd_per_second,
             stopped_by=next(filter(None, reasons), None),
         )
         cost = busy_cost_usd(busy_seconds, usd_per_second=self._batch.usd_per_second)
-        return replace(mine, cost_usd=cost, first_sent_at=first, last_answer_at=last)
+        return replace(own, cost_usd=cost, first_sent_at=first, last_answer_at=last)
 
-    def _with_what_was_there(self, outcome: DocumentOutcome) -> DocumentOutcome:
-        """Pages that a shard found done may be those of its own first attempt: the plan knows which are older."""
-        work = self._works[outcome.key]
-        return outcome if outcome.error else replace(outcome, reused=len(work.done.intersection(work.selected)))
+    def _with_reused(self, outcome: DocumentOutcome) -> DocumentOutcome:
+        """Count the pages that are older than the run. A shard also counts those of its own first attempt."""
+        if outcome.error:
+            return outcome
+        pending = self._pending[outcome.key]
+        return replace(outcome, reused=len(pending.done.intersection(pending.selected)))
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """What became of a piece of a divided document."""
+class _SliceResult:
+    """The result of one slice of a divided document."""
 
-    piece: Piece
+    part: DocumentSlice
     outcome: DocumentOutcome | None
     failed: Mapping[int, PageResult]
 
     def failures(self) -> Iterator[tuple[int, PageResult]]:
-        """Results of the pages that have no checkpoint: all of them, if the document could not be opened again."""
+        """Results of the pages without a checkpoint: all of the slice, if the shard could not open the document."""
         yield from self.failed.items()
         if self.outcome and self.outcome.error:
-            for number in self.piece.numbers:
+            for number in self.part.numbers:
                 yield number, PageResult(number, Status.FAILED, objections=(self.outcome.error,))
 
 

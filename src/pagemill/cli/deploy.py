@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,11 +12,14 @@ from rich.table import Table
 
 from pagemill.cli.support import ExitCode, console, fail, quiet_prefect
 from pagemill.errors import PagemillError, UsageError
+from pagemill.extras import needs
 
 if TYPE_CHECKING:
     from pagemill.domain.service.deployment import Deployment
     from pagemill.orchestration.deploy.parameters import DeployParameters
     from pagemill.rollout.rollout import Plan
+
+_DEPLOY = "pagemill deploy"
 
 
 def deploy(
@@ -24,14 +28,15 @@ def deploy(
     max_instances: Annotated[
         int, typer.Option(min=0, max=100, help="Instances at most. Default: PAGEMILL_SERVICE_MAX_INSTANCES.")
     ] = 0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change and what it costs.")] = False,
-    rollback: Annotated[bool, typer.Option("--rollback", help="Go back to the proven revision before.")] = False,
-    delete: Annotated[bool, typer.Option("--delete", help="Delete the service; asks for its name.")] = False,
-    approval: Annotated[bool, typer.Option("--approval", help="Wait for an approval in the Prefect UI.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would change and what it costs.")] = False,
+    rollback: Annotated[bool, typer.Option("--rollback", help="Roll back to the previous verified revision.")] = False,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete the service; you have to type its name.")] = False,
+    approval: Annotated[bool, typer.Option("--approval", help="Pause for an approval in the Prefect UI.")] = False,
 ) -> None:
-    """Build the GPU image, deploy it beside what serves, prove it, then let it serve and publish its URL.
+    """Build the GPU image, deploy it as a revision without traffic, verify it, move the traffic, publish the URL.
 
-    Until it is proven, and if it is not, what served before serves. The settings are PAGEMILL_SERVICE_ variables.
+    The previous revision keeps serving until the new one is verified, and if it fails. The settings are
+    PAGEMILL_SERVICE_ variables.
     """
     from pagemill.orchestration.deploy.parameters import Action, DeployParameters
 
@@ -44,7 +49,7 @@ def deploy(
     )
     try:
         if dry_run + rollback + delete > 1:
-            raise UsageError("--dry-run, --rollback and --delete are three different things; choose one")
+            raise UsageError("choose one of --dry-run, --rollback and --delete")
         quiet_prefect()
         if dry_run:
             asyncio.run(_preview(parameters))
@@ -55,38 +60,41 @@ def deploy(
     except PagemillError as error:
         fail(error)
     except (KeyboardInterrupt, asyncio.CancelledError):
-        console().print("interrupted; what served before serves")
+        console().print("interrupted; the previous revision keeps serving")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
 
 
 def build_runner() -> None:
     """Build the image of the flows with Cloud Build, unless there is one of the same source, and print its digest.
 
-    The settings are PAGEMILL_SERVICE_ variables, as for `deploy`. Cloud Run jobs of the work pool then run it.
+    The Cloud Run jobs of the work pool run this image. The settings are PAGEMILL_SERVICE_ variables, as for `deploy`.
     """
     from pagemill.config.run import read_settings
     from pagemill.config.service import read_service_settings
 
     try:
         quiet_prefect()
-        from pagemill.orchestration.deploy.image_build import runner_image
+        with needs("deploy", "pagemill build-runner"):
+            from pagemill.orchestration.deploy.image_build import runner_image
 
-        image = asyncio.run(runner_image(read_service_settings(), read_settings(), _say))
+        image = asyncio.run(runner_image(read_service_settings(), read_settings(), _print_status))
     except PagemillError as error:
         fail(error)
     except (KeyboardInterrupt, asyncio.CancelledError):
         console().print("interrupted; the build was cancelled")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     Console().print(f"export PAGEMILL_POOL_IMAGE={image.reference}", highlight=False, soft_wrap=True)
-    _say("then type: pagemill register && prefect --no-prompt deploy --all")
+    _print_status("then type: pagemill register && prefect --no-prompt deploy --all")
 
 
 async def _deploy(parameters: DeployParameters) -> Deployment:
     from pagemill.flows.deploy_service import deploy_service
+    from pagemill.orchestration.deploy.session import announcing
     from pagemill.orchestration.server.private import prefect_api
-    from pagemill.tasks.deploying import announcing
 
-    with announcing(_say):
+    with needs("deploy", _DEPLOY):  # the flow checks this as well, but only after a Prefect server has started
+        importlib.import_module("pagemill.orchestration.deploy.wiring")
+    with announcing(_print_status):
         async with prefect_api():
             state = await deploy_service(parameters, return_state=True)
     outcome = await state.aresult(raise_on_failure=False)
@@ -107,29 +115,32 @@ def _conclude(record: Deployment) -> None:
 
 
 async def _preview(parameters: DeployParameters) -> None:
-    """Print the plan, what is wrong with the project, and the cost; change nothing."""
+    """Print the plan, the problems of the project, and the cost; change nothing."""
     from pagemill.config.run import read_settings
     from pagemill.config.service import read_service_settings
-    from pagemill.orchestration.deploy.wiring import open_rollout
+    from pagemill.rollout.preflight import numbered
+
+    with needs("deploy", _DEPLOY):
+        from pagemill.orchestration.deploy.wiring import open_rollout
 
     async def never(*_: str) -> None:
         raise AssertionError("a preview builds nothing")
 
     settings = read_service_settings(**parameters.overrides())
-    async with open_rollout(settings, read_settings(), announce=_say, build_started=never) as rollout:
+    async with open_rollout(settings, read_settings(), announce=_print_status, build_started=never) as rollout:
         problems = await rollout.problems()
         plan = await rollout.plan(checked=False)
     _print_plan(plan, rollout.record)
     if problems:
-        listed = "".join(f"\n  {number}. {problem}" for number, problem in enumerate(problems, start=1))
-        raise UsageError(f"it cannot be deployed as things are:{listed}")
+        count = f"{len(problems)} {'problem prevents' if len(problems) == 1 else 'problems prevent'} a deployment"
+        raise UsageError(f"{count}:{numbered(problems)}")
 
 
 def _print_plan(plan: Plan, record: Deployment) -> None:
     screen = Console()
     now = f"{plan.state.serving or 'no single revision'} serves" if plan.state else "there is no such service"
-    screen.print(f"{record.service} in {record.region}: {now}; nothing is changed", highlight=False, soft_wrap=True)
-    screen.print(f"image: {'there already' if plan.image else 'would be built'}", highlight=False)
+    screen.print(f"{record.service} in {record.region}: {now}; nothing was changed", highlight=False, soft_wrap=True)
+    screen.print(f"image: {'exists' if plan.image else 'would be built'}", highlight=False)
     for change in plan.changes:
         for mark, value, style in (("-", change.before, "red"), ("+", change.after, "green")):
             if value:
@@ -147,11 +158,13 @@ def _print_plan(plan: Plan, record: Deployment) -> None:
 async def _delete(parameters: DeployParameters) -> None:
     from pagemill.config.run import read_settings
     from pagemill.config.service import read_service_settings
-    from pagemill.gcp.api import GoogleApi
-    from pagemill.gcp.cloud_run import CloudRun
     from pagemill.orchestration.credentials import google_key
     from pagemill.orchestration.server.private import prefect_api
     from pagemill.orchestration.service_url import withdraw
+
+    with needs("deploy", _DEPLOY):
+        from pagemill.gcp.api import GoogleApi
+        from pagemill.gcp.cloud_run import CloudRun
 
     settings = read_service_settings(**parameters.overrides())
     where = f"{settings.name} in {settings.region} of {settings.project}"
@@ -161,15 +174,15 @@ async def _delete(parameters: DeployParameters) -> None:
         state = await host.state()
         if state is None:
             raise UsageError(f"there is no service {where}")
-        typed = typer.prompt(f"This deletes {where} with all its revisions. Type its name to go on", err=True)
+        typed = typer.prompt(f"This deletes {where} with all its revisions. To continue, type its name", err=True)
         if typed != settings.name:
             raise UsageError(f"'{typed}' is not its name; nothing was deleted")
         await host.delete()
     async with prefect_api():
-        forgotten = await withdraw(state.url)
-    told = "; its URL is no longer published" if forgotten else ""
-    Console().print(f"{where} is deleted{told}", highlight=False, soft_wrap=True)
+        withdrawn = await withdraw(state.url)
+    url = "; its URL is no longer published" if withdrawn else ""
+    Console().print(f"{where} is deleted{url}", highlight=False, soft_wrap=True)
 
 
-def _say(what: str) -> None:
-    console().print(what, highlight=False, soft_wrap=True, markup=False)
+def _print_status(line: str) -> None:
+    console().print(line, highlight=False, soft_wrap=True, markup=False)

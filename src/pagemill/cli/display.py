@@ -12,12 +12,13 @@ from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
 
-from pagemill.batch.portions import SurveyedDocument
+from pagemill.batch.opening import SurveyedDocument
 from pagemill.batch.progress import Progress
 from pagemill.domain.pages.model import Status
 from pagemill.domain.pages.summary import RunSummary
 from pagemill.domain.service.cost import busy_cost_usd
 from pagemill.domain.service.gpu_estimate import L4, TEXT_TOKENS, pages_per_second
+from pagemill.domain.wording import counted
 
 _REFRESH_SECONDS = 0.25
 _LINE_SECONDS = 10.0
@@ -38,10 +39,12 @@ async def shown(progress: Progress, console: Console) -> AsyncIterator[None]:
 def print_summary(summary: RunSummary, console: Console) -> None:
     """Print a finished run: the counts, then what failed, of which object, and why."""
     counts = ", ".join(f"{summary.statuses.get(status, 0)} {status}" for status in Status)
-    console.print(f"{summary.documents} documents, {summary.pages} pages: {counts}", highlight=False)
+    documents, pages = counted(summary.documents, "document"), counted(summary.pages, "page")
+    console.print(f"{documents}, {pages}: {counts}", highlight=False)
+    requests = counted(summary.requests, "request")
     cost = f", about ${summary.cost_usd:.2f}" if summary.cost_usd else ""
     console.print(
-        f"{summary.reused} reused from earlier runs, {summary.requests} requests, {summary.seconds:.1f} s{cost}; "
+        f"{summary.reused} reused from earlier runs, {requests}, {summary.seconds:.1f} s{cost}; "
         f"results in {summary.destination}",
         highlight=False,
         soft_wrap=True,
@@ -72,9 +75,10 @@ def print_survey(documents: list[SurveyedDocument], console: Console, *, in_flig
         table.add_row(document.key, str(document.page_count), str(document.to_read), document.error)
     console.print(table)
     pages, to_read = sum(d.page_count for d in documents), sum(d.to_read for d in documents)
+    found, requests = f"{counted(len(documents), 'document')}, {counted(pages, 'page')}", counted(to_read, "request")
     console.print(
-        f"{len(documents)} documents, {pages} pages; a run would read {to_read} of them and send at most about "
-        f"{to_read} requests (blank pages are not sent). Nothing was sent or written.",
+        f"{found}; a run would read {to_read} of them and send at most about {requests} (blank pages are not sent). "
+        "Nothing was sent or written.",
         highlight=False,
     )
     if usd_per_second and to_read:
@@ -88,12 +92,12 @@ def print_survey(documents: list[SurveyedDocument], console: Console, *, in_flig
 
 def headline(progress: Progress) -> str:
     """The run in one line."""
-    left = progress.seconds_left
-    documents = f"{len(progress.outcomes)} of {progress.documents}{'' if progress.listed else '+'} documents"
+    listed = counted(progress.documents, "document") if progress.listed else f"{progress.documents}+ documents"
+    planned, left = counted(progress.pages_planned, "page"), progress.seconds_left
     return (
-        f"{progress.activity}: {documents}, "
-        f"{progress.pages_done} of {progress.pages_planned} pages, {progress.pages_per_second:.1f} pages/s, "
-        f"{progress.in_flight} in flight, {progress.failures} failed" + (f", {left:.0f} s left" if left else "")
+        f"{progress.activity}: {len(progress.outcomes)} of {listed}, {progress.pages_done} of {planned}, "
+        f"{progress.pages_per_second:.1f} pages/s, {progress.in_flight} in flight, {progress.failures} failed"
+        + (f", {left:.0f} s left" if left else "")
     )
 
 

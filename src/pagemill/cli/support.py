@@ -23,7 +23,7 @@ class ExitCode(IntEnum):
     FAILURES = 3  # finished, but pages or documents failed
     ENDPOINT_NEVER_ANSWERED = 4
     STORE_UNUSABLE = 5
-    DEPLOYMENT_FAILED = 6  # what served before serves on
+    DEPLOYMENT_FAILED = 6  # the previous revision keeps serving
     SHARD_LOST = 7  # pages were not read; run again
     INTERRUPTED = 130
 

@@ -141,7 +141,7 @@ class ServiceSettings(BaseSettings):
     )
 
     @model_validator(mode="after")
-    def _hang_together(self) -> Self:
+    def _check_consistency(self) -> Self:
         for kind in ("startup", "liveness"):
             timeout, period = getattr(self, f"{kind}_timeout_seconds"), getattr(self, f"{kind}_period_seconds")
             if timeout > period:

@@ -96,7 +96,7 @@ class GoogleApi:
             raise UsageError(f"no Google credentials ({error}); type: {_LOGIN}") from error
 
     @contextlib.contextmanager
-    def explained(self, what: str) -> Iterator[None]:
+    def translated_errors(self, what: str) -> Iterator[None]:
         """Translate what a call may raise; NotFound is left to those who know what it means.
 
         Args:
@@ -129,7 +129,7 @@ class GoogleApi:
             return Conflict(f"{what}: somebody else changed it meanwhile ({text}); look at it, then deploy again")
         if isinstance(error, api.AlreadyExists):
             return Conflict(f"{what}: {text}; deploy again")
-        return DeploymentFailed(f"{what}: {quota_cure(text, self.project) or text}")
+        return DeploymentFailed(f"{what}: {quota_fix(text, self.project) or text}")
 
     def disabled(self, service: str) -> ApiDisabled:
         """An API that is off, and how to switch it on."""
@@ -137,7 +137,7 @@ class GoogleApi:
         return ApiDisabled(f"the API {service} is off in {self.project}; type: {how}")
 
 
-def quota_cure(text: str, project: str) -> str:
+def quota_fix(text: str, project: str) -> str:
     """The text with what to do about it, if it is about a quota; otherwise nothing."""
     page = f"https://console.cloud.google.com/iam-admin/quotas?project={project}"
     if found := _MOST_INSTANCES.search(text):

@@ -35,7 +35,7 @@ class ArtifactRegistry:
             PagemillError: We may not look.
         """
         repository = self._repository(self._settings.repository)
-        with self._google.explained(f"looking for {self.image_name}:{tag}"):
+        with self._google.translated_errors(f"looking for {self.image_name}:{tag}"):
             try:
                 found = await self._client.get_tag(
                     name=f"{repository}/packages/{self._package}/tags/{tag}", retry=READS
@@ -52,7 +52,7 @@ class ArtifactRegistry:
         """
         found = []
         for name in (self._settings.repository, self._settings.cache_repository):
-            with self._google.explained(f"looking at the repository {name}"):
+            with self._google.translated_errors(f"looking at the repository {name}"):
                 try:
                     repository = await self._client.get_repository(name=self._repository(name), retry=READS)
                 except api.NotFound:

@@ -54,7 +54,7 @@ class ProjectChecks:
         request = service_usage_v1.BatchGetServicesRequest(
             parent=parent, names=[f"{parent}/services/{name}" for name in APIS]
         )
-        with self._google.explained("looking at the project's APIs"):
+        with self._google.translated_errors("looking at the project's APIs"):
             found = await self._apis.batch_get_services(request, retry=READS)
         off = [service.name.rpartition("/")[2] for service in found.services if service.state != _Enabled]
         return [str(self._google.disabled(name)) for name in off]
@@ -67,7 +67,7 @@ class ProjectChecks:
         """
         project = self._settings.project
         request = iam_policy_pb2.TestIamPermissionsRequest(resource=f"projects/{project}", permissions=PERMISSIONS)
-        with self._google.explained(f"looking at our permissions in {project}"):
+        with self._google.translated_errors(f"looking at our permissions in {project}"):
             try:
                 held = set((await self._projects.test_iam_permissions(request, retry=READS)).permissions)
             except api.NotFound:
@@ -93,7 +93,7 @@ class ProjectChecks:
 
     async def _account(self, email: str) -> list[str]:
         name = f"projects/{self._settings.project}/serviceAccounts/{email}"
-        with self._google.explained(f"looking at {email}"):
+        with self._google.translated_errors(f"looking at {email}"):
             try:
                 await self._iam.get_service_account(name=name, retry=READS)
                 held = await self._iam.test_iam_permissions(

@@ -94,7 +94,7 @@ class CloudBuild:
         self, build: cloudbuild_v1.Build, started: Callable[[str, str], Awaitable[object]]
     ) -> cloudbuild_v1.Build:
         request = cloudbuild_v1.CreateBuildRequest(parent=self._parent, project_id=self._settings.project, build=build)
-        with self._google.explained("starting the build"):
+        with self._google.translated_errors("starting the build"):
             try:
                 operation = await self._client.create_build(request)
             except api.NotFound as error:
@@ -121,7 +121,7 @@ class CloudBuild:
         request = cloudbuild_v1.GetBuildRequest(
             name=f"{self._parent}/builds/{build_id}", project_id=self._settings.project, id=build_id
         )
-        with self._google.explained(f"looking at the build {build_id}"):
+        with self._google.translated_errors(f"looking at the build {build_id}"):
             try:
                 return await self._client.get_build(request, retry=READS)
             except api.NotFound as error:

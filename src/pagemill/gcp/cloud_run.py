@@ -15,7 +15,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from pagemill.config.service import ServiceSettings
 from pagemill.domain.service.plan import Candidate, Image, ServiceState, TrafficShare, changes
 from pagemill.errors import Conflict, DeploymentFailed, NotReady
-from pagemill.gcp.api import READS, GoogleApi, quota_cure
+from pagemill.gcp.api import READS, GoogleApi, quota_fix
 from pagemill.gcp.run_spec import OWNED, RETRY, VERIFIED, fields, service_message, state_of
 
 CANDIDATE = "candidate"  # traffic tag of the revision that is being proven
@@ -66,7 +66,7 @@ class CloudRun:
         message.name = self._name
         message.traffic = [run_v2.TrafficTarget(type_=_TO_LATEST, percent=100)]
         request = run_v2.UpdateServiceRequest(service=message, allow_missing=True, validate_only=True)
-        with self._google.explained(f"checking the plan of {self._settings.name}"):
+        with self._google.translated_errors(f"checking the plan of {self._settings.name}"):
             await self._services.update_service(request)
 
     async def stage(self, image: Image, state: ServiceState | None) -> Candidate:
@@ -139,7 +139,7 @@ class CloudRun:
             if _shares(after.traffic) != _shares(before.traffic):
                 raise DeploymentFailed(f"the requests for {self._settings.name} go to {after.traffic}")
 
-    async def ask_everybody_who_they_are(self) -> None:
+    async def enable_invoker_check(self) -> None:
         """Switch the check of invitations on again, where it was switched off.
 
         Raises:
@@ -156,7 +156,7 @@ class CloudRun:
         Raises:
             PagemillError: We may not.
         """
-        with self._google.explained(f"deleting {self._settings.name}"):
+        with self._google.translated_errors(f"deleting {self._settings.name}"):
             try:
                 operation = await self._services.delete_service(name=self._name)
             except api.NotFound:
@@ -201,7 +201,7 @@ class CloudRun:
         request = run_v2.UpdateServiceRequest(service=service, update_mask=mask, allow_missing=mask is None)
         what = f"deploying {self._settings.name}"
         try:
-            with self._google.explained(what):
+            with self._google.translated_errors(what):
                 await self._finished(await self._services.update_service(request))
         except api.NotFound as error:
             raise DeploymentFailed(f"{what}: {error.message}") from error
@@ -225,7 +225,7 @@ class CloudRun:
         name = service.latest_created_revision
         reasons = [said, service.terminal_condition.message]
         logs = ""
-        with contextlib.suppress(api.NotFound), self._google.explained(f"looking at {name}"):
+        with contextlib.suppress(api.NotFound), self._google.translated_errors(f"looking at {name}"):
             revision = await self._revisions.get_revision(name=name, retry=READS)
             logs = revision.log_uri
             reasons += [
@@ -236,14 +236,14 @@ class CloudRun:
         reason = next(filter(None, reversed(reasons)), "no reason is given").rstrip(".")
         short = _short(name)
         return NotReady(
-            f"the revision {short} does not start: {quota_cure(reason, self._settings.project) or reason}; its logs: "
+            f"the revision {short} does not start: {quota_fix(reason, self._settings.project) or reason}; its logs: "
             f"{logs or 'none'}; type: gcloud run revisions describe {short} --region={self._settings.region} "
             f"--project={self._settings.project}"
         )
 
     async def _get(self) -> run_v2.Service | None:
         try:
-            with self._google.explained(f"looking at {self._settings.name}"):
+            with self._google.translated_errors(f"looking at {self._settings.name}"):
                 return await self._services.get_service(name=self._name, retry=READS)
         except api.NotFound:
             return None

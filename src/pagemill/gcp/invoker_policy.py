@@ -10,14 +10,14 @@ from google.cloud import run_v2
 from google.iam.v1 import iam_policy_pb2, policy_pb2
 
 from pagemill.config.service import ServiceSettings
-from pagemill.domain.service.plan import uninvited
+from pagemill.domain.service.plan import public_bindings
 from pagemill.gcp.api import READS, GoogleApi
 
 _INVOKER = "roles/run.invoker"
 _TRIES = 5  # while others change the policy, too
 
 
-class Invitations:
+class IamInvokerPolicy:
     """The IAM policy of one service."""
 
     def __init__(self, google: GoogleApi, settings: ServiceSettings) -> None:
@@ -27,7 +27,7 @@ class Invitations:
         self._services = google.client(run_v2.ServicesAsyncClient, settings.run_emulator_host)
         self._resource = f"projects/{settings.project}/locations/{settings.region}/services/{settings.name}"
 
-    async def invite(self, members: Sequence[str]) -> bool:
+    async def grant(self, members: Sequence[str]) -> bool:
         """Let members ask the service, whoever else may; tell whether that is news.
 
         Raises:
@@ -42,7 +42,7 @@ class Invitations:
 
         return await self._change(add)
 
-    async def uninvited(self) -> list[tuple[str, str]]:
+    async def public_bindings(self) -> list[tuple[str, str]]:
         """Role and member of every binding that lets everybody in; empty where there is no service.
 
         Raises:
@@ -52,9 +52,9 @@ class Invitations:
             policy = await self._read()
         except api.NotFound:
             return []
-        return uninvited({binding.role: tuple(binding.members) for binding in policy.bindings})
+        return public_bindings({binding.role: tuple(binding.members) for binding in policy.bindings})
 
-    async def shut(self) -> None:
+    async def revoke_public(self) -> None:
         """Take every binding away that lets everybody in.
 
         Raises:
@@ -63,18 +63,18 @@ class Invitations:
 
         def strip(policy: policy_pb2.Policy) -> None:
             for binding in policy.bindings:
-                for _, member in uninvited({binding.role: tuple(binding.members)}):
+                for _, member in public_bindings({binding.role: tuple(binding.members)}):
                     binding.members.remove(member)
 
         await self._change(strip)
 
-    def cure(self, role: str, member: str) -> str:
+    def fix_command(self, role: str, member: str) -> str:
         """The command that takes a binding away."""
         where = f"{self._settings.name} --region={self._settings.region} --project={self._settings.project}"
         return f"gcloud run services remove-iam-policy-binding {where} --member={member} --role={role}"
 
     async def _change(self, change: Callable[[policy_pb2.Policy], None]) -> bool:
-        with self._google.explained(f"changing who may ask {self._settings.name}"):
+        with self._google.translated_errors(f"changing who may ask {self._settings.name}"):
             async for attempt in stamina.retry_context(on=api.Aborted, attempts=_TRIES, timeout=None, wait_max=2.0):
                 with attempt:
                     policy = await self._read()
@@ -89,7 +89,7 @@ class Invitations:
 
     async def _read(self) -> policy_pb2.Policy:
         request = iam_policy_pb2.GetIamPolicyRequest(resource=self._resource)
-        with self._google.explained(f"looking at who may ask {self._settings.name}"):
+        with self._google.translated_errors(f"looking at who may ask {self._settings.name}"):
             return await self._services.get_iam_policy(request, retry=READS)
 
 

@@ -87,7 +87,7 @@ class AnswerMessage(BaseModel):
 
     role: Literal["assistant"] = "assistant"
     content: str
-    refusal: None = None
+    rejected: None = None
     tool_calls: list[str] = []
 
 

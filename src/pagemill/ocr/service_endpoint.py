@@ -18,7 +18,7 @@ _TRIES = 5
 _SECONDS = 60.0  # Cloud Run refuses before it starts an instance
 
 
-class HttpsDoor:
+class HttpsServiceEndpoint:
     """Reads pages with the client that batches use."""
 
     def __init__(
@@ -53,7 +53,7 @@ class HttpsDoor:
             answer_seconds=answer_seconds,
             auth=IdTokenAuth(audience, also=[url], key=key),
         )
-        self._stranger = httpx.AsyncClient(timeout=_SECONDS)
+        self._unauthenticated = httpx.AsyncClient(timeout=_SECONDS)
 
     async def __aenter__(self) -> Self:
         return self
@@ -61,7 +61,7 @@ class HttpsDoor:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._stranger.aclose()
+        await self._unauthenticated.aclose()
         await self._recognizer.__aexit__(kind, error, trace)
 
     async def status_without_token(self) -> int:
@@ -73,7 +73,7 @@ class HttpsDoor:
         try:
             async for attempt in stamina.retry_context(on=httpx.HTTPError, attempts=_TRIES, wait_max=5.0):
                 with attempt:
-                    response = await self._stranger.get(f"{self.url}/health")
+                    response = await self._unauthenticated.get(f"{self.url}/health")
         except httpx.HTTPError as error:
             raise EndpointUnavailable(f"{self.url} gives no answer: {type(error).__name__} ({error})") from error
         return response.status_code

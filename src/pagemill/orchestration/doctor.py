@@ -14,6 +14,7 @@ import stamina
 
 from pagemill.config.run import GIB, Settings
 from pagemill.domain.pages.model import Recipe
+from pagemill.domain.wording import counted
 from pagemill.errors import DocumentUnreadable, EndpointUnavailable, PagemillError, UsageError
 from pagemill.local_endpoint.engines import choose_engine, model_id
 from pagemill.ocr.client import OpenAiRecognizer
@@ -78,7 +79,9 @@ async def _render_workers(settings: Settings) -> Finding:
                 await rasterizer.page_count(Path(empty.name))
         except DocumentUnreadable as error:
             if "0 bytes" in str(error):
-                return Finding("render workers", True, f"{settings.render_workers} processes with PDFium")
+                return Finding(
+                    "render workers", True, f"{counted(settings.render_workers, 'process', 'processes')} with PDFium"
+                )
             return Finding("render workers", False, f"{error}; try a larger PAGEMILL_RENDER_MEMORY_GIB")
     raise AssertionError("an empty file was taken for a PDF")
 

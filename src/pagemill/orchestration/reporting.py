@@ -24,8 +24,9 @@ from pagemill.batch.progress import Progress
 from pagemill.domain.pages import keys
 from pagemill.domain.pages.model import Status
 from pagemill.domain.pages.summary import DocumentOutcome, RunSummary
+from pagemill.domain.wording import counted
 from pagemill.errors import StoreUnusable
-from pagemill.orchestration.shards.counters import note_figures
+from pagemill.orchestration.shards.counters import write_counters
 
 _UPDATE_SECONDS = 5.0  # each update is a write to the server's database
 _TABLE_ROWS = 1000  # summary.json has them all
@@ -50,7 +51,7 @@ async def report(summary: RunSummary) -> None:
     """Leave a table of the documents, those with failures first, and a link to the summary, which has all of it."""
     outcomes = sorted(summary.outcomes, key=lambda outcome: (not outcome.failed, outcome.key))
     left_out = max(len(outcomes) - _TABLE_ROWS, 0)
-    note = f" {left_out} more documents are in summary.json." if left_out else ""
+    note = f" summary.json also lists {counted(left_out, 'more document')}." if left_out else ""
     await acreate_table_artifact(
         [_row(outcome, summary.destination) for outcome in outcomes[:_TABLE_ROWS]],
         key="ocr-documents",
@@ -72,10 +73,11 @@ def final_state(summary: RunSummary) -> State[RunSummary]:
 def verdict(summary: RunSummary) -> str:
     """The run in one sentence."""
     if summary.stopped_by:
-        return f"Stopped after {summary.pages} pages: {summary.stopped_by}."
+        return f"Stopped after {counted(summary.pages, 'page')}: {summary.stopped_by}."
     unread = sum(bool(outcome.error) for outcome in summary.outcomes)
-    failed = f"{summary.statuses.get(Status.FAILED, 0)} pages and {unread} documents failed"
-    return f"{summary.documents} documents, {summary.pages} pages: {'none failed' if summary.complete else failed}."
+    failed = f"{counted(summary.statuses.get(Status.FAILED, 0), 'page')} and {counted(unread, 'document')} failed"
+    read = f"{counted(summary.documents, 'document')}, {counted(summary.pages, 'page')}"
+    return f"{read}: {'none failed' if summary.complete else failed}."
 
 
 async def _update_for_ever(artifact: UUID, progress: Progress, shard: UUID | None) -> None:
@@ -90,15 +92,16 @@ async def _update(artifact: UUID, progress: Progress, shard: UUID | None) -> Non
         await aupdate_progress_artifact(artifact, progress=100.0 * share, description=_headline(progress))
         if shard:
             async with get_client() as client:
-                await note_figures(client, shard, progress)
+                await write_counters(client, shard, progress)
     except Exception as error:  # noqa: BLE001 -- a server that is away must not cost a page
         _log.warning("the run's progress could not be told: %s", error)
 
 
 def _headline(progress: Progress) -> str:
+    pages, failures = counted(progress.pages_planned, "page"), counted(progress.failures, "failure")
     return (
-        f"{progress.activity}: {progress.pages_done} of {progress.pages_planned} pages, "
-        f"{progress.pages_per_second:.1f} a second, {progress.in_flight} in flight, {progress.failures} failures"
+        f"{progress.activity}: {progress.pages_done} of {pages}, "
+        f"{progress.pages_per_second:.1f} a second, {progress.in_flight} in flight, {failures}"
     )
 
 

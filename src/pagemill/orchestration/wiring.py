@@ -11,17 +11,22 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from pagemill.batch.documents import Batch
+from pagemill.batch.checkpoints import Checkpoints
+from pagemill.batch.chunks import BatchLimits
 from pagemill.batch.gate import EndpointGate, Patience
+from pagemill.batch.opening import Documents
+from pagemill.batch.outcomes import DocumentPublisher, SlicePublisher
 from pagemill.batch.pages import PageLimits, PageReader
-from pagemill.batch.portions import BatchLimits
 from pagemill.batch.progress import Progress
-from pagemill.batch.shards import plan_of
+from pagemill.batch.run import Batch
+from pagemill.batch.shards import PlannedSource, plan_of
 from pagemill.batch.slots import RunSlots
+from pagemill.batch.stop import RunStop
 from pagemill.config.run import GIB, LOOPBACK, Settings
 from pagemill.domain.pages.model import Mode, Recipe
 from pagemill.domain.pages.planning import parse_pages
@@ -46,7 +51,7 @@ if TYPE_CHECKING:
 
 Admission = Callable[[OcrBatchParameters, Settings, Progress], AbstractAsyncContextManager[SlotPool]]
 
-_AHEAD = 2  # pages drawn or being drawn for each page in flight
+_AHEAD = 2  # pages rendered or being rendered for each page in flight
 
 _watched: ContextVar[Progress | None] = ContextVar("watched", default=None)
 
@@ -74,81 +79,137 @@ async def open_batch(
     *,
     shard: tuple[str, int] | None = None,
 ) -> AsyncIterator[Batch]:
-    """Build a batch; what it started ends with the context.
+    """Build a batch; everything that it started ends with the context.
 
     Args:
-        parameters: What to do.
-        settings: Where things are.
-        admission: Opens the slots; None: the run's own.
-        shard: A run's id and the number of its shard that this is; None: a run of its own.
+        parameters: What to read, and where the results go.
+        settings: Where services are, and how long to wait for them.
+        admission: Opens the slots; None: the run has its own.
+        shard: The id of a run and the number of the shard, from 1, if this run is a shard; else None.
 
     Raises:
         UsageError: A parameter or a setting is wrong.
     """
-    logging.getLogger("stamina").setLevel(logging.ERROR)  # says that it retries, not what; page results say both
-    progress = _watched.get() or Progress()
-    url = endpoint_url(parameters, settings)
-    engine = None if url else choose_engine(settings.local_engine, tessdata=settings.tessdata_prefix)
-    recipe = _recipe(parameters, settings, engine)
+    logging.getLogger("stamina").setLevel(logging.ERROR)  # it logs each retry; page results say more
+    endpoint = _endpoint(parameters, settings)
+    recipe = _recipe(parameters, settings, endpoint.engine)
     selection = parse_pages(parameters.pages)
+    progress, stop = _watched.get() or Progress(), RunStop()
     async with contextlib.AsyncExitStack() as stack:
         key = await google_key(settings.gcp_credentials_block)
         google = _google_client(settings, key, stack)
         source = open_source(parameters, settings, google)
-        destination = open_destination(parameters.destination, google)
-        plan = await asyncio.to_thread(_plan, destination, recipe, *shard) if shard else None
-        embedded = EmbeddedEndpoint(
-            engine=engine or "auto", start_seconds=settings.wake_seconds, tessdata=settings.tessdata_prefix
+        checkpoints = Checkpoints(open_destination(parameters.destination, google), recipe)
+        plan = await asyncio.to_thread(_plan, checkpoints, *shard) if shard else None
+        recognizer = await _open_recognizer(
+            endpoint, settings, recipe, stack, connections=parameters.max_in_flight, key=key
         )
-
-        async def locate() -> str:
-            return await embedded.locate() if engine else url
-
-        await stack.enter_async_context(embedded)
-        recognizer = await stack.enter_async_context(
-            OpenAiRecognizer(
-                locate,
-                recipe=recipe,
-                api_key=settings.api_key.get_secret_value(),
-                connections=parameters.max_in_flight,
-                answer_seconds=settings.answer_seconds,
-                auth=endpoint_auth(url, settings, key),
-            )
-        )
-        patience = Patience(wake_seconds=settings.wake_seconds, silence_seconds=settings.silence_seconds)
-        gate = EndpointGate(recognizer, patience=patience, announce=progress.announce)
-        stack.push_async_callback(gate.close)
+        gate = _gate(recognizer, settings, progress, stop, stack)
         rasterizer = await stack.enter_async_context(_rasterizer(parameters, settings))
         slots: SlotPool = RunSlots(parameters.max_in_flight)
         if admission:
             slots = await stack.enter_async_context(admission(parameters, settings, progress))
-        reader = PageReader(
-            rasterizer=rasterizer,
-            recognizer=recognizer,
-            gate=gate,
-            slots=slots,
-            destination=destination,
-            recipe=recipe,
-            progress=progress,
-            limits=PageLimits(
-                drawing=2 * settings.render_workers,
-                drawn_bytes=settings.ahead_mib * 2**20,
-                context_tokens=settings.context_tokens,
-            ),
-        )
+        usd_per_second = settings.usd_per_second if endpoint.billed else 0.0
         yield Batch(
-            source=source,
-            destination=destination,
-            rasterizer=rasterizer,
-            reader=reader,
-            recipe=recipe,
-            selection=selection,
+            documents=Documents(
+                source=PlannedSource(source, plan) if plan else source,
+                selection=plan or selection,
+                rasterizer=rasterizer,
+                checkpoints=checkpoints,
+                progress=progress,
+                stop=stop,
+            ),
+            reader=PageReader(
+                rasterizer=rasterizer,
+                recognizer=recognizer,
+                gate=gate,
+                slots=slots,
+                checkpoints=checkpoints,
+                progress=progress,
+                stop=stop,
+                limits=_page_limits(settings),
+            ),
+            publisher=_publisher(checkpoints, plan, usd_per_second / parameters.max_in_flight),
             progress=progress,
-            usd_per_second=0.0 if urlsplit(url).hostname in {None, *LOOPBACK} else settings.usd_per_second,
-            max_in_flight=parameters.max_in_flight,
+            stop=stop,
+            usd_per_second=usd_per_second,
             limits=BatchLimits(pages=(1 + _AHEAD) * parameters.max_in_flight),
-            plan=plan,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Endpoint:
+    """Where pages are sent to: a URL, or the embedded service with its engine."""
+
+    url: str  # empty for the embedded service
+    engine: EngineName | None
+
+    @property
+    def billed(self) -> bool:
+        """Whether time at the endpoint costs money: not on this machine."""
+        return urlsplit(self.url).hostname not in {None, *LOOPBACK}
+
+
+def _endpoint(parameters: OcrBatchParameters, settings: Settings) -> _Endpoint:
+    url = endpoint_url(parameters, settings)
+    return _Endpoint(url, None if url else choose_engine(settings.local_engine, tessdata=settings.tessdata_prefix))
+
+
+async def _open_recognizer(
+    endpoint: _Endpoint,
+    settings: Settings,
+    recipe: Recipe,
+    stack: contextlib.AsyncExitStack,
+    *,
+    connections: int,
+    key: Mapping[str, Any] | None,
+) -> OpenAiRecognizer:
+    """The client of the endpoint. The embedded service starts when the client first asks for its URL."""
+    embedded = EmbeddedEndpoint(
+        engine=endpoint.engine or "auto", start_seconds=settings.wake_seconds, tessdata=settings.tessdata_prefix
+    )
+
+    async def locate() -> str:
+        return await embedded.locate() if endpoint.engine else endpoint.url
+
+    await stack.enter_async_context(embedded)
+    return await stack.enter_async_context(
+        OpenAiRecognizer(
+            locate,
+            recipe=recipe,
+            api_key=settings.api_key.get_secret_value(),
+            connections=connections,
+            answer_seconds=settings.answer_seconds,
+            auth=endpoint_auth(endpoint.url, settings, key),
+        )
+    )
+
+
+def _gate(
+    recognizer: OpenAiRecognizer,
+    settings: Settings,
+    progress: Progress,
+    stop: RunStop,
+    stack: contextlib.AsyncExitStack,
+) -> EndpointGate:
+    patience = Patience(wake_seconds=settings.wake_seconds, silence_seconds=settings.silence_seconds)
+    gate = EndpointGate(recognizer, patience=patience, stop=stop, announce=progress.announce)
+    stack.push_async_callback(gate.close)
+    return gate
+
+
+def _page_limits(settings: Settings) -> PageLimits:
+    return PageLimits(
+        rendering=2 * settings.render_workers,
+        image_bytes=settings.ahead_mib * 2**20,
+        context_tokens=settings.context_tokens,
+    )
+
+
+def _publisher(checkpoints: Checkpoints, plan: ShardPlan | None, usd_per_page_second: float) -> DocumentPublisher:
+    if plan:
+        return SlicePublisher(checkpoints, usd_per_page_second=usd_per_page_second, plan=plan)
+    return DocumentPublisher(checkpoints, usd_per_page_second=usd_per_page_second)
 
 
 def endpoint_url(parameters: OcrBatchParameters, settings: Settings) -> str:
@@ -206,12 +267,12 @@ def open_destination(destination: str, google: Callable[[], storage.Client]) -> 
     return LocalStore(_local_path(destination, "DESTINATION"))
 
 
-def _plan(destination: ObjectStore, recipe: Recipe, run_id: str, shard: int) -> ShardPlan:
-    plan = plan_of(destination, run_id, shard)
+def _plan(checkpoints: Checkpoints, run_id: str, shard: int) -> ShardPlan:
+    plan, recipe = plan_of(checkpoints.destination, run_id, shard), checkpoints.recipe
     if plan.recipe_id != recipe.id:
         raise UsageError(
             f"the settings here would give other results than those of the run (recipe {recipe.id}, not "
-            f"{plan.recipe_id}); set the same PAGEMILL_ variables where the run is started and where shards are"
+            f"{plan.recipe_id}); set the same PAGEMILL_ variables where the run is started and where shards run"
         )
     return plan
 

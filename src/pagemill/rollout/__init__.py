@@ -1,1 +1,1 @@
-"""Use case: put a service into place, prove it, and go back if it is not what it should be."""
+"""Use case: deploy a revision of the service, verify it, and roll back if it fails the checks."""

@@ -1,4 +1,4 @@
-"""One rollout, step by step. What served before serves until the new revision is proven, and again if it is not."""
+"""One rollout, step by step. The previous revision keeps serving until the new one is verified, and if it fails."""
 
 from __future__ import annotations
 
@@ -11,220 +11,225 @@ from pagemill.domain.service.canary import CanaryPage
 from pagemill.domain.service.deployment import Deployment, Outcome
 from pagemill.domain.service.plan import Candidate, Change, Image, ServiceState, changes, is_current
 from pagemill.errors import DeploymentFailed, PagemillError, UsageError
-from pagemill.ports import GuestList, ServiceDoor, ServiceHost
+from pagemill.ports import InvokerPolicy, ServiceEndpoint, ServiceHost
 from pagemill.rollout.preflight import Check, problems, require
-from pagemill.rollout.verification import Demands, Proof, Verification
+from pagemill.rollout.verification import AcceptanceCriteria, Verification, VerificationResult
 
-OpenDoor = Callable[[str, str], AbstractAsyncContextManager[ServiceDoor]]  # URL to ask, URL of the service
+OpenEndpoint = Callable[[str, str], AbstractAsyncContextManager[ServiceEndpoint]]  # URL to ask, URL of the service
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What would be done."""
+    """What a rollout would change."""
 
-    state: ServiceState | None  # of the service before
+    state: ServiceState | None  # of the service before; None: there is no service
     image: Image | None  # None: it has to be built first
     changes: Sequence[Change]
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
+class Dependencies:
     """What a rollout works with."""
 
     host: ServiceHost
-    guests: GuestList
-    open_door: OpenDoor
+    invoker_policy: InvokerPolicy
+    open_endpoint: OpenEndpoint
     find_image: Callable[[], Awaitable[Image | None]]
     build_image: Callable[[], Awaitable[Image]]
     planned_image: str  # reference of the image, by tag, whether or not it exists
     pages: Callable[[], Awaitable[Sequence[CanaryPage]]]
     checks: Sequence[Check]
-    members: Sequence[str]  # who may ask the service
-    demands: Demands
-    announce: Callable[[str], object]
+    invokers: Sequence[str]  # IAM members who may call the service
+    criteria: AcceptanceCriteria
+    announce: Callable[[str], object]  # called with a line about each step
 
 
 class Rollout:
-    """Deploys, proves, and goes back."""
+    """Deploys a revision, verifies it, and rolls back."""
 
-    def __init__(self, tools: Tools, record: Deployment) -> None:
-        """Configure; nothing is asked yet.
+    def __init__(self, dependencies: Dependencies, record: Deployment) -> None:
+        """Store the configuration; send no requests.
 
         Args:
-            tools: What it works with.
-            record: Gets what happens.
+            dependencies: What it works with.
+            record: Filled in as the steps run.
         """
         self.record = record
-        self._tools = tools
+        self._dependencies = dependencies
 
     async def problems(self) -> list[str]:
         """What is wrong with the project; empty if nothing is. Changes nothing."""
         return await problems(self._checks)
 
     async def plan(self, *, checked: bool = True) -> Plan:
-        """Look at what is there, and say what would change.
+        """Compare the service as it is with the service as it should be. Changes nothing.
 
         Args:
-            checked: Whether to insist that nothing is wrong with the project.
+            checked: Whether to raise an error if something is wrong with the project.
 
         Raises:
-            UsageError: Something is wrong with the project: all of it, with the commands that mend it.
-            PagemillError: The service cannot be looked at.
+            UsageError: Something is wrong with the project; the message lists all problems and the commands that fix
+                them.
+            PagemillError: The service cannot be read.
         """
         if checked:
             await require(self._checks)
-        state = await self._tools.host.state()
-        image = await self._tools.find_image()
-        desired = dict(self._tools.host.desired(image))
+        state = await self._dependencies.host.state()
+        image = await self._dependencies.find_image()
+        desired = dict(self._dependencies.host.desired(image))
         before = dict(state.fields) if state else {}
         if image is None:
-            desired = _with_image(desired, self._tools.planned_image)
+            desired = _with_image(desired, self._dependencies.planned_image)
         plan = Plan(state, image, changes(before, desired))
         self.record.before = state.serving if state else ""
         self.record.changes = plan.changes
         return plan
 
     async def image(self, plan: Plan) -> Image:
-        """The image of the plan; it is built if there is none.
+        """Return the image of the plan; build it if there is none.
 
         Raises:
             PagemillError: It cannot be built.
         """
-        image = plan.image or await self._tools.build_image()
+        image = plan.image or await self._dependencies.build_image()
         self.record.image = image.reference
         self.record.built = plan.image is None
         return image
 
     async def stage(self, plan: Plan, image: Image) -> Candidate:
-        """Make the revision that is to be proven; what serves goes on serving.
+        """Create the revision to verify, without traffic; the previous revision keeps serving.
+
+        If the revision that serves is the desired one already, that revision is the candidate.
 
         Raises:
-            PagemillError: It does not start, or may not be made.
+            PagemillError: The revision does not start, or we may not create it.
         """
-        host, state = self._tools.host, plan.state
+        host, state = self._dependencies.host, plan.state
         self.record.image = image.reference
         if state and is_current(state, host.desired(image)):
             candidate = Candidate(state.serving, state.url, None)
             self.record.outcome = Outcome.UNCHANGED
         else:
-            self._tools.announce(f"deploying {image.reference}")
+            self._dependencies.announce(f"deploying {image.reference}")
             candidate = await host.stage(image, state)
-        return await self._invited(candidate)
+        return await self._granted(candidate)
 
     async def stage_previous(self, plan: Plan) -> Candidate:
-        """Take the newest proven revision before the one that serves.
+        """Choose the newest verified revision before the one that serves.
 
         Raises:
             UsageError: There is none.
-            PagemillError: It is gone, or may not be used.
+            PagemillError: It was deleted, or we may not use it.
         """
         if plan.state is None or not plan.state.fallback:
             raise UsageError(
-                f"there is no proven revision of {self.record.service} to go back to; deploy again instead"
+                f"{self.record.service} has no earlier verified revision to roll back to; type: pagemill deploy"
             )
-        self._tools.announce(f"going back to {plan.state.fallback}")
-        candidate = await self._tools.host.stage_again(plan.state.fallback, plan.state)
-        return await self._invited(candidate)
+        self._dependencies.announce(f"rolling back to {plan.state.fallback}")
+        candidate = await self._dependencies.host.stage_again(plan.state.fallback, plan.state)
+        return await self._granted(candidate)
 
-    async def prove(self, candidate: Candidate) -> Proof:
-        """See that a revision is closed to strangers, well, and reads pages as it should.
+    async def verify(self, candidate: Candidate) -> VerificationResult:
+        """Verify that a revision refuses unauthenticated callers, is healthy, and reads the canary pages.
 
         Raises:
-            DeploymentFailed: It is not.
+            DeploymentFailed: It does not pass.
         """
-        proof = await self._verified(candidate.url)
-        self.record.health_seconds = proof.health_seconds
-        self.record.first_token_seconds = proof.first_token_seconds
-        self.record.canary_seconds = proof.canary_seconds
-        return proof
+        result = await self._verified(candidate.url)
+        self.record.health_seconds = result.health_seconds
+        self.record.first_token_seconds = result.first_token_seconds
+        self.record.canary_seconds = result.canary_seconds
+        return result
 
     async def promote(self, candidate: Candidate) -> str:
-        """Send all requests to the proven revision; return the service's URL, which lets no stranger in.
+        """Send all requests to the verified revision; return the service's URL.
 
         Raises:
-            PagemillError: They do not go there.
+            PagemillError: The traffic cannot be moved, or the service's URL answers unauthenticated callers.
         """
-        host = self._tools.host
+        host = self._dependencies.host
         if self.record.outcome is Outcome.UNCHANGED:
             return candidate.url
         self.record.url = await host.promote(candidate)
-        async with self._tools.open_door(self.record.url, self.record.url) as door:
-            await self._verification(door).refuse_strangers()
+        async with self._dependencies.open_endpoint(self.record.url, self.record.url) as endpoint:
+            await self._verification(endpoint).ensure_private()
         return self.record.url
 
-    def concluded(self, *, went_back: bool) -> Deployment:
-        """What happened, now that all is well."""
+    def finish(self, *, rolled_back: bool) -> Deployment:
+        """Set the outcome of a successful rollout; return its record."""
         if self.record.outcome is Outcome.RUNNING:
-            self.record.outcome = Outcome.ROLLED_BACK if went_back else Outcome.DEPLOYED
+            self.record.outcome = Outcome.ROLLED_BACK if rolled_back else Outcome.DEPLOYED
         return self.record
 
     @contextlib.asynccontextmanager
-    async def undone_on_failure(self, plan: Plan) -> AsyncIterator[None]:
+    async def restore_traffic_on_failure(self, plan: Plan) -> AsyncIterator[None]:
         """Send requests where they went before if anything fails inside.
 
         Raises:
-            DeploymentFailed: What failed inside, and what serves now.
+            DeploymentFailed: What failed inside, and which revision serves now.
         """
         try:
             yield
         except BaseException as error:
             serving = plan.state.serving if plan.state else ""
             try:
-                await self._tools.host.restore(plan.state)
+                await self._dependencies.host.restore(plan.state)
             except PagemillError as worse:
-                raise DeploymentFailed(f"{error}; and what served before could not be restored: {worse}") from error
+                raise DeploymentFailed(f"{error}; and the previous traffic could not be restored: {worse}") from error
             if not isinstance(error, PagemillError) or isinstance(error, UsageError):
                 raise
-            before = f"{serving} serves on" if serving else "no revision served before, and none is published"
+            now = f"{serving} keeps serving" if serving else "no revision served before, and no URL is published"
             revision = f"; the revision that failed is {self.record.revision}" if self.record.revision else ""
-            raise type(error)(f"{error}; {before}{revision}") from error
+            raise type(error)(f"{error}; {now}{revision}") from error
 
-    async def _invited(self, candidate: Candidate) -> Candidate:
+    async def _granted(self, candidate: Candidate) -> Candidate:
+        """Note the candidate in the record, and let the invokers call it."""
         self.record.revision = candidate.revision
         self.record.startup_seconds = candidate.startup_seconds
-        await self._tools.guests.invite(self._tools.members)
+        await self._dependencies.invoker_policy.grant(self._dependencies.invokers)
         return candidate
 
-    async def _verified(self, url: str) -> Proof:
-        pages = await self._tools.pages()
-        state = await self._tools.host.state()
+    async def _verified(self, url: str) -> VerificationResult:
+        pages = await self._dependencies.pages()
+        state = await self._dependencies.host.state()
         if state is None:
-            raise DeploymentFailed(f"the service {self.record.service} was deleted meanwhile")
+            raise DeploymentFailed(f"somebody deleted the service {self.record.service} meanwhile; deploy again")
         self.record.url = state.url
-        async with self._tools.open_door(url, state.url) as door:
-            verification = self._verification(door)
+        async with self._dependencies.open_endpoint(url, state.url) as endpoint:
+            verification = self._verification(endpoint)
             try:
-                return await verification.prove(pages)
+                return await verification.verify(pages)
             finally:
                 self.record.canaries = verification.results
 
-    def _verification(self, door: ServiceDoor) -> Verification:
-        tools = self._tools
+    def _verification(self, endpoint: ServiceEndpoint) -> Verification:
+        dependencies = self._dependencies
         return Verification(
-            door,
-            uninvited=tools.guests.uninvited,
-            close=self._close,
-            demands=tools.demands,
-            announce=tools.announce,
+            endpoint,
+            public_bindings=dependencies.invoker_policy.public_bindings,
+            make_private=self._make_private,
+            criteria=dependencies.criteria,
+            announce=dependencies.announce,
         )
 
-    async def _close(self) -> None:
-        await self._tools.guests.shut()
-        await self._tools.host.ask_everybody_who_they_are()
+    async def _make_private(self) -> None:
+        await self._dependencies.invoker_policy.revoke_public()
+        await self._dependencies.host.enable_invoker_check()
 
     @property
     def _checks(self) -> list[Check]:
-        return [*self._tools.checks, self._plan_is_accepted, self._nobody_is_let_in]
+        return [*self._dependencies.checks, self._plan_is_accepted, self._is_private]
 
     async def _plan_is_accepted(self) -> list[str]:
-        await self._tools.host.check(self._tools.planned_image)
+        await self._dependencies.host.check(self._dependencies.planned_image)
         return []
 
-    async def _nobody_is_let_in(self) -> list[str]:
+    async def _is_private(self) -> list[str]:
+        policy = self._dependencies.invoker_policy
         return [
-            f"{member} has {role} on {self.record.service}, so that everybody may use it; type: "
-            + self._tools.guests.cure(role, member)
-            for role, member in await self._tools.guests.uninvited()
+            f"{member} has {role} on {self.record.service}, so everybody may call it; type: "
+            f"{policy.fix_command(role, member)}"
+            for role, member in await policy.public_bindings()
         ]
 
 

@@ -1,4 +1,4 @@
-"""Proves a service: closed to strangers, healthy, of the right model, and reading pages whose text is known."""
+"""Verifies a service: private, healthy, serving the right model, and reading pages whose text is known."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from http import HTTPStatus
 
 import stamina
 
-from pagemill.domain.service.canary import CanaryPage, CanaryResult, judge, unanswered, verdict
+from pagemill.domain.service.canary import CanaryPage, CanaryResult, describe_failures, evaluate, unanswered
+from pagemill.domain.wording import counted
 from pagemill.errors import (
     DeploymentFailed,
     EndpointRefusesUs,
@@ -18,119 +19,122 @@ from pagemill.errors import (
     PagemillError,
     WrongModel,
 )
-from pagemill.ports import ServiceDoor
+from pagemill.ports import ServiceEndpoint
 
-_CLOSED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+_REFUSED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 _LONGEST_PAUSE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Demands:
-    """What a service must be."""
+class AcceptanceCriteria:
+    """What a service must fulfil before it gets traffic."""
 
-    health_seconds: float  # until it answers
-    grant_seconds: float  # until an invitation is known everywhere
+    health_seconds: float  # until /health answers
+    grant_seconds: float  # until an IAM grant takes effect
     in_flight: int  # canary pages at once
-    page_seconds: float  # longest answer
-    word_f1: float  # least agreement of each page with its text
+    page_seconds: float  # longest answer to a page
+    word_f1: float  # least agreement of each page with its known text, 0 to 1
     max_tokens: int = 4096
-    internal: bool = False  # strangers get 404, for it is not to be found from outside
+    internal: bool = False  # ingress `internal`: requests from outside the VPC get 404
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
-    """What was seen of a service that passed."""
+class VerificationResult:
+    """What was measured of a service that passed."""
 
-    health_seconds: float  # until it answered
+    health_seconds: float  # until /health answered
     first_token_seconds: float
     canary_seconds: float  # for all pages
     results: tuple[CanaryResult, ...]
 
 
 class Verification:
-    """Looks at one URL of a service; changes nothing but a door that stands open."""
+    """Verifies one URL of a service. Changes nothing, except that it takes away public access where it finds it."""
 
     def __init__(
         self,
-        door: ServiceDoor,
+        endpoint: ServiceEndpoint,
         *,
-        uninvited: Callable[[], Awaitable[Sequence[tuple[str, str]]]],
-        close: Callable[[], Awaitable[None]],
-        demands: Demands,
+        public_bindings: Callable[[], Awaitable[Sequence[tuple[str, str]]]],
+        make_private: Callable[[], Awaitable[None]],
+        criteria: AcceptanceCriteria,
         announce: Callable[[str], object],
     ) -> None:
-        """Configure.
+        """Store the configuration; send no requests.
 
         Args:
-            door: The URL to ask.
-            uninvited: Looks up role and member of every binding that lets everybody in.
-            close: Lets nobody in any more who was not invited.
-            demands: What must hold.
-            announce: Told what is being looked at.
+            endpoint: The URL to verify.
+            public_bindings: Returns role and member of every IAM binding that grants access to everybody.
+            make_private: Takes away public access.
+            criteria: What the service must fulfil.
+            announce: Called with a line about each step.
         """
-        self._door = door
-        self._uninvited = uninvited
-        self._close = close
-        self._demands = demands
+        self._endpoint = endpoint
+        self._public_bindings = public_bindings
+        self._make_private = make_private
+        self._criteria = criteria
         self._announce = announce
-        self.results: Sequence[CanaryResult] = ()  # of the canary pages, well or not
+        self.results: Sequence[CanaryResult] = ()  # of the canary pages, passed or failed
 
-    async def prove(self, pages: Sequence[CanaryPage]) -> Proof:
-        """Look at everything.
+    async def verify(self, pages: Sequence[CanaryPage]) -> VerificationResult:
+        """Run all checks.
 
         Raises:
-            DeploymentFailed: Something is not as it must be: what, and what to do.
+            DeploymentFailed: A check failed; the message says which, and what to do.
         """
-        self._announce(f"asking {self._door.url} without a token")
-        await self.refuse_strangers()
+        self._announce(f"sending a request without a token to {self._endpoint.url}")
+        await self.ensure_private()
         self._announce("waiting for /health")
         started = time.monotonic()
         await self._healthy()
         health_seconds = time.monotonic() - started
-        self._announce(f"sending {len(pages)} canary pages, {self._demands.in_flight} at once")
+        self._announce(f"sending {counted(len(pages), 'canary page')}, {self._criteria.in_flight} at once")
         first_token_seconds = await self._first_token(pages[0])
         started = time.monotonic()
         self.results = await self._read_all(pages)
-        if wrong := verdict(self.results):
+        if wrong := describe_failures(self.results):
             raise DeploymentFailed(
-                f"the service does not read as it should: {wrong}; look at the model, its revision and vLLM's version "
-                "in infra/gpu_service/cloudbuild.yaml"
+                f"the service does not read the canary pages as it should: {wrong}; check the model, its revision and "
+                "vLLM's version in infra/gpu_service/cloudbuild.yaml"
             )
-        return Proof(health_seconds, first_token_seconds, time.monotonic() - started, tuple(self.results))
+        return VerificationResult(health_seconds, first_token_seconds, time.monotonic() - started, tuple(self.results))
 
-    async def refuse_strangers(self) -> None:
-        """See that nobody gets an answer without saying who they are; close the door if it stands open.
+    async def ensure_private(self) -> None:
+        """Check that the service refuses unauthenticated callers; take away public access where it finds it.
 
         Raises:
-            DeploymentFailed: It stood open, or nobody can tell.
+            DeploymentFailed: The service was public, or its answer does not show whether it is.
         """
         status = await self._status_without_token()
-        public = await self._uninvited()
-        if self._is_closed(status) and not public:
+        public = await self._public_bindings()
+        if self._is_refused(status) and not public:
             return
         if not public and (status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS):
             raise DeploymentFailed(
-                f"{self._door.url} answered {status} to a caller without a token, so that nobody can tell whether it "
-                "lets strangers in; deploy again"
+                f"{self._endpoint.url} answered {status} to a request without a token, which does not show whether it "
+                "refuses unauthenticated callers; deploy again"
             )
-        await self._close()
+        await self._make_private()
         how = " and ".join(f"{member} has {role}" for role, member in public) or f"it answered {status} without a token"
-        closed = self._is_closed(await self._status_without_token())
-        now = "it was closed" if closed else "IT IS STILL OPEN: delete it with `pagemill deploy --delete`"
-        raise DeploymentFailed(f"{self._door.url} was open to everybody ({how}); {now}; find out who opened it")
+        private = self._is_refused(await self._status_without_token())
+        now = "it is private again" if private else "IT IS STILL PUBLIC: delete it with `pagemill deploy --delete`"
+        raise DeploymentFailed(f"{self._endpoint.url} was public ({how}); {now}; find out who made it public")
 
-    def _is_closed(self, status: int) -> bool:
-        return status in _CLOSED or (self._demands.internal and status == HTTPStatus.NOT_FOUND)
+    def _is_refused(self, status: int) -> bool:
+        return status in _REFUSED or (self._criteria.internal and status == HTTPStatus.NOT_FOUND)
 
     async def _status_without_token(self) -> int:
         try:
-            return await self._door.status_without_token()
+            return await self._endpoint.status_without_token()
         except EndpointUnavailable as error:
-            raise DeploymentFailed(f"nobody can tell whether strangers are let in: {error}") from error
+            raise DeploymentFailed(
+                "a request without a token got no answer, which does not show whether the service refuses "
+                f"unauthenticated callers: {error}"
+            ) from error
 
     async def _healthy(self) -> None:
-        """Wait until it answers and serves the model."""
-        refused_until = time.monotonic() + self._demands.grant_seconds
+        """Wait until /health answers and the service serves the model."""
+        refused_until = time.monotonic() + self._criteria.grant_seconds
         last: PagemillError | None = None
 
         def may_help(error: Exception) -> bool:
@@ -141,40 +145,40 @@ class Verification:
             return isinstance(error, EndpointUnavailable)
 
         try:
-            async with asyncio.timeout(self._demands.health_seconds):
+            async with asyncio.timeout(self._criteria.health_seconds):
                 async for attempt in stamina.retry_context(
                     on=may_help, attempts=None, timeout=None, wait_initial=0.2, wait_max=_LONGEST_PAUSE_SECONDS
                 ):
                     with attempt:
-                        await self._door.probe()
+                        await self._endpoint.probe()
         except TimeoutError:
             raise DeploymentFailed(
-                f"{self._door.url}/health is not well within {self._demands.health_seconds:.0f} s: {last}; see the "
-                "revision's logs"
+                f"{self._endpoint.url}/health did not succeed within {self._criteria.health_seconds:.0f} s: {last}; "
+                "see the revision's logs"
             ) from last
         except WrongModel as error:
-            said = str(error).partition(";")[0]
-            raise DeploymentFailed(f"{said}; its image was built for another _MODEL than its flags name") from error
+            what = str(error).partition(";")[0]
+            raise DeploymentFailed(f"{what}; the image was built for another _MODEL than vLLM's flags name") from error
         except PagemillError as error:
-            raise DeploymentFailed(f"{self._door.url} does not let us in: {error}") from error
+            raise DeploymentFailed(f"{self._endpoint.url} refuses our token: {error}") from error
 
     async def _first_token(self, page: CanaryPage) -> float:
         try:
-            return await self._door.first_token_seconds(page.png)
+            return await self._endpoint.first_token_seconds(page.png)
         except PagemillError as error:
-            raise DeploymentFailed(f"{self._door.url} does not read {page.name}: {error}") from error
+            raise DeploymentFailed(f"{self._endpoint.url} does not read {page.name}: {error}") from error
 
     async def _read_all(self, pages: Sequence[CanaryPage]) -> list[CanaryResult]:
-        slots = asyncio.Semaphore(self._demands.in_flight)
+        slots = asyncio.Semaphore(self._criteria.in_flight)
 
         async def read(page: CanaryPage) -> CanaryResult:
             async with slots:
                 try:
-                    transcript = await self._door.read(page.png, max_tokens=self._demands.max_tokens)
+                    transcript = await self._endpoint.read(page.png, max_tokens=self._criteria.max_tokens)
                 except PagemillError as error:
                     return unanswered(page, str(error))
-            return judge(
-                page, transcript, least_word_f1=self._demands.word_f1, longest_seconds=self._demands.page_seconds
+            return evaluate(
+                page, transcript, least_word_f1=self._criteria.word_f1, longest_seconds=self._criteria.page_seconds
             )
 
         return list(await asyncio.gather(*(read(page) for page in pages)))

@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from pagemill.domain.pages.matching import is_pdf_name, matches
-from pagemill.domain.pages.model import Document, Refusal
+from pagemill.domain.pages.model import Document, RejectedEntry
 from pagemill.errors import DocumentUnreadable, StoreUnusable
 
 _OBJECTS = "gs://"
@@ -34,8 +34,8 @@ class LocalSource:
         self._path = path
         self._include = include
 
-    def documents(self) -> Iterator[Document | Refusal]:
-        """Yield the documents in key order; a file that cannot be read becomes a refusal.
+    def documents(self) -> Iterator[Document | RejectedEntry]:
+        """Yield the documents in key order; a file that cannot be read becomes a rejected entry.
 
         Raises:
             StoreUnusable: There is no such file or folder, or no PDF in it.
@@ -84,8 +84,8 @@ class ListedSource:
         self._include = include
         self._found: set[str] = set()  # keys
 
-    def documents(self) -> Iterator[Document | Refusal]:
-        """Yield the listed documents in the list's order, each once; a wrong line becomes a refusal that names it.
+    def documents(self) -> Iterator[Document | RejectedEntry]:
+        """Yield the listed documents in the list's order, each once; a wrong line becomes a rejected entry.
 
         Raises:
             StoreUnusable: The list cannot be read, or names nothing.
@@ -105,19 +105,19 @@ class ListedSource:
         with _as_file(Path(document.location)) as file:
             yield file
 
-    def _entry(self, entry: str, line_number: int) -> Iterator[Document | Refusal]:
+    def _entry(self, entry: str, line_number: int) -> Iterator[Document | RejectedEntry]:
         path = self._path.parent / entry
         where = f"line {line_number} of {self.name}"
         if entry.startswith(_OBJECTS):
             hint = "a list names either local files or gs:// objects, not both; put these into a list of their own"
-            yield Refusal(self._key(path), f"{where}: {entry} is no local file; {hint}")
+            yield RejectedEntry(self._key(path), f"{where}: {entry} is no local file; {hint}")
             return
         if not path.exists():
-            yield Refusal(self._key(path), f"{where}: no such file or folder: {entry}")
+            yield RejectedEntry(self._key(path), f"{where}: no such file or folder: {entry}")
             return
         files = list(_pdfs_below(path)) if path.is_dir() else [path]
         if not files:
-            yield Refusal(self._key(path), f"{where}: no PDFs in the folder {entry}")
+            yield RejectedEntry(self._key(path), f"{where}: no PDFs in the folder {entry}")
         for file in files:
             key = self._key(file)
             if key not in self._found and matches(key, self._include):
@@ -161,14 +161,14 @@ def printable(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def describe(key: str, path: Path) -> Document | Refusal:
+def describe(key: str, path: Path) -> Document | RejectedEntry:
     """Make a document of a file, or say why not."""
     try:
         with path.open("rb") as file:
             version = hashlib.file_digest(file, "sha256").hexdigest()
             return Document(key, version, os.fstat(file.fileno()).st_size, str(path))
     except OSError as error:
-        return Refusal(key, f"the file cannot be read: {error.strerror or error}")
+        return RejectedEntry(key, f"the file cannot be read: {error.strerror or error}")
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pagemill.domain.pages.planning import chunks, format_pages, parse_pages
+from pagemill.domain.pages.planning import format_pages, page_chunks, parse_pages
 from pagemill.errors import UsageError
 
 
@@ -26,7 +26,7 @@ from pagemill.errors import UsageError
         ("1..3", None),
     ],
 )
-def test_page_ranges_mean_what_a_print_dialogue_means(text: str, pages: tuple[int, ...] | None) -> None:
+def test_page_ranges_mean_the_same_as_in_a_print_dialog(text: str, pages: tuple[int, ...] | None) -> None:
     if pages is None:
         with pytest.raises(UsageError, match="--pages"):
             parse_pages(text)
@@ -35,13 +35,13 @@ def test_page_ranges_mean_what_a_print_dialogue_means(text: str, pages: tuple[in
 
 
 @given(st.sets(st.integers(1, 400), min_size=1))
-def test_ranges_that_were_written_are_read_back(numbers: set[int]) -> None:
+def test_ranges_that_were_formatted_are_parsed_again(numbers: set[int]) -> None:
     assert set(parse_pages(format_pages(numbers)).of(400)) == numbers
 
 
 @given(st.lists(st.integers()), st.integers(1, 50))
 def test_chunks_hold_everything_once_and_in_order(numbers: list[int], size: int) -> None:
-    portions = chunks(numbers, size=size)
+    found = page_chunks(numbers, size=size)
 
-    assert [number for portion in portions for number in portion] == numbers
-    assert all(1 <= len(portion) <= size for portion in portions)
+    assert [number for chunk in found for number in chunk] == numbers
+    assert all(1 <= len(chunk) <= size for chunk in found)

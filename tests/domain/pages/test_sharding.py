@@ -9,74 +9,79 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pagemill.domain.pages.model import Document
-from pagemill.domain.pages.sharding import Piece, ShardPlan, Work, read_plan, split
+from pagemill.domain.pages.planning import PendingDocument
+from pagemill.domain.pages.sharding import DocumentSlice, ShardPlan, read_plan, split
 
 
-def _work(key: str, pages: int, done: int = 0) -> Work:
-    return Work(Document(key, f"v-{key}", 1), pages, tuple(range(1, pages + 1)), frozenset(range(1, done + 1)))
+def _pending(key: str, pages: int, done: int = 0) -> PendingDocument:
+    return PendingDocument(
+        Document(key, f"v-{key}", 1), pages, tuple(range(1, pages + 1)), frozenset(range(1, done + 1))
+    )
 
 
-_works = st.lists(st.tuples(st.integers(1, 60), st.integers(0, 60)), max_size=12).map(
-    lambda sizes: [_work(f"{index}.pdf", pages, min(done, pages)) for index, (pages, done) in enumerate(sizes)]
+_documents = st.lists(st.tuples(st.integers(1, 60), st.integers(0, 60)), max_size=12).map(
+    lambda sizes: [_pending(f"{index}.pdf", pages, min(done, pages)) for index, (pages, done) in enumerate(sizes)]
 )
 
 
-def _assigned(shards: tuple[tuple[Piece, ...], ...]) -> Counter[tuple[str, int]]:
-    return Counter((piece.document.key, number) for shard in shards for piece in shard for number in piece.numbers)
+def _assigned(shards: tuple[tuple[DocumentSlice, ...], ...]) -> Counter[tuple[str, int]]:
+    return Counter((part.document.key, number) for shard in shards for part in shard for number in part.numbers)
 
 
-@given(_works, st.integers(1, 9))
-def test_every_page_that_is_left_is_in_exactly_one_shard(works: list[Work], shards: int) -> None:
-    assigned = _assigned(split(works, shards=shards))
+@given(_documents, st.integers(1, 9))
+def test_every_page_that_is_left_is_in_exactly_one_shard(documents: list[PendingDocument], shards: int) -> None:
+    assigned = _assigned(split(documents, shards=shards))
 
     assert set(assigned.values()) <= {1}
-    assert {(work.document.key, number) for work in works for number in work.left} <= set(assigned)
-    assert {key for key, _ in assigned} == {work.document.key for work in works}
+    assert {(pending.document.key, number) for pending in documents for number in pending.left} <= set(assigned)
+    assert {key for key, _ in assigned} == {pending.document.key for pending in documents}
 
 
-@given(_works, st.integers(1, 9))
-def test_a_document_that_is_not_divided_is_in_its_shard_with_all_that_is_wanted_of_it(
-    works: list[Work], shards: int
+@given(_documents, st.integers(1, 9))
+def test_a_document_that_is_not_divided_is_in_its_shard_with_all_selected_pages(
+    documents: list[PendingDocument], shards: int
 ) -> None:
-    wanted = {work.document.key: work.selected for work in works}
+    wanted = {pending.document.key: pending.selected for pending in documents}
 
-    for shard in split(works, shards=shards):
-        assert [piece.numbers for piece in shard if piece.whole] == [
-            wanted[piece.document.key] for piece in shard if piece.whole
+    for shard in split(documents, shards=shards):
+        assert [part.numbers for part in shard if part.whole] == [
+            wanted[part.document.key] for part in shard if part.whole
         ]
 
 
-@given(_works, st.integers(1, 9))
-def test_no_shard_has_more_than_its_share_and_one_piece(works: list[Work], shards: int) -> None:
-    left = {(work.document.key, number) for work in works for number in work.left}
-    idle = sum(not work.left for work in works)
+@given(_documents, st.integers(1, 9))
+def test_no_shard_has_more_than_its_share_and_one_slice(documents: list[PendingDocument], shards: int) -> None:
+    left = {(pending.document.key, number) for pending in documents for number in pending.left}
+    idle = sum(not pending.left for pending in documents)
     share = -(-len(left) // shards) or 1
 
-    for shard in split(works, shards=shards):
-        pages = sum((piece.document.key, number) in left for piece in shard for number in piece.numbers)
+    for shard in split(documents, shards=shards):
+        pages = sum((part.document.key, number) in left for part in shard for number in part.numbers)
         assert pages <= 2 * share + idle
 
 
-@given(_works, st.integers(1, 9))
-def test_there_are_no_more_shards_than_asked_for_and_none_without_work(works: list[Work], shards: int) -> None:
-    divided = split(works, shards=shards)
+@given(_documents, st.integers(1, 9))
+def test_there_are_no_more_shards_than_asked_for_and_none_is_empty(
+    documents: list[PendingDocument], shards: int
+) -> None:
+    divided = split(documents, shards=shards)
 
     assert len(divided) <= shards
     assert all(divided)
 
 
-@given(st.randoms(use_true_random=False), _works, st.integers(1, 9))
+@given(st.randoms(use_true_random=False), _documents, st.integers(1, 9))
 def test_the_division_does_not_depend_on_the_order_of_the_documents(
-    shuffle: Random, works: list[Work], shards: int
+    shuffle: Random, documents: list[PendingDocument], shards: int
 ) -> None:
-    shuffled = list(works)
+    shuffled = list(documents)
     shuffle.shuffle(shuffled)
 
-    assert split(shuffled, shards=shards) == split(works, shards=shards)
+    assert split(shuffled, shards=shards) == split(documents, shards=shards)
 
 
 def test_a_document_longer_than_a_share_is_cut_into_ranges_of_equal_length() -> None:
-    divided = split([_work("long.pdf", 90), _work("short.pdf", 30)], shards=4)
+    divided = split([_pending("long.pdf", 90), _pending("short.pdf", 30)], shards=4)
 
     assert sorted((p.document.key, p.numbers[0], p.numbers[-1], p.whole) for shard in divided for p in shard) == [
         ("long.pdf", 1, 30, False),
@@ -87,36 +92,39 @@ def test_a_document_longer_than_a_share_is_cut_into_ranges_of_equal_length() -> 
 
 
 def test_pages_with_a_result_weigh_nothing() -> None:
-    divided = split([_work("nearly.pdf", 100, done=90), _work("new.pdf", 10)], shards=2)
+    divided = split([_pending("nearly.pdf", 100, done=90), _pending("new.pdf", 10)], shards=2)
 
-    assert [[(piece.document.key, piece.whole) for piece in shard] for shard in divided] == [
+    assert [[(part.document.key, part.whole) for part in shard] for shard in divided] == [
         [("nearly.pdf", True)],
         [("new.pdf", True)],
     ]
 
 
-def test_nothing_to_do_needs_no_shard() -> None:
+def test_no_documents_need_no_shard() -> None:
     assert split([], shards=4) == ()
 
 
-@given(_works)
-def test_a_plan_that_was_written_is_read_back(works: list[Work]) -> None:
-    pieces = {work.document.key: Piece(work.document, work.selected, whole=len(work.done) > 3) for work in works}
-    plan = ShardPlan("0123456789ab", pieces)
+@given(_documents)
+def test_a_plan_that_was_written_is_parsed_again(documents: list[PendingDocument]) -> None:
+    slices = {
+        pending.document.key: DocumentSlice(pending.document, pending.selected, whole=len(pending.done) > 3)
+        for pending in documents
+    }
+    plan = ShardPlan("0123456789ab", slices)
 
     assert read_plan("".join(plan.to_json()).encode()) == plan
 
 
-def test_a_plan_keeps_where_a_document_is_even_if_its_name_is_no_unicode() -> None:
+def test_a_plan_keeps_the_location_of_a_document_whose_name_is_not_unicode() -> None:
     document = Document("größe\\xff\n.pdf", "v", 1, location="gr\udcff")
-    plan = ShardPlan("id", {document.key: Piece(document, (), whole=True)})
+    plan = ShardPlan("id", {document.key: DocumentSlice(document, (), whole=True)})
 
-    (read,) = read_plan("".join(plan.to_json()).encode()).pieces.values()
+    (read,) = read_plan("".join(plan.to_json()).encode()).slices.values()
     assert (read.document.key, read.document.location) == (document.key, "gr\udcff")
 
 
 def test_a_plan_of_another_version_is_refused() -> None:
-    body = json.loads("".join(ShardPlan("id", {}).to_json())) | {"schema": 2}
+    body = json.loads("".join(ShardPlan("id", {}).to_json())) | {"schema": 1}
 
-    with pytest.raises(ValueError, match="schema 2"):
+    with pytest.raises(ValueError, match="schema 1"):
         read_plan(json.dumps(body).encode())

@@ -1,43 +1,43 @@
 from __future__ import annotations
 
 from pagemill.domain.pages.model import Transcript
-from pagemill.domain.service.canary import CanaryPage, judge, unanswered, verdict
+from pagemill.domain.service.canary import CanaryPage, describe_failures, evaluate, unanswered
 
 _PAGE = CanaryPage(
     "letter p. 1", b"", "Dear Dr Vellacott, thank you for your letter of 2 May about the long-case clock."
 )
 
 
-def _judged(markdown: str, *, finish_reason: str = "stop", seconds: float = 1.0) -> tuple[str, ...]:
+def _objections(markdown: str, *, finish_reason: str = "stop", seconds: float = 1.0) -> tuple[str, ...]:
     transcript = Transcript(markdown, finish_reason, 2000, 20, seconds)
-    return judge(_PAGE, transcript, least_word_f1=0.8, longest_seconds=60.0).objections
+    return evaluate(_PAGE, transcript, least_word_f1=0.8, longest_seconds=60.0).objections
 
 
 def test_the_true_text_passes_whatever_its_markup() -> None:
-    assert _judged(f"# {_PAGE.truth}") == ()
-    assert _judged("**Dear Dr Vellacott**, thank you for<br>your letter of 2 May about the long-case clock.") == ()
+    assert _objections(f"# {_PAGE.truth}") == ()
+    assert _objections("**Dear Dr Vellacott**, thank you for<br>your letter of 2 May about the long-case clock.") == ()
 
 
 def test_another_text_is_refused_with_both_texts() -> None:
-    (objection,) = _judged("Invoice number 2031, to be paid within thirty days.")
+    (objection,) = _objections("Invoice number 2031, to be paid within thirty days.")
 
     assert "Invoice number 2031" in objection
     assert "Dear Dr Vellacott" in objection
 
 
 def test_a_loop_is_named_even_if_the_model_ended_by_itself() -> None:
-    objections = _judged(f"{_PAGE.truth} {'of the clock ' * 100}")
+    objections = _objections(f"{_PAGE.truth} {'of the clock ' * 100}")
 
     assert any("a loop" in objection for objection in objections)
 
 
 def test_a_cut_off_and_a_slow_answer_are_refused() -> None:
-    assert "length" in _judged(_PAGE.truth, finish_reason="length")[0]
-    assert "61.0 s" in _judged(_PAGE.truth, seconds=61.0)[0]
+    assert "length" in _objections(_PAGE.truth, finish_reason="length")[0]
+    assert "61.0 s" in _objections(_PAGE.truth, seconds=61.0)[0]
 
 
 def test_the_verdict_names_each_page_that_failed_and_no_other() -> None:
-    good = judge(_PAGE, Transcript(_PAGE.truth, "stop", 1, 1, 1.0), least_word_f1=0.8, longest_seconds=9.0)
+    good = evaluate(_PAGE, Transcript(_PAGE.truth, "stop", 1, 1, 1.0), least_word_f1=0.8, longest_seconds=9.0)
 
-    assert verdict([good]) == ""
-    assert verdict([good, unanswered(CanaryPage("slide", b"", ""), "500 on order")]) == "slide: 500 on order"
+    assert describe_failures([good]) == ""
+    assert describe_failures([good, unanswered(CanaryPage("slide", b"", ""), "500 on order")]) == "slide: 500 on order"

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pagemill.domain.service.cost import service_cost, usd_per_second
-from pagemill.domain.service.plan import Change, ServiceState, TrafficShare, changes, is_current, uninvited
+from pagemill.domain.service.plan import Change, ServiceState, TrafficShare, changes, is_current, public_bindings
 
 _STATE = ServiceState(
     url="https://lightonocr.example",
@@ -46,7 +46,10 @@ def test_the_newest_proven_revision_comes_first_and_is_remembered_once() -> None
 def test_only_bindings_for_everybody_are_uninvited() -> None:
     bindings = {"roles/run.invoker": ["user:a@example.com", "allUsers"], "roles/run.viewer": ["allAuthenticatedUsers"]}
 
-    assert uninvited(bindings) == [("roles/run.invoker", "allUsers"), ("roles/run.viewer", "allAuthenticatedUsers")]
+    assert public_bindings(bindings) == [
+        ("roles/run.invoker", "allUsers"),
+        ("roles/run.viewer", "allAuthenticatedUsers"),
+    ]
 
 
 def test_the_service_of_the_specification_costs_142_an_hour_busy_and_nothing_idle_but_its_image() -> None:

@@ -55,7 +55,7 @@ class Door(FrontDoor):
     def _behind(self, _: SplitResult) -> None:
         """It changes with the traffic."""
 
-    def judge(self, authorization: str) -> int:
+    def evaluate(self, authorization: str) -> int:
         """Cloud Run's answers: 403 to a caller without a token, 401 to one with a bad one."""
         if self.lets_anybody_in or self._lets_in(""):
             return 200

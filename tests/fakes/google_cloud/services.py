@@ -155,7 +155,7 @@ class CloudRun:
         error = None
         if before is None:
             self.policies[name] = policy_pb2.Policy(etag=b"1")
-            self.doors[name] = self._door(name, lambda: self._server_of(self.serving(name), name))
+            self.doors[name] = self._endpoint(name, lambda: self._server_of(self.serving(name), name))
             service.uri = self.doors[name].url
         newest = self.revisions.get(service.latest_created_revision)
         if newest is None or newest.template != revisions.canonical(service.template):
@@ -226,10 +226,10 @@ class CloudRun:
             return next((self._server_of(share.revision, name) for share in shares if share.tag == tag), "")
 
         if f"{name}#{tag}" not in self.doors:
-            self.doors[f"{name}#{tag}"] = self._door(name, tagged)
+            self.doors[f"{name}#{tag}"] = self._endpoint(name, tagged)
         return self.doors[f"{name}#{tag}"]
 
-    def _door(self, name: str, leads_to: Callable[[], str]) -> Door:
+    def _endpoint(self, name: str, leads_to: Callable[[], str]) -> Door:
         return self._street.open(
             Door(
                 self._signer,

@@ -156,13 +156,13 @@ async def test_an_account_that_may_not_come_in_is_told_the_command_that_lets_it_
     on_google_cloud.email = "stranger@project.iam.gserviceaccount.com"
 
     async with _recognizer(door) as recognizer:
-        with pytest.raises(UsageError) as refusal:
+        with pytest.raises(UsageError) as rejected:
             await recognizer.probe()
 
-    assert "403" in str(refusal.value)
-    assert "add-iam-policy-binding SERVICE --region=REGION " in str(refusal.value)
+    assert "403" in str(rejected.value)
+    assert "add-iam-policy-binding SERVICE --region=REGION " in str(rejected.value)
     assert "--member=serviceAccount:stranger@project.iam.gserviceaccount.com --role=roles/run.invoker" in str(
-        refusal.value
+        rejected.value
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from google.cloud import storage
 
-from pagemill.domain.pages.model import Document, Refusal
+from pagemill.domain.pages.model import Document, RejectedEntry
 from pagemill.errors import StoreUnusable
 from pagemill.storage.gcs.list import GcsListedSource
 from tests.fakes.gcs import FakeGcs, Fault
@@ -35,10 +35,10 @@ def _keys(source: GcsListedSource) -> list[str]:
 
 def _refusals(source: GcsListedSource) -> list[str]:
     """What is said of the wrong lines, where the right one ends the list."""
-    *refusals, last = source.documents()
+    *rejected_entries, last = source.documents()
     assert last.key == "scans/a.pdf"
-    assert all(isinstance(refusal, Refusal) for refusal in refusals)
-    return [refusal.reason for refusal in refusals if isinstance(refusal, Refusal)]
+    assert all(isinstance(rejected, RejectedEntry) for rejected in rejected_entries)
+    return [rejected.reason for rejected in rejected_entries if isinstance(rejected, RejectedEntry)]
 
 
 def test_a_list_names_objects_and_prefixes_each_object_once_and_in_its_order(listing: Listing) -> None:

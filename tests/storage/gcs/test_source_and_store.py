@@ -8,7 +8,7 @@ from typing import IO
 import pytest
 from google.cloud import storage
 
-from pagemill.domain.pages.model import Document, Refusal
+from pagemill.domain.pages.model import Document, RejectedEntry
 from pagemill.errors import DocumentUnreadable, PreconditionFailed, StoreUnusable, UsageError
 from pagemill.ports import ABSENT, DocumentSource
 from pagemill.storage.gcs.client import Location, parse_location
@@ -115,10 +115,10 @@ def test_awkward_names_are_listed_and_fetched_as_they_are(bucket: FakeGcs, gcs_c
 def test_an_object_over_the_bound_is_refused_unread(bucket: FakeGcs, gcs_client: storage.Client) -> None:
     bucket.put("bucket", "in/a.pdf", bytes(2**20 + 1))
 
-    (refusal,) = _source(gcs_client).documents()
+    (rejected,) = _source(gcs_client).documents()
 
-    assert isinstance(refusal, Refusal)
-    assert "1,048,577 bytes are more than PAGEMILL_LARGEST_PDF_MIB, 1, allows" in refusal.reason
+    assert isinstance(rejected, RejectedEntry)
+    assert "1,048,577 bytes are more than PAGEMILL_LARGEST_PDF_MIB, 1, allows" in rejected.reason
 
 
 @pytest.mark.parametrize("replaced", [True, False])

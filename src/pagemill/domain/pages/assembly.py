@@ -1,4 +1,4 @@
-"""Page results into the text that is shipped, and back."""
+"""Page results as JSON and as Markdown."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pagemill.domain.pages.model import PageResult, Status
 
 
 def to_json(result: PageResult) -> str:
-    """A page result as one line of JSON: a checkpoint, and a line of `pages.jsonl`."""
+    """A page result as one line of JSON: the content of a checkpoint, and a line of `pages.jsonl`."""
     return json.dumps(asdict(result), ensure_ascii=False) + "\n"
 
 
 def from_json(text: str | bytes) -> PageResult:
-    """Read a page result back.
+    """Parse a page result.
 
     Raises:
-        ValueError: If the text is no page result.
+        ValueError: The text is not a page result.
     """
     try:
         fields = json.loads(text)
@@ -25,13 +25,13 @@ def from_json(text: str | bytes) -> PageResult:
         fields["objections"] = tuple(fields["objections"])
         return PageResult(**fields)
     except (KeyError, TypeError) as error:
-        raise ValueError(f"no page result: {error}") from error
+        raise ValueError(f"not a page result: {error}") from error
 
 
 def markdown(result: PageResult) -> str:
-    """A page's part of its document's Markdown, behind `<!-- page N -->`.
+    """The Markdown of one page, after the marker `<!-- page N -->`.
 
-    A page without text says why in a comment: a reader never takes a gap for a blank page.
+    A page without text has a comment with the reason, so that a reader never mistakes a failed page for a blank one.
     """
     return f"<!-- page {result.number} -->\n\n{_body(result)}\n"
 

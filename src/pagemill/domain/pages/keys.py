@@ -1,7 +1,7 @@
-"""The only module that knows where things are written below the destination.
+"""The only module that knows the keys of objects below the destination.
 
-Names of documents come from buckets and archives, and are hostile until proven otherwise: what is written is always a
-relative path of harmless segments, and two different documents never share one.
+Document names come from buckets and archives and may be hostile. A key is always a relative path of harmless segments,
+and two different documents never share a key.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 
 from pagemill.domain.pages.model import Document, Recipe
 
-# `%` itself is encoded, so that no encoded name can collide with a name that was never encoded.
+# `%` itself is encoded, too: an encoded name can never be equal to a name that was not encoded.
 _HARMFUL = re.compile(r"[\x00-\x1f\x7f%\\]")
 _OURS = re.compile(r"_runs|document\.md|pages\.jsonl|manifest\.json|[0-9a-f]{12}-[0-9a-f]{12}", re.IGNORECASE)
 _LONGEST_SEGMENT_BYTES = 200  # file systems end at 255; temporary names need some of it
@@ -20,7 +20,7 @@ _LONGEST_FOLDER_BYTES = 700  # names of objects end at 1,024; the destination's 
 
 
 def document_folder(document_key: str) -> str:
-    """The folder of everything about one source document."""
+    """The folder of one source document."""
     segments = [_harmless(segment) for segment in document_key.split("/")]
     if len("/".join(segments).encode()) <= _LONGEST_FOLDER_BYTES:
         return "/".join(segments)
@@ -31,22 +31,22 @@ def document_folder(document_key: str) -> str:
 
 
 def markdown(document_key: str) -> str:
-    """The pages joined."""
+    """The document's Markdown: all pages joined."""
     return f"{document_folder(document_key)}/document.md"
 
 
 def pages_jsonl(document_key: str) -> str:
-    """One page result a line."""
+    """The page results, one line each."""
     return f"{document_folder(document_key)}/pages.jsonl"
 
 
 def manifest(document_key: str) -> str:
-    """Written last: where it lies, the document is complete."""
+    """The manifest. It is written last: where it exists, the document is complete."""
     return f"{document_folder(document_key)}/manifest.json"
 
 
 def fingerprint(document: Document, recipe: Recipe) -> str:
-    """Names one version of a document read by one recipe: `<12 hex of the version>-<recipe id>`."""
+    """The name of one version of a document, read with one recipe: `<12 hex digits of the version>-<recipe id>`."""
     return f"{hashlib.sha256(document.version.encode()).hexdigest()[:12]}-{recipe.id}"
 
 
@@ -67,22 +67,22 @@ def checkpoint_number(key: str) -> int | None:
 
 
 def run_summary(run_id: str) -> str:
-    """What one run did."""
+    """The summary of a run."""
     return f"_runs/{run_id}/summary.json"
 
 
 def shard_id(run_id: str, shard: int) -> str:
-    """Names one of the runs, counted from 1, that read for a run; it has a summary as any run has."""
+    """The id of a shard of a run, counted from 1. A shard has a summary like any other run."""
     return f"{run_id}/shards/{shard:03d}"
 
 
 def shard_plan(run_id: str, shard: int) -> str:
-    """What a shard is to do."""
+    """The plan of a shard."""
     return f"_runs/{shard_id(run_id, shard)}/plan.json"
 
 
 def failures(shard_id: str) -> str:
-    """What a shard found out about pages that it could not read, of documents that others publish."""
+    """The failed pages of a shard, of documents that its run publishes."""
     return f"_runs/{shard_id}/failed.jsonl"
 
 
@@ -92,7 +92,7 @@ def _harmless(segment: str) -> str:
     encoded = _HARMFUL.sub(lambda match: f"%{ord(match[0]):02X}", segment)
     if set(encoded) == {"."}:
         encoded = encoded.replace(".", "%2E")
-    if _OURS.fullmatch(encoded):  # else `a.pdf/document.md/b.pdf` would lie where the text of `a.pdf` is
+    if _OURS.fullmatch(encoded):  # `a.pdf/document.md/b.pdf` must not have the key of `a.pdf`'s text
         encoded = f"%{ord(encoded[0]):02X}{encoded[1:]}"
     if len(encoded.encode()) > _LONGEST_SEGMENT_BYTES:
         mark = _mark(segment)
@@ -102,5 +102,5 @@ def _harmless(segment: str) -> str:
 
 
 def _mark(name: str) -> str:
-    """Stands for what is cut off a name; nothing else is written like it."""
+    """A digest in place of the part of a name that was cut off. No encoded name contains `%~` otherwise."""
     return f"%~{hashlib.sha256(name.encode()).hexdigest()[:12]}"

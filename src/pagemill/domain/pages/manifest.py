@@ -1,4 +1,4 @@
-"""The receipt of a document: what was read, how, and what became of each page."""
+"""The manifest of a document: what was read, with which recipe, and the status of each page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCHEMA = 1
 
 @dataclass(slots=True)
 class Tally:
-    """Sums over page results; holds no text, so a document of any length costs a few numbers a page."""
+    """Sums over page results. It holds no text: memory grows by a few numbers a page."""
 
     pages: dict[Status, list[int]] = field(default_factory=lambda: {status: [] for status in Status})
     failures: dict[int, str] = field(default_factory=dict)
@@ -27,7 +27,7 @@ class Tally:
     page_seconds: float = 0.0
 
     def add(self, result: PageResult) -> None:
-        """Count one more page."""
+        """Add a page."""
         self.pages[result.status].append(result.number)
         if result.status is Status.FAILED:
             self.failures[result.number] = "; ".join(result.objections)
@@ -36,24 +36,24 @@ class Tally:
         self.page_seconds += result.seconds
 
     def counts(self) -> Counter[Status]:
-        """How many pages of each status."""
+        """The number of pages of each status."""
         return Counter({status: len(numbers) for status, numbers in self.pages.items()})
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a finished document's `manifest.json` holds. Present means complete."""
+    """The content of `manifest.json`. Where it exists, the document is complete."""
 
     document: Document
     recipe: Recipe
-    page_count: int  # of the PDF; what was read may be a selection
+    page_count: int  # of the PDF; fewer may have been selected
     tally: Tally
     cost_usd: float
     finished_at: dt.datetime  # UTC
-    error: str = ""  # why the document could not be read at all
+    error: str = ""  # why no page of the document could be read
 
     def to_json(self) -> str:
-        """The manifest as JSON, for people and programs."""
+        """The manifest as JSON."""
         body = {
             "schema": SCHEMA,
             "document": {
@@ -78,32 +78,32 @@ class Manifest:
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
-    """What an earlier run's manifest says, as far as the next run needs it."""
+class PriorManifest:
+    """The part of an earlier run's manifest that the next run needs."""
 
     version: str
     recipe_id: str
     page_count: int
     pages: Mapping[Status, frozenset[int]]
 
-    def settles(self, document: Document, recipe: Recipe, selection: Collection[int]) -> bool:
-        """Tell whether nothing is left to do for `selection`. Failed pages are left to do: a rerun tries them again."""
+    def covers(self, document: Document, recipe: Recipe, selection: Collection[int]) -> bool:
+        """Whether all selected pages have a result. A failed page has none: the next run tries it again."""
         unchanged = self.version == document.version and self.recipe_id == recipe.id
-        settled = frozenset().union(*(pages for status, pages in self.pages.items() if status is not Status.FAILED))
-        return unchanged and settled.issuperset(selection)
+        finished = frozenset().union(*(pages for status, pages in self.pages.items() if status is not Status.FAILED))
+        return unchanged and finished.issuperset(selection)
 
     def counts(self, selection: Collection[int]) -> Counter[Status]:
-        """How many of the selected pages have each status."""
+        """The number of selected pages of each status."""
         return Counter({status: len(pages.intersection(selection)) for status, pages in self.pages.items()})
 
 
-def read_receipt(text: bytes) -> Receipt | None:
-    """Read an earlier manifest; None if it is damaged, of another schema, or of a document that could not be read."""
+def read_prior_manifest(text: bytes) -> PriorManifest | None:
+    """Parse a manifest; None if it is damaged, has another schema, or its document could not be read."""
     try:
         body: Any = json.loads(text)
         if body["schema"] != SCHEMA or body["error"]:
             return None
-        return Receipt(
+        return PriorManifest(
             version=body["document"]["version"],
             recipe_id=body["recipe"]["id"],
             page_count=body["document"]["page_count"],

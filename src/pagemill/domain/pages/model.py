@@ -1,4 +1,4 @@
-"""The values everything else passes around. Frozen: what crosses a process or a task never changes under anyone."""
+"""The values that all other parts exchange. They are frozen: a value never changes after it was passed on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from functools import cached_property
 
 
 class Status(StrEnum):
-    """What became of a page; exactly one each, so that pages in = sum over statuses."""
+    """The result of a page. Each page has exactly one status: pages in = sum over statuses."""
 
     OK = "ok"
     BLANK = "blank"  # no ink; never sent
@@ -30,17 +30,17 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What the source says about a PDF before anybody opens it."""
+    """A PDF as its source describes it, before it is opened."""
 
     key: str  # its path below the source, with forward slashes
     version: str  # changes when the bytes change: a GCS generation, or the SHA-256 of a local file
     size_bytes: int
-    location: str = field(default="", compare=False)  # where its source finds it
+    location: str = field(default="", compare=False)  # the path or object from which its source reads it
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """An entry of the source that cannot become a document, and why."""
+class RejectedEntry:
+    """An entry of the source that is not a readable document, with the reason."""
 
     key: str
     reason: str
@@ -48,7 +48,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """What the rasterizer made of one page: an image, the embedded text, or the fact that nothing is on it."""
+    """One rendered page: an image, or the embedded text, or the statement that the page is blank."""
 
     number: int  # 1-based
     width_px: int
@@ -73,19 +73,19 @@ class Transcript:
 
 @dataclass(frozen=True, slots=True)
 class PageResult:
-    """What became of one planned page; there is exactly one for each."""
+    """The result of one planned page. Each planned page has exactly one."""
 
     number: int  # 1-based
     status: Status
     markdown: str = ""
-    objections: tuple[str, ...] = ()  # why the page is not `ok`, or what an earlier attempt was refused for
+    objections: tuple[str, ...] = ()  # why the page is not `ok`, or why an earlier answer was refused
     attempts: int = 0  # times the page was sent
     prompt_tokens: int = 0
     completion_tokens: int = 0
     seconds: float = 0.0  # from the first send to the last answer
 
 
-@dataclass(frozen=True)  # without slots: there would be no place to keep the id
+@dataclass(frozen=True)  # no slots: `id` is cached in the instance
 class Recipe:
     """Everything that can change the text of a page."""
 

@@ -1,14 +1,38 @@
-"""Which pages to read, and in what portions."""
+"""Which pages to read, and in which chunks."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
+from pagemill.domain.pages.model import Document
 from pagemill.errors import UsageError
 
 _RANGE = re.compile(r"(?P<first>\d+)?(?P<dash>-)?(?P<last>\d+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class PendingDocument:
+    """An opened document, with the pages that the run wants and those that already have a result."""
+
+    document: Document
+    page_count: int
+    selected: tuple[int, ...]  # pages that need a result, ascending
+    done: frozenset[int]  # pages that have a result of an earlier run, selected or not
+
+    @property
+    def left(self) -> tuple[int, ...]:
+        """The pages to read, ascending."""
+        return tuple(number for number in self.selected if number not in self.done)
+
+
+class Selection(Protocol):
+    """The pages of each document that a run wants."""
+
+    def selected(self, document: Document, page_count: int) -> tuple[int, ...]:
+        """Page numbers, ascending, each once; none above `page_count`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +53,16 @@ class PageSelection:
         }
         return tuple(sorted(chosen))
 
+    def selected(self, document: Document, page_count: int) -> tuple[int, ...]:  # noqa: ARG002 -- the same for all documents
+        """The same ranges for every document."""
+        return self.of(page_count)
+
 
 def parse_pages(text: str) -> PageSelection:
-    """Read page ranges: comma-separated numbers and ranges, 1-based, `-3` and `7-` open-ended; empty means all pages.
+    """Parse page ranges: numbers and ranges with commas between them, 1-based. `-3` and `7-` are open; empty means all.
 
     Raises:
-        UsageError: If a part is no page number or range, is page 0, or runs backwards.
+        UsageError: A part is not a page number or range, is page 0, or its first page is after its last.
     """
     return PageSelection(tuple(_parse_range(part.strip(), text) for part in text.split(",") if text.strip()))
 
@@ -42,16 +70,18 @@ def parse_pages(text: str) -> PageSelection:
 def _parse_range(part: str, text: str) -> tuple[int, int | None]:
     match = _RANGE.fullmatch(part)
     if not match or not (match["first"] or match["last"]):
-        raise UsageError(f"'{part}' in --pages '{text}' is no page or range; write for example 1-3,7,10-")
+        raise UsageError(f"'{part}' in --pages '{text}' is not a page or a range; write for example 1-3,7,10-")
     first = int(match["first"] or 1)
     last = int(match["last"]) if match["last"] else None if match["dash"] else first
     if first < 1 or (last is not None and last < first):
-        raise UsageError(f"'{part}' in --pages '{text}' selects nothing; pages count from 1, smaller number first")
+        raise UsageError(
+            f"'{part}' in --pages '{text}' selects no page; pages count from 1, write the smaller number first"
+        )
     return first, last
 
 
 def format_pages(numbers: Iterable[int]) -> str:
-    """Write page numbers as ranges, `1-3,7`: what `parse_pages` reads."""
+    """Format page numbers as ranges, for example `1-3,7`, which `parse_pages` reads."""
     runs: list[list[int]] = []
     for number in sorted(set(numbers)):
         if runs and number == runs[-1][1] + 1:
@@ -65,12 +95,12 @@ def read_numbers(text: str) -> tuple[int, ...]:
     """Read what `format_pages` wrote.
 
     Raises:
-        UsageError: It was something else.
+        UsageError: The text has another format.
     """
     last = int(text.replace("-", ",").rpartition(",")[2] or 0)
     return parse_pages(text).of(last) if text else ()
 
 
-def chunks(numbers: Sequence[int], *, size: int) -> tuple[tuple[int, ...], ...]:
-    """Cut page numbers into portions of at most `size`, in order."""
+def page_chunks(numbers: Sequence[int], *, size: int) -> tuple[tuple[int, ...], ...]:
+    """Divide page numbers into chunks of at most `size`, in order."""
     return tuple(tuple(numbers[start : start + size]) for start in range(0, len(numbers), size))

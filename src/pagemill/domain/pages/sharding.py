@@ -1,4 +1,4 @@
-"""How a run's pages are divided among shards: several runs that read for one."""
+"""How the pages of a run are divided among shards. A shard is a run that reads a part of another run."""
 
 from __future__ import annotations
 
@@ -10,113 +10,99 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pagemill.domain.pages.model import Document
-from pagemill.domain.pages.planning import chunks, format_pages, read_numbers
+from pagemill.domain.pages.planning import PendingDocument, format_pages, page_chunks, read_numbers
 
-SCHEMA = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """A document that was opened, and what is to be done about it."""
-
-    document: Document
-    page_count: int
-    selected: tuple[int, ...]  # pages that the run is to have a result of
-    done: frozenset[int]  # pages that have one from before, selected or not
-
-    @property
-    def left(self) -> tuple[int, ...]:
-        """The pages to read, ascending."""
-        return tuple(number for number in self.selected if number not in self.done)
+SCHEMA = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """The pages of one document that one shard is to have a result of."""
+class DocumentSlice:
+    """The pages of one document that one shard reads."""
 
     document: Document
     numbers: tuple[int, ...]
-    whole: bool  # all that the run wants of it: the shard publishes the document
+    whole: bool  # all selected pages of the document: the shard publishes it
 
 
 @dataclass(frozen=True)
 class ShardPlan:
-    """What one shard is to do."""
+    """The document slices of one shard."""
 
-    recipe_id: str  # a shard with other settings would read pages that the run does not look for
-    pieces: Mapping[str, Piece]  # by the documents' keys
+    recipe_id: str  # a shard with another recipe would read pages that the run cannot use
+    slices: Mapping[str, DocumentSlice]  # by document key
 
-    def selected(self, document_key: str, page_count: int) -> tuple[int, ...]:
-        """The pages to have a result of; none of a document that has become shorter since."""
-        return tuple(number for number in self.pieces[document_key].numbers if number <= page_count)
+    def selected(self, document: Document, page_count: int) -> tuple[int, ...]:
+        """The pages of a document that the shard reads; none above `page_count`, should the document have changed."""
+        return tuple(number for number in self.slices[document.key].numbers if number <= page_count)
 
     def to_json(self) -> Iterator[str]:
-        """The plan as an object holds it, in parts: a line a document, and there may be 100,000."""
-        head = {"schema": SCHEMA, "recipe": self.recipe_id, "pieces": []}
+        """The plan as JSON, in parts: one line for each document, of which there may be 100,000."""
+        head = {"schema": SCHEMA, "recipe": self.recipe_id, "slices": []}
         yield json.dumps(head).removesuffix("]}")
         separator = "\n"
-        for piece in self.pieces.values():
-            body = {"pages": format_pages(piece.numbers), "whole": piece.whole} | asdict(piece.document)
+        for part in self.slices.values():
+            body = {"pages": format_pages(part.numbers), "whole": part.whole} | asdict(part.document)
             yield separator + json.dumps(body)
             separator = ",\n"
         yield "\n]}\n"
 
 
 def read_plan(text: bytes) -> ShardPlan:
-    """Read what `to_json` wrote.
+    """Parse a plan.
 
     Raises:
-        ValueError: It is damaged, or of another version of pagemill.
+        ValueError: It is damaged, or was written by another version of pagemill.
     """
     body: Any = json.loads(text)
     if body["schema"] != SCHEMA:
         raise ValueError(f"schema {body['schema']} instead of {SCHEMA}")
-    pieces = [_piece(**entry) for entry in body["pieces"]]
-    return ShardPlan(body["recipe"], {piece.document.key: piece for piece in pieces})
+    slices = [_read_slice(**entry) for entry in body["slices"]]
+    return ShardPlan(body["recipe"], {part.document.key: part for part in slices})
 
 
-def split(works: Iterable[Work], *, shards: int) -> tuple[tuple[Piece, ...], ...]:
-    """Divide documents among at most `shards` shards, by the pages that are left of them.
+def split(pending: Iterable[PendingDocument], *, shards: int) -> tuple[tuple[DocumentSlice, ...], ...]:
+    """Divide documents among at most `shards` shards, by the number of pages that are left to read.
 
-    A document stays whole unless more is left of it than a shard's equal share; then it is cut into page ranges of
-    equal length, none longer than a share. The largest pieces are dealt first, each to the shard that has least.
+    A document stays whole unless it has more pages left than an equal share for each shard. Then it is cut into slices
+    of equal length, none longer than a share. The largest slices are assigned first, each to the shard with the fewest
+    pages.
 
     Returns:
-        The pieces of each shard, in the order of keys; every page that is left in exactly one. No shard is empty.
+        The slices of each shard, ordered by key. Every page that is left is in exactly one. No shard is empty.
     """
-    found = list(works)
-    left = sum(len(work.left) for work in found)
+    documents = list(pending)
+    left = sum(len(document.left) for document in documents)
     share = math.ceil(left / shards) or 1
-    pieces = sorted((piece for work in found for piece in _pieces(work, share)), key=_largest_first)
-    hands: list[dict[str, Piece]] = [{} for _ in range(min(shards, max(left, 1), len(pieces)))]
-    loads = [(0, index) for index in range(len(hands))]
-    for weight, piece in pieces:
+    weighed = sorted((part for document in documents for part in _slices(document, share)), key=_largest_first)
+    assigned: list[dict[str, DocumentSlice]] = [{} for _ in range(min(shards, max(left, 1), len(weighed)))]
+    loads = [(0, index) for index in range(len(assigned))]
+    for weight, part in weighed:
         load, index = loads[0]
         heapq.heapreplace(loads, (load + weight, index))
-        hand, key = hands[index], piece.document.key
-        hand[key] = _joined(hand[key], piece) if key in hand else piece
-    return tuple(tuple(hand[key] for key in sorted(hand)) for hand in hands)
+        shard, key = assigned[index], part.document.key
+        shard[key] = _joined(shard[key], part) if key in shard else part
+    return tuple(tuple(shard[key] for key in sorted(shard)) for shard in assigned)
 
 
-def _pieces(work: Work, share: int) -> Iterator[tuple[int, Piece]]:
-    """The pieces of a document, each with its weight. Nothing left to read is still something to publish."""
-    left = work.left
+def _slices(pending: PendingDocument, share: int) -> Iterator[tuple[int, DocumentSlice]]:
+    """The slices of a document with their weights. A document without pages left still has to be published."""
+    left = pending.left
     if len(left) <= share:
-        yield max(len(left), 1), Piece(work.document, work.selected, whole=True)
+        yield max(len(left), 1), DocumentSlice(pending.document, pending.selected, whole=True)
         return
     size = math.ceil(len(left) / math.ceil(len(left) / share))
-    for numbers in chunks(left, size=size):
-        yield len(numbers), Piece(work.document, numbers, whole=False)
+    for numbers in page_chunks(left, size=size):
+        yield len(numbers), DocumentSlice(pending.document, numbers, whole=False)
 
 
-def _largest_first(weighed: tuple[int, Piece]) -> tuple[int, str, Sequence[int]]:
-    weight, piece = weighed
-    return -weight, piece.document.key, piece.numbers
+def _largest_first(weighed: tuple[int, DocumentSlice]) -> tuple[int, str, Sequence[int]]:
+    weight, part = weighed
+    return -weight, part.document.key, part.numbers
 
 
-def _joined(one: Piece, other: Piece) -> Piece:
-    return Piece(one.document, tuple(sorted({*one.numbers, *other.numbers})), whole=False)
+def _joined(one: DocumentSlice, other: DocumentSlice) -> DocumentSlice:
+    return DocumentSlice(one.document, tuple(sorted({*one.numbers, *other.numbers})), whole=False)
 
 
-def _piece(pages: str, *, whole: bool, **document: Any) -> Piece:
-    return Piece(Document(**document), read_numbers(pages), whole=whole)
+def _read_slice(pages: str, *, whole: bool, **document: Any) -> DocumentSlice:
+    return DocumentSlice(Document(**document), read_numbers(pages), whole=whole)

@@ -1,4 +1,4 @@
-"""What one run did."""
+"""The summary of a run."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from pagemill.errors import PagemillError, kind_of, reported
 
 @dataclass(frozen=True, slots=True)
 class DocumentOutcome:
-    """One document of a run."""
+    """The result of one document of a run."""
 
     key: str
     pages: int
     statuses: Mapping[Status, int]
-    reused: int = 0  # pages that an earlier run had read
+    reused: int = 0  # pages with a result of an earlier run
     seconds: float = 0.0
-    error: str = ""  # why the document could not be read at all
+    error: str = ""  # why no page of the document could be read
     failures: Mapping[int, str] = field(default_factory=dict)  # page number to reason
 
     @property
     def failed(self) -> bool:
-        """Whether anything of the document is missing from the output."""
+        """Whether a page or the whole document is missing from the output."""
         return bool(self.error or self.statuses.get(Status.FAILED))
 
 
@@ -44,8 +44,8 @@ class RunSummary:
     cost_usd: float
     destination: str
     outcomes: tuple[DocumentOutcome, ...]
-    stopped_by: PagemillError | None = None  # why the run ended early; what it finished until then is kept
-    first_sent_at: dt.datetime | None = None  # UTC; with the next: when the service was busy with the run
+    stopped_by: PagemillError | None = None  # why the run ended early; finished pages are kept
+    first_sent_at: dt.datetime | None = None  # UTC; with the next: the time in which the service was busy
     last_answer_at: dt.datetime | None = None
 
     @property
@@ -59,7 +59,7 @@ class RunSummary:
         return not any(outcome.failed for outcome in self.outcomes)
 
     def as_dict(self) -> dict[str, object]:
-        """What `--json` prints; other programs read these keys."""
+        """The object that `--json` prints. Other programs read these keys."""
         counts: Counter[Status] = Counter(self.statuses)
         return {
             "run_id": self.run_id,
@@ -75,7 +75,7 @@ class RunSummary:
         }
 
     def to_json(self) -> Iterator[str]:
-        """The whole summary as `summary.json` holds it, in parts: a line a document, and there may be 100,000."""
+        """The content of `summary.json`, in parts: one line for each document, of which there may be 100,000."""
         body = self.as_dict() | {
             "error": str(self.stopped_by) if self.stopped_by else None,
             "error_type": kind_of(self.stopped_by) if self.stopped_by else None,
@@ -92,10 +92,10 @@ class RunSummary:
 
 
 def read_summary(text: bytes) -> RunSummary:
-    """Read a `summary.json`.
+    """Parse a `summary.json`.
 
     Raises:
-        ValueError: It is damaged.
+        ValueError: The text is not a summary.
     """
     try:
         body: Any = json.loads(text)
@@ -114,7 +114,7 @@ def read_summary(text: bytes) -> RunSummary:
             last_answer_at=_read_time(body["last_answer_at"]),
         )
     except (KeyError, TypeError) as error:
-        raise ValueError(f"no summary of a run: {error}") from error
+        raise ValueError(f"not the summary of a run: {error}") from error
 
 
 def _written(moment: dt.datetime | None) -> str | None:

@@ -33,7 +33,7 @@ class CanaryResult:
     objections: tuple[str, ...]  # empty: it passed
 
 
-def judge(page: CanaryPage, transcript: Transcript, *, least_word_f1: float, longest_seconds: float) -> CanaryResult:
+def evaluate(page: CanaryPage, transcript: Transcript, *, least_word_f1: float, longest_seconds: float) -> CanaryResult:
     """Compare a transcript with the page's text."""
     found = list(objections(transcript))
     if loop := find_loop(transcript.markdown):
@@ -54,7 +54,7 @@ def unanswered(page: CanaryPage, why: str) -> CanaryResult:
     return CanaryResult(page.name, 0.0, 0.0, 0, (why,))
 
 
-def verdict(results: Sequence[CanaryResult]) -> str:
+def describe_failures(results: Sequence[CanaryResult]) -> str:
     """What was wrong with which page; empty if nothing was."""
     return "; ".join(f"{result.name}: {', '.join(result.objections)}" for result in results if result.objections)
 

@@ -98,7 +98,7 @@ def is_current(state: ServiceState | None, desired: Mapping[str, str]) -> bool:
     )
 
 
-def uninvited(bindings: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+def public_bindings(bindings: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
     """Role and member of every binding that lets everybody in."""
     public = {"allUsers", "allAuthenticatedUsers"}
     return [(role, member) for role, members in bindings.items() for member in members if member in public]

@@ -1,1 +1,1 @@
-"""The deploy flow's wiring, parameters and report."""
+"""The deploy flow: wiring, session, approval, parameters and report."""

@@ -1,4 +1,4 @@
-"""An image that Cloud Build makes, unless the registry has one of the same source."""
+"""Builds an image with Cloud Build, unless the registry has one of the same source."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from pagemill.ports import ABSENT
 from pagemill.storage.gcs import client as gcs
 from pagemill.storage.gcs.store import GcsStore
 
+BuildStarted = Callable[[str, str], Awaitable[object]]  # id and log URL of a build
+
 ROOT = Path(__file__).parents[4]
 RUNNER = "batch-runner"
 # What infra/batch_runner/Dockerfile copies.
@@ -31,7 +33,7 @@ _SOURCE_PERMISSIONS = ("storage.objects.create", "storage.objects.get")
 
 
 class ImageBuild:
-    """One image: its source, its name, and how it is made."""
+    """One image: its source, its name, and how to build it."""
 
     def __init__(
         self,
@@ -43,18 +45,18 @@ class ImageBuild:
         package: str,
         **arguments: str,
     ) -> None:
-        """Open the clients; nothing is asked yet.
+        """Open the clients; send no requests.
 
         Args:
-            google: Where to build.
+            google: Opens the clients of Google's APIs.
             settings: Project, region and repositories.
-            key: A service account's; None: the machine's credentials.
-            config: What is built.
+            key: A service account's key; None: the machine's own credentials.
+            config: The build.
             package: Name of the image in its repository.
-            arguments: What the image is made of, instead of what the build declares.
+            arguments: Values of substitutions, instead of those in cloudbuild.yaml; empty values do not count.
 
         Raises:
-            UsageError: The build is not described, or knows no such argument.
+            UsageError: There is no valid cloudbuild.yaml, or it does not declare such a substitution.
         """
         substitutions = config.substitutions(
             region=settings.region,
@@ -73,24 +75,22 @@ class ImageBuild:
 
     @property
     def name(self) -> str:
-        """The image by its tag."""
+        """Reference of the image, by its tag."""
         return f"{self.registry.image_name}:{self.tag}"
 
     async def find(self) -> Image | None:
-        """The image, if there is one of this source."""
+        """Return the image of this source; None if the registry has none."""
         return await self.registry.find(self.tag)
 
-    async def build(
-        self, announce: Callable[[str], object], started: Callable[[str, str], Awaitable[object]]
-    ) -> tuple[Image, BuiltImage]:
-        """Have it made.
+    async def build(self, announce: Callable[[str], object], started: BuildStarted) -> tuple[Image, BuiltImage]:
+        """Build and push the image.
 
         Args:
-            announce: Told what is being done.
-            started: Told the id and the log's URL of each build.
+            announce: Called with a line about each step.
+            started: Called with the id and the log's URL of each build.
 
         Raises:
-            DeploymentFailed: It was not.
+            DeploymentFailed: The build failed, or it pushed no image.
         """
         announce(f"uploading the source to {self.bucket.name}")
         source = await asyncio.to_thread(self._upload)
@@ -101,27 +101,27 @@ class ImageBuild:
         if image := await self.find():
             return image, built
         raise DeploymentFailed(
-            f"the build {built.build_id} succeeded, but {self.name} is not in the registry: a "
+            f"the build {built.build_id} succeeded, but {self.name} is not in the registry; a "
             f"step of cloudbuild.yaml has to push ${{_IMAGE}}; log: {built.log_url}"
         )
 
     def _upload(self) -> SourceObject:
-        """Upload the source under its own digest; if it lies there already, it is the same."""
+        """Upload the source under its own digest, so an object of this name has the same content already."""
         name = f"{self._config.digest}.tgz"
         try:
             self.bucket.write(name, self._config.archive, content_type="application/gzip", if_version=ABSENT)
         except PreconditionFailed as error:
             raise DeploymentFailed(
-                f"{self.bucket.name}/{name} holds something else than its name says; delete it, then try again"
+                f"{self.bucket.name}/{name} does not have the content that its name promises; delete it, then try again"
             ) from error
         return SourceObject(self._settings.bucket, f"source/{name}", int(self.bucket.version(name)))
 
 
 async def runner_image(settings: ServiceSettings, common: Settings, announce: Callable[[str], object]) -> Image:
-    """The image of the flows, made by Cloud Build unless there is one of the same source.
+    """Return the image of the flows; build it with Cloud Build unless there is one of the same source.
 
     Raises:
-        UsageError: This is no checkout, or there are no credentials.
+        UsageError: This is not a checkout of pagemill, or there are no credentials.
         DeploymentFailed: The build failed.
     """
     config = BuildConfig(ROOT / "infra" / "batch_runner", root=ROOT, names=RUNNER_SOURCE)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 from pagemill.config.run import GIB, Settings
 from pagemill.config.service import ServiceSettings
@@ -18,17 +19,17 @@ from pagemill.gcp.artifact_registry import PACKAGE
 from pagemill.gcp.build_config import BuildConfig
 from pagemill.gcp.checks import ProjectChecks
 from pagemill.gcp.cloud_run import CloudRun
-from pagemill.gcp.invoker_policy import Invitations
+from pagemill.gcp.invoker_policy import IamInvokerPolicy
 from pagemill.gcp.run_spec import vllm_args
-from pagemill.ocr.service_endpoint import HttpsDoor
+from pagemill.ocr.service_endpoint import HttpsServiceEndpoint
 from pagemill.orchestration.credentials import google_key
-from pagemill.orchestration.deploy.image_build import ROOT, ImageBuild
+from pagemill.orchestration.deploy.image_build import ROOT, BuildStarted, ImageBuild
 from pagemill.pdf.canaries import canary_pages
 from pagemill.pdf.page import RenderOptions
 from pagemill.pdf.rasterizer import PdfiumRasterizer
-from pagemill.ports import ServiceDoor
-from pagemill.rollout.rollout import Rollout, Tools
-from pagemill.rollout.verification import Demands
+from pagemill.rollout.preflight import Check
+from pagemill.rollout.rollout import Dependencies, OpenEndpoint, Rollout
+from pagemill.rollout.verification import AcceptanceCriteria
 
 BUILD_FOLDER = ROOT / "infra" / "gpu_service"
 
@@ -39,88 +40,119 @@ async def open_rollout(
     common: Settings,
     *,
     announce: Callable[[str], object],
-    build_started: Callable[[str, str], Awaitable[object]],
+    build_started: BuildStarted,
 ) -> AsyncIterator[Rollout]:
-    """Build a rollout; what it opened is closed with the context.
+    """Build a rollout; close its clients when the context ends.
 
     Args:
-        settings: The service as it is to be.
-        common: Where credentials are, and how pages are drawn.
-        announce: Told what is being done.
-        build_started: Told the id and the log's URL of each build.
+        settings: The service as it should be.
+        common: Where credentials are, and how pages are rendered.
+        announce: Called with a line about each step.
+        build_started: Called with the id and the log's URL of each build.
 
     Raises:
-        UsageError: There are no credentials, or the build is not described.
+        UsageError: There are no credentials, or cloudbuild.yaml cannot be used.
     """
     key = await google_key(common.gcp_credentials_block)
-    emulated = bool(settings.run_emulator_host)
-    async with GoogleApi(settings.project, key, emulated=emulated) as google:
-        image = ImageBuild(
-            google,
-            settings,
-            key,
-            config=BuildConfig(BUILD_FOLDER),
-            package=PACKAGE,
-            base_image=settings.base_image,
-            model_revision=settings.model_revision,
-            model_sha256=settings.model_sha256,
-        )
-        model = image.substitutions["_MODEL"]
-        host = CloudRun(google, settings, model=model)
-        checks = ProjectChecks(google, settings)
-        record = Deployment(
-            service=settings.name,
-            region=settings.region,
-            started_at=dt.datetime.now(dt.UTC),
-            model=model,
-            substitutions=image.substitutions,
-            flags=vllm_args(settings, model),
-            cost=cost_of(settings),
-        )
-
-        async def build() -> Image:
-            made, built = await image.build(announce, build_started)
-            record.build_log, record.build_seconds = built.log_url, built.seconds
-            return made
-
-        @contextlib.asynccontextmanager
-        async def door(url: str, audience: str) -> AsyncIterator[ServiceDoor]:
-            async with HttpsDoor(
-                url,
-                audience=audience,
-                model=model,
-                key=key,
-                connections=settings.canary_in_flight,
-                answer_seconds=settings.canary_seconds,
-            ) as opened:
-                yield opened
-
-        async def pages() -> list[CanaryPage]:
-            return await _drawn(common)
-
-        async def source_bucket() -> list[str]:
-            await asyncio.to_thread(image.bucket.check_writable)
-            return []
-
-        tools = Tools(
-            host=host,
-            guests=Invitations(google, settings),
-            open_door=door,
+    async with GoogleApi(settings.project, key, emulated=bool(settings.run_emulator_host)) as google:
+        image = _image_build(google, settings, key)
+        record = _new_record(settings, image)
+        dependencies = Dependencies(
+            host=CloudRun(google, settings, model=record.model),
+            invoker_policy=IamInvokerPolicy(google, settings),
+            open_endpoint=_endpoint_opener(settings, key, model=record.model),
             find_image=image.find,
-            build_image=build,
+            build_image=_image_builder(image, record, announce, build_started),
             planned_image=image.name,
-            pages=pages,
-            checks=[checks.apis, checks.permissions, checks.accounts, image.registry.problems, source_bucket],
-            members=settings.members,
-            demands=demands_of(settings),
+            pages=_page_renderer(common),
+            checks=_checks(google, settings, image),
+            invokers=settings.members,
+            criteria=_acceptance_criteria(settings),
             announce=announce,
         )
-        yield Rollout(tools, record)
+        yield Rollout(dependencies, record)
 
 
-def demands_of(settings: ServiceSettings) -> Demands:
-    """What a revision must be before it gets requests."""
-    return Demands(
+def _image_build(google: GoogleApi, settings: ServiceSettings, key: Mapping[str, Any] | None) -> ImageBuild:
+    return ImageBuild(
+        google,
+        settings,
+        key,
+        config=BuildConfig(BUILD_FOLDER),
+        package=PACKAGE,
+        base_image=settings.base_image,
+        model_revision=settings.model_revision,
+        model_sha256=settings.model_sha256,
+    )
+
+
+def _new_record(settings: ServiceSettings, image: ImageBuild) -> Deployment:
+    """The record of a deployment that has not begun: what is known from the settings alone."""
+    model = image.substitutions["_MODEL"]
+    return Deployment(
+        service=settings.name,
+        region=settings.region,
+        started_at=dt.datetime.now(dt.UTC),
+        model=model,
+        substitutions=image.substitutions,
+        flags=vllm_args(settings, model),
+        cost=_cost(settings),
+    )
+
+
+def _endpoint_opener(settings: ServiceSettings, key: Mapping[str, Any] | None, *, model: str) -> OpenEndpoint:
+    def open_endpoint(url: str, audience: str) -> HttpsServiceEndpoint:
+        return HttpsServiceEndpoint(
+            url,
+            audience=audience,
+            model=model,
+            key=key,
+            connections=settings.canary_in_flight,
+            answer_seconds=settings.canary_seconds,
+        )
+
+    return open_endpoint
+
+
+def _image_builder(
+    image: ImageBuild, record: Deployment, announce: Callable[[str], object], build_started: BuildStarted
+) -> Callable[[], Awaitable[Image]]:
+    async def build() -> Image:
+        made, built = await image.build(announce, build_started)
+        record.build_log, record.build_seconds = built.log_url, built.seconds
+        return made
+
+    return build
+
+
+def _page_renderer(common: Settings) -> Callable[[], Awaitable[Sequence[CanaryPage]]]:
+    async def render() -> list[CanaryPage]:
+        options = RenderOptions(
+            longest_edge_px=common.longest_edge_px, max_dpi=common.max_dpi, skip_blank=True, prefer_text=False
+        )
+        async with PdfiumRasterizer(
+            workers=1,
+            page_seconds=common.page_seconds,
+            memory_bytes=int(common.render_memory_gib * GIB),
+            options=options,
+        ) as rasterizer:
+            return await canary_pages(rasterizer)
+
+    return render
+
+
+def _checks(google: GoogleApi, settings: ServiceSettings, image: ImageBuild) -> Sequence[Check]:
+    project = ProjectChecks(google, settings)
+
+    async def source_bucket() -> list[str]:
+        await asyncio.to_thread(image.bucket.check_writable)
+        return []
+
+    return [project.apis, project.permissions, project.accounts, image.registry.problems, source_bucket]
+
+
+def _acceptance_criteria(settings: ServiceSettings) -> AcceptanceCriteria:
+    return AcceptanceCriteria(
         health_seconds=settings.health_seconds,
         grant_seconds=settings.grant_seconds,
         in_flight=settings.canary_in_flight,
@@ -130,8 +162,7 @@ def demands_of(settings: ServiceSettings) -> Demands:
     )
 
 
-def cost_of(settings: ServiceSettings) -> ServiceCost:
-    """What the service costs, busy and idle."""
+def _cost(settings: ServiceSettings) -> ServiceCost:
     price = usd_per_second(cpu=settings.cpu, memory_gib=settings.memory_gib, zonal_redundancy=settings.zonal_redundancy)
     return service_cost(
         price,
@@ -139,16 +170,3 @@ def cost_of(settings: ServiceSettings) -> ServiceCost:
         max_instances=settings.max_instances,
         in_flight=settings.max_num_seqs,
     )
-
-
-async def _drawn(common: Settings) -> list[CanaryPage]:
-    options = RenderOptions(
-        longest_edge_px=common.longest_edge_px, max_dpi=common.max_dpi, skip_blank=True, prefer_text=False
-    )
-    async with PdfiumRasterizer(
-        workers=1,
-        page_seconds=common.page_seconds,
-        memory_bytes=int(common.render_memory_gib * GIB),
-        options=options,
-    ) as rasterizer:
-        return await canary_pages(rasterizer)

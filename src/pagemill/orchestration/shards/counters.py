@@ -16,7 +16,7 @@ _PAGES, _REQUESTS, _IN_FLIGHT = "pagemill.pages-", "pagemill.requests", "pagemil
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class ShardCounters:
     """How far a shard is."""
 
     statuses: Counter[Status] = field(default_factory=Counter)
@@ -24,15 +24,15 @@ class Figures:
     in_flight: int = 0
 
 
-async def note_figures(client: PrefectClient, flow_run: UUID, progress: Progress) -> None:
+async def write_counters(client: PrefectClient, flow_run: UUID, progress: Progress) -> None:
     """Write them on the flow run."""
     pages = {f"{_PAGES}{status}": count for status, count in progress.statuses.items()}
     now = {_REQUESTS: progress.requests, _IN_FLIGHT: progress.in_flight}
     await client.update_flow_run_labels(flow_run, {**pages, **now})
 
 
-def noted_figures(flow_run: FlowRun) -> Figures:
+def read_counters(flow_run: FlowRun) -> ShardCounters:
     """Read them there; zeros before the first are written."""
     labels = flow_run.labels
     statuses = Counter({status: int(labels.get(f"{_PAGES}{status}", 0)) for status in Status})
-    return Figures(statuses, int(labels.get(_REQUESTS, 0)), int(labels.get(_IN_FLIGHT, 0)))
+    return ShardCounters(statuses, int(labels.get(_REQUESTS, 0)), int(labels.get(_IN_FLIGHT, 0)))

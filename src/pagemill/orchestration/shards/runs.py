@@ -19,11 +19,12 @@ from prefect.deployments import arun_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling
 
-from pagemill.batch.documents import Batch
+from pagemill.batch.run import Batch
 from pagemill.batch.shards import ShardReport, report_of
+from pagemill.domain.wording import counted
 from pagemill.errors import ShardLost, UsageError
 from pagemill.orchestration.parameters import OcrBatchParameters
-from pagemill.orchestration.shards.counters import Figures, noted_figures
+from pagemill.orchestration.shards.counters import ShardCounters, read_counters
 
 _MOST_ATTEMPTS = 2  # of a shard that crashes
 _LOOK_SECONDS = 2.0
@@ -40,7 +41,7 @@ class _Shard:
     attempt: int = 1
     flow_run: UUID | None = None
     begun: bool = False
-    figures: Figures = field(default_factory=Figures)
+    figures: ShardCounters = field(default_factory=ShardCounters)
     report: ShardReport | None = None
     lost: str = ""  # why there will be no report
 
@@ -77,7 +78,7 @@ class ShardRuns:
         self._parameters = parameters.model_dump(mode="json")
         self._run_id = run_id
         self._shards = [_Shard(number) for number in range(1, shards + 1)]
-        self._destination = batch.destination
+        self._destination = batch.publisher.destination
         self._progress = batch.progress
         self._before = Counter(batch.progress.statuses)
         self._spent = 0  # requests of runs that crashed
@@ -101,7 +102,7 @@ class ShardRuns:
             return None
         return ShardLost(f"{'; '.join(lost)}; finished pages are kept, run again to go on")
 
-    async def see_through(self) -> None:
+    async def run_to_completion(self) -> None:
         """Start all shards, and wait until each has reported or is lost. If this is cancelled, they are, too.
 
         Raises:
@@ -156,7 +157,7 @@ class ShardRuns:
         if run is None or run.state is None:
             shard.lost = "was deleted"
             return
-        shard.figures, shard.begun = noted_figures(run), run.start_time is not None
+        shard.figures, shard.begun = read_counters(run), run.start_time is not None
         if not run.state.is_final():
             return
         try:
@@ -184,9 +185,9 @@ class ShardRuns:
         waiting = [shard.number for shard in self._shards if not shard.begun]
         over = sum(shard.over for shard in self._shards)
         if waiting:
-            progress.announce(f"{len(waiting)} of {len(self._shards)} shards wait for a worker")
+            progress.announce(f"{len(waiting)} of {counted(len(self._shards), 'shard')} waiting for a worker")
         else:
-            progress.announce(f"reading, {over} of {len(self._shards)} shards done")
+            progress.announce(f"reading, {over} of {counted(len(self._shards), 'shard')} done")
 
     async def _cancel(self) -> None:
         """Stop what was started. Prefect does this as well where the run is cancelled there, but later."""

@@ -13,7 +13,7 @@ from google.api_core import exceptions as api
 from google.cloud import storage
 
 from pagemill.domain.pages.matching import is_pdf_name, matches
-from pagemill.domain.pages.model import Document, Refusal
+from pagemill.domain.pages.model import Document, RejectedEntry
 from pagemill.errors import StoreUnusable, UsageError
 from pagemill.storage.gcs.client import LOOKUPS, SCHEME, BucketUnusable, explained, listed, no_bucket, parse_location
 from pagemill.storage.gcs.source import LISTED, described, downloaded
@@ -21,7 +21,7 @@ from pagemill.storage.local_source import list_entries
 
 _AHEAD = 64  # lines that are looked up before their turn
 
-_Entries = Iterable[Document | Refusal]
+_Entries = Iterable[Document | RejectedEntry]
 
 
 class GcsListedSource:
@@ -46,8 +46,8 @@ class GcsListedSource:
         self._include = include
         self._largest_bytes = largest_bytes
 
-    def documents(self) -> Iterator[Document | Refusal]:
-        """Yield the listed documents in the list's order, each once; a wrong line becomes a refusal that names it.
+    def documents(self) -> Iterator[Document | RejectedEntry]:
+        """Yield the listed documents in the list's order, each once; a wrong line becomes a rejected entry.
 
         Raises:
             StoreUnusable: The list cannot be read, names nothing, or there is no asking about what it names.
@@ -72,7 +72,7 @@ class GcsListedSource:
         with downloaded(self._client, bucket, document.location, document.version) as path:
             yield path
 
-    def _entries(self) -> Iterator[Document | Refusal]:
+    def _entries(self) -> Iterator[Document | RejectedEntry]:
         """What the lines are, in their order; some are looked up at once, for each takes tens of milliseconds."""
         seen: set[str] = set()
         pending: deque[Callable[[], _Entries]] = deque()
@@ -93,7 +93,7 @@ class GcsListedSource:
         wrong = _wrong(text)
         if wrong:
             # No document has such a key: a bucket's name has no space in it.
-            return lambda: [Refusal(f"line {number}: {text}", f"{where}: {wrong}")]
+            return lambda: [RejectedEntry(f"line {number}: {text}", f"{where}: {wrong}")]
         if key.endswith("/"):
             return lambda: self._below(where, key, seen)
         if key in seen or not matches(key, self._include):
@@ -102,7 +102,7 @@ class GcsListedSource:
         looked_up = pool.submit(self._look_up, where, key)
         return lambda: [looked_up.result()]
 
-    def _look_up(self, where: str, key: str) -> Document | Refusal:
+    def _look_up(self, where: str, key: str) -> Document | RejectedEntry:
         bucket, _, name = key.partition("/")
         blob = self._client.bucket(bucket).blob(name)
         try:
@@ -110,13 +110,13 @@ class GcsListedSource:
                 blob.reload()
         except api.NotFound as error:
             if "bucket does not exist" in error.message:
-                return Refusal(key, f"{where}: {no_bucket(bucket)}")
-            return Refusal(key, f"{where}: there is no object {SCHEME}{key}; correct the line, or take it out")
+                return RejectedEntry(key, f"{where}: {no_bucket(bucket)}")
+            return RejectedEntry(key, f"{where}: there is no object {SCHEME}{key}; correct the line, or take it out")
         except BucketUnusable as error:
-            return Refusal(key, f"{where}: {error}")
+            return RejectedEntry(key, f"{where}: {error}")
         return self._entry(where, key, blob)
 
-    def _below(self, where: str, key: str, seen: set[str]) -> Iterator[Document | Refusal]:
+    def _below(self, where: str, key: str, seen: set[str]) -> Iterator[Document | RejectedEntry]:
         """The PDFs below a prefix, less those that other lines name."""
         bucket, _, prefix = key.partition("/")
         found = False
@@ -128,14 +128,14 @@ class GcsListedSource:
                     seen.add(below)
                     yield self._entry(where, below, blob)
         except BucketUnusable as error:
-            yield Refusal(key, f"{where}: {error}")
+            yield RejectedEntry(key, f"{where}: {error}")
             return
         if not found:
-            yield Refusal(key, f"{where}: no PDFs below {SCHEME}{key} (objects whose names end in .pdf)")
+            yield RejectedEntry(key, f"{where}: no PDFs below {SCHEME}{key} (objects whose names end in .pdf)")
 
-    def _entry(self, where: str, key: str, blob: storage.Blob) -> Document | Refusal:
+    def _entry(self, where: str, key: str, blob: storage.Blob) -> Document | RejectedEntry:
         entry = described(key, blob, self._largest_bytes)
-        return replace(entry, reason=f"{where}: {entry.reason}") if isinstance(entry, Refusal) else entry
+        return replace(entry, reason=f"{where}: {entry.reason}") if isinstance(entry, RejectedEntry) else entry
 
 
 def _wrong(text: str) -> str:

@@ -14,7 +14,7 @@ from google.api_core import exceptions as api
 from google.cloud import storage
 
 from pagemill.domain.pages.matching import is_pdf_name, matches
-from pagemill.domain.pages.model import Document, Refusal
+from pagemill.domain.pages.model import Document, RejectedEntry
 from pagemill.errors import DocumentUnreadable, StoreUnusable
 from pagemill.storage.gcs.client import SCHEME, BucketUnusable, Location, crc32c, explained, listed
 
@@ -39,7 +39,7 @@ class GcsSource:
         self._include = include
         self._largest_bytes = largest_bytes
 
-    def documents(self) -> Iterator[Document | Refusal]:
+    def documents(self) -> Iterator[Document | RejectedEntry]:
         """Yield the documents in name order, a page of the listing at a time.
 
         Raises:
@@ -75,11 +75,11 @@ class GcsSource:
         return name[len(self._location.name_of("")) :] if is_pdf_name(name) else ""
 
 
-def described(key: str, blob: storage.Blob, largest_bytes: int) -> Document | Refusal:
+def described(key: str, blob: storage.Blob, largest_bytes: int) -> Document | RejectedEntry:
     """Make a document of an object, or say why not."""
     if blob.size > largest_bytes:
         largest = largest_bytes // 2**20
-        return Refusal(key, f"{blob.size:,} bytes are more than PAGEMILL_LARGEST_PDF_MIB, {largest}, allows")
+        return RejectedEntry(key, f"{blob.size:,} bytes are more than PAGEMILL_LARGEST_PDF_MIB, {largest}, allows")
     return Document(key, str(blob.generation), blob.size, blob.name)
 
 

@@ -7,7 +7,7 @@ import asyncio
 from prefect import get_client
 
 from pagemill.batch import shards
-from pagemill.batch.documents import Batch
+from pagemill.batch.run import Batch
 from pagemill.config.run import Settings
 from pagemill.domain.pages.sharding import split
 from pagemill.domain.pages.summary import RunSummary
@@ -24,8 +24,8 @@ async def read_in_shards(batch: Batch, parameters: OcrBatchParameters, settings:
         UsageError: Shards cannot be had with these parameters.
     """
     for_workers = _at_any_place(parameters, settings)
-    works = await batch.plan()
-    pieces = split(works, shards=parameters.shards)
+    pending = await shards.plan(batch)
+    divided = split(pending, shards=parameters.shards)
     stopped_by: PagemillError | None = None
     async with get_client() as client:
         runs = ShardRuns(
@@ -33,19 +33,19 @@ async def read_in_shards(batch: Batch, parameters: OcrBatchParameters, settings:
             deployment=settings.shard_deployment,
             parameters=for_workers,
             run_id=run_id,
-            shards=len(pieces),
+            shards=len(divided),
             batch=batch,
         )
         try:
-            await asyncio.to_thread(shards.write_plans, batch, run_id, pieces)
-            await runs.see_through()
+            await asyncio.to_thread(shards.write_plans, batch, run_id, divided)
+            await runs.run_to_completion()
         except (StoreUnusable, UsageError) as error:
             stopped_by = error
     return await shards.conclude(
         batch,
         run_id,
-        works,
-        pieces,
+        pending,
+        divided,
         runs.reports,
         unreported_requests=runs.unreported_requests,
         stopped_by=stopped_by or runs.lost,

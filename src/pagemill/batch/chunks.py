@@ -1,0 +1,40 @@
+"""Chunks of pages, and how much of a run is in progress at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pagemill.domain.pages.model import Document, PageResult
+from pagemill.domain.pages.planning import format_pages
+
+
+@dataclass(slots=True)
+class PageChunk:
+    """Some pages of one document: one task run of the orchestrator. A task run for each page would cost too much."""
+
+    document: Document
+    path: Path
+    numbers: tuple[int, ...]
+    failed: dict[int, PageResult]  # shared by all chunks of the document
+    started: asyncio.Event = field(default_factory=asyncio.Event)  # all its pages have begun: the next chunk may begin
+
+    @property
+    def name(self) -> str:
+        """The name of its task run: document and page numbers."""
+        return f"{self.document.key}, {'page' if len(self.numbers) == 1 else 'pages'} {format_pages(self.numbers)}"
+
+
+Perform = Callable[[PageChunk], Coroutine[Any, Any, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """How much of a run is in progress at once."""
+
+    pages: int = 24  # being rendered, waiting or in flight
+    documents: int = 32  # open: enough documents of one page to reach the limit of pages
+    chunk_pages: int = 200

@@ -1,0 +1,125 @@
+"""One run over the documents of a source: each is opened, read in chunks of pages, and published."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+from pagemill.batch import records
+from pagemill.batch.chunks import BatchLimits, PageChunk, Perform
+from pagemill.batch.opening import Documents, OpenedDocument
+from pagemill.batch.outcomes import DocumentPublisher, Finished
+from pagemill.batch.pages import PageReader
+from pagemill.batch.progress import Progress
+from pagemill.batch.stop import RunStop
+from pagemill.domain.pages.model import PageResult, Status
+from pagemill.domain.pages.planning import page_chunks
+from pagemill.domain.pages.summary import RunSummary
+from pagemill.errors import StoreUnusable
+
+
+class Batch:
+    """A run over a source, or over the part of it that is a shard's.
+
+    Chunks begin one after the other, in the order of the documents. The next chunk begins while the last pages of the
+    one before are in flight, so that the endpoint is never idle at the end of a document.
+    """
+
+    def __init__(
+        self,
+        *,
+        documents: Documents,
+        reader: PageReader,
+        publisher: DocumentPublisher,
+        progress: Progress,
+        stop: RunStop,
+        usd_per_second: float,
+        limits: BatchLimits | None = None,
+    ) -> None:
+        """Configure; nothing is read yet.
+
+        Args:
+            documents: What to read.
+            reader: Reads pages.
+            publisher: Publishes documents.
+            progress: The counters of the run.
+            stop: Why the run ends early; shared with `documents` and `reader`.
+            usd_per_second: Price of the busy endpoint, in USD a second.
+            limits: How much is in progress at once.
+        """
+        self.documents = documents
+        self.publisher = publisher
+        self.progress = progress
+        self.stop = stop
+        self.usd_per_second = usd_per_second
+        self._reader = reader
+        self.limits = limits or BatchLimits()
+        self._pages = asyncio.Semaphore(self.limits.pages)
+        self._turn = asyncio.Lock()  # held by the document whose pages are being started
+
+    async def run(self, run_id: str, perform: Perform | None = None) -> RunSummary:
+        """Read every document, and write `_runs/<run id>/summary.json`.
+
+        A bad page costs only itself, a bad document only itself. If the whole run stops, `stopped_by` says why.
+
+        Args:
+            run_id: Names the run.
+            perform: Calls `read` with the chunk that it is given, for example in a task run; default: `read` itself.
+        """
+        self.progress.begin()
+        try:
+            await self.documents.each(
+                partial(self._read_document, perform=perform or self.read), at_once=self.limits.documents
+            )
+            summary = self._summary(run_id)
+            await asyncio.to_thread(self.publisher.close, run_id)
+            await asyncio.to_thread(records.write_summary, self.publisher.destination, summary)
+        except StoreUnusable as error:
+            self.stop.now(error)
+            return self._summary(run_id)
+        return summary
+
+    async def read(self, chunk: PageChunk) -> None:
+        """Read the pages of a chunk. Each gets a result, unless the run stops before."""
+        async with asyncio.TaskGroup() as pages:
+            for number in chunk.numbers:
+                await self._pages.acquire()
+                if self.stop.reason:
+                    self._pages.release()
+                    break
+                pages.create_task(self._page(chunk, number))
+            chunk.started.set()
+
+    async def _page(self, chunk: PageChunk, number: int) -> None:
+        try:
+            result = await self._reader.read(chunk.document, chunk.path, number)
+        finally:
+            self._pages.release()
+        if result and result.status is Status.FAILED:
+            chunk.failed[number] = result
+
+    async def _read_document(self, opened: OpenedDocument, perform: Perform) -> Finished | None:
+        failed: dict[int, PageResult] = {}
+        await self._read_chunks(opened, failed, perform)
+        if self.stop.reason:
+            return None
+        return await asyncio.to_thread(self.publisher.finish, opened.pending, failed)
+
+    async def _read_chunks(self, opened: OpenedDocument, failed: dict[int, PageResult], perform: Perform) -> None:
+        async with asyncio.TaskGroup() as chunks, self._turn:
+            for numbers in page_chunks(opened.pending.left, size=self.limits.chunk_pages):
+                if self.stop.reason:
+                    break
+                chunk = PageChunk(opened.pending.document, opened.path, numbers, failed)
+                performing = chunks.create_task(perform(chunk))
+                started = asyncio.create_task(chunk.started.wait())
+                await asyncio.wait([performing, started], return_when=asyncio.FIRST_COMPLETED)
+                started.cancel()
+
+    def _summary(self, run_id: str) -> RunSummary:
+        return self.progress.summary(
+            run_id,
+            destination=self.publisher.destination.name,
+            usd_per_second=self.usd_per_second,
+            stopped_by=self.stop.stopped_by,
+        )

@@ -1,0 +1,14 @@
+"""Counts in words, for everything that people read."""
+
+from __future__ import annotations
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number with its noun: "1 page", "0 pages", "2 pages".
+
+    Args:
+        number: How many.
+        noun: The singular.
+        plural: Where it is not the singular with an s.
+    """
+    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"

@@ -1,0 +1,84 @@
+"""Without the extra `deploy`: one clear line instead of a traceback, and batches do not notice."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).parents[2]
+_MODULES = (
+    *("artifactregistry_v1", "devtools", "iam_admin_v1", "resourcemanager_v3", "run_v2", "service_usage_v1"),
+)  # below google.cloud, in the order of the extra's packages
+_WITHOUT_EXTRA = f"""
+import sys
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.removeprefix("google.cloud.") in {_MODULES!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Missing())
+"""
+_NEEDS_EXTRA = "needs libraries that are not installed; type: pip install 'pagemill[deploy]'"
+_PROJECT = {"GOOGLE_CLOUD_PROJECT": "my-project"}
+
+
+def _run(code: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", _WITHOUT_EXTRA + code, *arguments],
+        env=os.environ | _PROJECT | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("arguments", [("deploy",), ("deploy", "--dry-run"), ("deploy", "--delete"), ("build-runner",)])
+def test_each_command_names_the_extra_to_install_in_one_line(arguments: tuple[str, ...]) -> None:
+    done = _run("from pagemill.__main__ import main; main()", *arguments)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [f"pagemill: pagemill {arguments[0]} {_NEEDS_EXTRA}"]
+
+
+@pytest.mark.flow
+def test_the_flow_fails_with_the_extra_to_install(prefect_api_url: str) -> None:
+    done = _run(
+        """
+from pagemill.errors import UsageError
+from pagemill.flows.deploy_service import deploy_service
+from pagemill.orchestration.deploy.parameters import DeployParameters
+import asyncio
+
+try:
+    asyncio.run(deploy_service(DeployParameters()))
+except UsageError as error:
+    print(error)
+""",
+        PREFECT_API_URL=prefect_api_url,
+    )
+
+    assert (
+        done.stdout == "pagemill deploy needs libraries that are not installed; type: pip install 'pagemill[deploy]'\n"
+    )
+
+
+def test_every_flow_can_be_imported_without_the_extra() -> None:
+    """As in the image of the batch runner, which is built without it."""
+    done = _run("import pagemill.flows.ocr_batch, pagemill.flows.ocr_shard, pagemill.flows.deploy_service")
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_extra_brings_every_library_that_this_test_takes_away() -> None:
+    project = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]
+
+    assert len(project["optional-dependencies"]["deploy"]) == len(_MODULES)
+    assert [name for name in project["dependencies"] if name.startswith("google-cloud-")] == [
+        "google-cloud-storage>=3.1,<4"
+    ]

@@ -1,0 +1,59 @@
+"""Counts as people read them: on the terminal and in the Prefect UI."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+
+import pytest
+from rich.console import Console
+
+from pagemill.batch.progress import Progress
+from pagemill.cli.display import headline, print_summary
+from pagemill.domain.pages.model import Status
+from pagemill.domain.pages.summary import RunSummary
+from pagemill.orchestration.reporting import verdict
+
+
+def _summary(documents: int, pages: int) -> RunSummary:
+    return RunSummary(
+        run_id="a-run",
+        documents=documents,
+        statuses={Status.OK: pages},
+        reused=0,
+        requests=pages,
+        seconds=1.0,
+        cost_usd=0.0,
+        destination="out",
+        outcomes=(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("count", "documents", "pages", "requests"),
+    [
+        (0, "0 documents", "0 pages", "0 requests"),
+        (1, "1 document", "1 page", "1 request"),
+        (2, "2 documents", "2 pages", "2 requests"),
+    ],
+)
+def test_a_summary_counts_in_singular_and_plural(count: int, documents: str, pages: str, requests: str) -> None:
+    printed = io.StringIO()
+
+    print_summary(_summary(count, count), Console(file=printed, width=200))
+
+    assert f"{documents}, {pages}: {count} ok" in printed.getvalue()
+    assert f"{requests}, 1.0 s" in printed.getvalue()
+    assert verdict(_summary(count, count)) == f"{documents}, {pages}: none failed."
+
+
+@pytest.mark.parametrize(
+    ("listed", "documents"),
+    [(True, "0 of 1 document,"), (False, "0 of 1+ documents,")],
+    ids=["the listing has ended", "the listing goes on"],
+)
+def test_progress_says_how_many_of_how_many(listed: bool, documents: str) -> None:  # noqa: FBT001 -- a parameter of the test
+    progress = Progress(listed=listed, documents=1, pages_planned=2, statuses=Counter({Status.OK: 1}))
+
+    assert documents in headline(progress)
+    assert "1 of 2 pages," in headline(progress)
