@@ -132,20 +132,27 @@ def signer() -> Iterator[MetadataServer]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def rasterizer() -> Iterator[PdfiumRasterizer]:
+    """For all schedules: it is not what goes wrong."""
+    options = RenderOptions(longest_edge_px=200)
+    opened = PdfiumRasterizer(workers=2, page_seconds=20, memory_bytes=2**31, options=options)
+    yield opened
+    asyncio.run(opened.__aexit__(None, None, None))
+
+
 @pytest.fixture
-async def real_mill(mill: Mill, buckets: FakeGcs, gcs_client: storage.Client) -> AsyncIterator[Mill]:
+async def real_mill(mill: Mill, buckets: FakeGcs, gcs_client: storage.Client, rasterizer: PdfiumRasterizer) -> Mill:
     """Has read everything once, undisturbed, into another bucket."""
     assert buckets.url
     mill.documents = GcsSource(gcs_client, Location("in", "scans"), largest_bytes=2**20)
     mill.patience = replace(mill.patience, silence_seconds=30.0)
-    options = RenderOptions(longest_edge_px=200)
-    async with PdfiumRasterizer(workers=2, page_seconds=20, memory_bytes=2**31, options=options) as rasterizer:
-        mill.rasterizer = rasterizer
-        mill.store = GcsStore(gcs_client, Location("undisturbed", ""))
-        async with FakeEndpoint() as endpoint:
-            assert (await mill.run(endpoint)).complete
-        mill.store = GcsStore(gcs_client, Location("out", ""))
-        yield mill
+    mill.rasterizer = rasterizer
+    mill.store = GcsStore(gcs_client, Location("undisturbed", ""))
+    async with FakeEndpoint() as endpoint:
+        assert (await mill.run(endpoint)).complete
+    mill.store = GcsStore(gcs_client, Location("out", ""))
+    return mill
 
 
 @pytest.fixture(params=range(12))

@@ -55,11 +55,13 @@ def test_every_image_has_a_version(services: dict[str, Any]) -> None:
 
 
 @pytest.mark.flow
-async def test_a_server_as_it_comes_is_advised_and_one_that_lasts_is_not(tmp_path: Path) -> None:
-    async with PrefectServer(tmp_path / "plain") as plain, PrefectClient(plain.url) as client:
-        of_plain = {given.variable.partition("=")[0] for given in await advice(client)}
-    async with PrefectServer(tmp_path / "lasting", lasting_settings()) as lasting, PrefectClient(lasting.url) as client:
-        of_lasting = await advice(client)
+async def test_a_server_as_it_comes_is_advised_and_one_that_lasts_is_not(
+    client: PrefectClient, tmp_path: Path, prefect_database: Path
+) -> None:
+    of_plain = {given.variable.partition("=")[0] for given in await advice(client)}
+    lasting = PrefectServer(tmp_path / "lasting", lasting_settings(), database=prefect_database)
+    async with lasting, PrefectClient(lasting.url) as lasting_client:
+        of_lasting = await advice(lasting_client)
 
     assert of_plain == {
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE",

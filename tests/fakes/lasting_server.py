@@ -31,12 +31,29 @@ def lasting_settings() -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
 
+def make_postgres(data: Path) -> None:
+    """Write a PostgreSQL's folder with Prefect's tables, and nothing in them."""
+    half_made = data.with_suffix(".half")
+    home = {"PREFECT_HOME": str(data.parent / "migration")}
+    with running_postgres(leaves=half_made) as postgres:
+        environment = {**os.environ, **home, **_settings(postgres, redis=0)}
+        subprocess.run([*_PREFECT, "database", "upgrade", "--yes"], env=environment, check=True, capture_output=True)
+    half_made.rename(data)
+
+
 class LastingServer:
     """Two processes that answer behind one proxy, and one that does the rest; all of them can be killed at once."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, postgres: Path) -> None:
+        """Configure.
+
+        Args:
+            home: Where its processes keep their files.
+            postgres: The folder that PostgreSQL begins with a copy of: see `make_postgres`.
+        """
         self.url = ""  # of the proxy
         self._home = home
+        self._postgres = postgres
         self._stack = contextlib.AsyncExitStack()
         self._environment: dict[str, str] = {}
         self._answering: list[PrefectServer] = []
@@ -45,9 +62,9 @@ class LastingServer:
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as stack:
-            postgres, redis = stack.enter_context(running_postgres()), stack.enter_context(running_redis())
+            postgres = stack.enter_context(running_postgres(begins_with=self._postgres))
+            redis = stack.enter_context(running_redis())
             self._environment = _settings(postgres, redis)
-            await asyncio.to_thread(self._migrate)
             self._answering = [
                 PrefectServer(self._home / str(number), self._environment, services=False) for number in range(2)
             ]
@@ -88,14 +105,12 @@ class LastingServer:
         self._home.mkdir(parents=True, exist_ok=True)
         with (self._home / "background.log").open("ab") as log:
             self._background = subprocess.Popen(
-                [*_PREFECT, "services", "start"], env=self._all(), stdout=log, stderr=log, process_group=0
+                [*_PREFECT, "services", "start"],
+                env={**os.environ, "PREFECT_HOME": str(self._home), **self._environment},
+                stdout=log,
+                stderr=log,
+                process_group=0,
             )
-
-    def _migrate(self) -> None:
-        subprocess.run([*_PREFECT, "database", "upgrade", "--yes"], env=self._all(), check=True, capture_output=True)
-
-    def _all(self) -> dict[str, str]:
-        return {**os.environ, "PREFECT_HOME": str(self._home), **self._environment}
 
 
 _PREFECT = [sys.executable, "-m", "prefect", "server"]

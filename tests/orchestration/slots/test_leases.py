@@ -198,13 +198,16 @@ async def test_creating_the_limit_again_sets_its_number_of_slots(client: Prefect
 
 
 @pytest.mark.parametrize("storage", ["", _FILESYSTEM], ids=["leases in memory", "leases in files"])
-async def test_a_restart_of_the_prefect_server_costs_no_page_and_leaks_no_slot(tmp_path: Path, storage: str) -> None:
+async def test_a_restart_of_the_prefect_server_costs_no_page_and_leaks_no_slot(
+    tmp_path: Path, prefect_database: Path, storage: str
+) -> None:
     gauge = Gauge()
     times = LeaseTimes(hold=(600, 600), retry=(0.01, 0.03), idle=60, renewal=0.1)
     environment = {"PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": storage} if storage else {}
 
     async with contextlib.AsyncExitStack() as stack:
-        server = await stack.enter_async_context(PrefectServer(tmp_path / "prefect", environment))
+        server = PrefectServer(tmp_path / "prefect", environment, database=prefect_database)
+        await stack.enter_async_context(server)
         client = await stack.enter_async_context(PrefectClient(server.url))
         await limits.ensure_limit(client, "endpoint", 3)
         async with await _pool(client, "endpoint", times=times) as slots, asyncio.TaskGroup() as pages:
