@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, settings
 
 from pagemill.storage.gcs import client as gcs
 from tests.fakes.gcs import FakeGcs
+from tests.fakes.google_cloud.canary_texts import canary_texts
 from tests.fakes.google_cloud.cloud import DEPLOYER, GoogleCloud
-from tests.fakes.google_cloud.readings import canary_readings
 from tests.fakes.metadata_server import MetadataServer
 
 MadeOnce = Callable[[str, Callable[[Path], None]], Path]
@@ -42,6 +42,15 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(_OURS) and name not in {"PREFECT_HOME", "PREFECT_SERVER_ANALYTICS_ENABLED"}:
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def importable_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers find `tests.fakes`, although they import nothing from the current folder."""
+    folder = tmp_path / "importable"
+    folder.mkdir()
+    (folder / "tests").symlink_to(Path(__file__).parent)
+    monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
 
 
 @pytest.fixture(scope="session")
@@ -133,18 +142,18 @@ def samples() -> Path:
 
 
 @pytest.fixture(scope="session")
-def readings() -> dict[str, str]:
+def texts() -> dict[str, str]:
     """The true text of every canary page, by image."""
-    return canary_readings()
+    return canary_texts()
 
 
 @pytest.fixture
 def cloud(
-    google: FakeGcs, readings: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    google: FakeGcs, texts: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[GoogleCloud]:
     """A project without a service, which the real clients find by themselves."""
     with MetadataServer(email=DEPLOYER) as signer, GoogleCloud(signer, google, tmp_path) as made:
-        made.run.readings = readings
+        made.run.texts = texts
         monkeypatch.setenv("GCE_METADATA_HOST", signer.host)
         monkeypatch.setenv("GCE_METADATA_IP", signer.host)
         monkeypatch.setattr(_metadata, "_GCE_METADATA_HOST", signer.host)

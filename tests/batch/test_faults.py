@@ -30,8 +30,8 @@ from pagemill.storage.gcs.client import Location
 from pagemill.storage.gcs.source import GcsSource
 from pagemill.storage.gcs.store import GcsStore
 from tests.batch.conftest import Mill
-from tests.fakes.front_door import FrontDoor
 from tests.fakes.gcs import FakeGcs, Fault
+from tests.fakes.iam_proxy import IamProxy
 from tests.fakes.metadata_server import MetadataServer
 from tests.fakes.ocr_endpoint import DEATH, RESET, Answer, FakeEndpoint, Request, failing
 from tests.pdfs import numbered_pdf
@@ -88,7 +88,7 @@ class Schedule:
             return None
         return fault if self._happens(0.05) else None
 
-    def of_tokens(self, signer: MetadataServer, door: FrontDoor) -> None:
+    def of_tokens(self, signer: MetadataServer, door: IamProxy) -> None:
         """Decide about the next token."""
         if self._happens(0.3):
             signer.faults.append(self._rng.choice([500, 503]))
@@ -163,11 +163,11 @@ def schedule(request: pytest.FixtureRequest) -> Schedule:
 @pytest.fixture
 async def door(
     schedule: Schedule, signer: MetadataServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[FrontDoor]:
+) -> AsyncIterator[IamProxy]:
     """The way to an endpoint with the schedule's faults."""
     async with (
         FakeEndpoint(schedule.of_endpoint, latency_seconds=0.002, dead_seconds=0.03) as endpoint,
-        FrontDoor(endpoint.url, signer, tmp_path) as door,
+        IamProxy(endpoint.url, signer, tmp_path) as door,
     ):
         monkeypatch.setenv("SSL_CERT_FILE", str(door.ca_file))
         yield door
@@ -175,7 +175,7 @@ async def door(
 
 @pytest.mark.slow
 async def test_whatever_goes_wrong_every_page_has_one_status_and_in_the_end_its_text(
-    real_mill: Mill, buckets: FakeGcs, signer: MetadataServer, schedule: Schedule, door: FrontDoor
+    real_mill: Mill, buckets: FakeGcs, signer: MetadataServer, schedule: Schedule, door: IamProxy
 ) -> None:
     real_mill.url, buckets.fault = door.url, schedule.of_store
     for _ in range(_DISTURBED_RUNS):

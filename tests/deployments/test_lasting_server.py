@@ -25,8 +25,8 @@ pytestmark = [pytest.mark.flow, pytest.mark.services, pytest.mark.slow, pytest.m
 
 _LIMIT, _SLOTS = "lightonocr-endpoint", 8
 _LATENCY_SECONDS = 1.0
-_KILLED_AT = 20  # pages: all lanes are taken by then
-# Lanes are given back after half a minute at the latest. Without a server nobody gets another: however long it is away,
+_KILLED_AT = 20  # pages: all slots are taken by then
+# Slots are given back after half a minute at the latest. Without a server nobody gets another: however long it is away,
 # pages are left for it.
 _PAGES = _KILLED_AT + int(30 * _SLOTS / _LATENCY_SECONDS) + 40
 _DOCUMENTS = 5

@@ -17,8 +17,8 @@ from typing import Any, Self
 import yaml
 
 from tests.fakes.databases import running_postgres, running_redis
-from tests.fakes.door import Door
 from tests.fakes.prefect_server import PrefectServer
+from tests.fakes.round_robin_proxy import RoundRobinProxy
 
 FOLDER = Path(__file__).parents[2] / "deployments" / "server"
 AUTH_STRING = "operator:correct horse"
@@ -42,23 +42,23 @@ def make_postgres(data: Path) -> None:
 
 
 class LastingServer:
-    """Two processes that answer behind one door, and one that does the rest; all of them can be killed at once."""
+    """Two processes that answer behind one proxy, and one that does the rest; all of them can be killed at once."""
 
     def __init__(self, home: Path, postgres: Path) -> None:
         """Configure.
 
         Args:
             home: Where its processes keep their files.
-            postgres: What PostgreSQL begins with a copy of: see `make_postgres`.
+            postgres: The folder that PostgreSQL begins with a copy of: see `make_postgres`.
         """
-        self.url = ""  # of the door
+        self.url = ""  # of the proxy
         self._home = home
         self._postgres = postgres
         self._stack = contextlib.AsyncExitStack()
         self._environment: dict[str, str] = {}
         self._answering: list[PrefectServer] = []
         self._background: subprocess.Popen[bytes] | None = None
-        self._door: Door | None = None
+        self._proxy: RoundRobinProxy | None = None
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as stack:
@@ -72,8 +72,8 @@ class LastingServer:
             self._start_background()
             for server in self._answering:  # not at once: see compose.yaml
                 await server.start()
-            self._door = await stack.enter_async_context(Door([server.port for server in self._answering]))
-            self.url = f"http://127.0.0.1:{self._door.port}/api"
+            self._proxy = await stack.enter_async_context(RoundRobinProxy([server.port for server in self._answering]))
+            self.url = f"http://127.0.0.1:{self._proxy.port}/api"
             self._stack = stack.pop_all()
         return self
 
@@ -85,8 +85,8 @@ class LastingServer:
     @property
     def forwarded(self) -> list[int]:
         """Connections to each of the processes that answer."""
-        assert self._door
-        return [self._door.forwarded[server.port] for server in self._answering]
+        assert self._proxy
+        return [self._proxy.forwarded[server.port] for server in self._answering]
 
     async def start(self) -> None:
         """Start Prefect's processes, and wait until those answer that are to answer."""
