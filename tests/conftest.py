@@ -89,12 +89,14 @@ def prefect_api_url(tmp_path_factory: pytest.TempPathFactory, prefect_database: 
 
     home = tmp_path_factory.mktemp("prefect")
     server = PrefectServer(home, database=prefect_database)
-    asyncio.run(server.start())
-    with temporary_settings({PREFECT_HOME: home, PREFECT_API_URL: server.url}):
-        asyncio.run(_register(server.url))
-        yield server.url
-        run_coro_as_sync(_drain())
-    server.kill()
+    try:
+        asyncio.run(server.start())
+        with temporary_settings({PREFECT_HOME: home, PREFECT_API_URL: server.url}):
+            asyncio.run(_register(server.url))
+            yield server.url
+            run_coro_as_sync(_drain())
+    finally:
+        server.kill()
 
 
 async def _drain() -> None:
