@@ -37,11 +37,15 @@ settings.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting of the machine reaches a test."""
-    for name in list(os.environ):
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No setting of the machine reaches a test, and no variable that a test's code sets reaches the next test."""
+    before = set(os.environ)
+    for name in before:
         if name.startswith(_OURS) and name not in {"PREFECT_HOME", "PREFECT_SERVER_ANALYTICS_ENABLED"}:
             monkeypatch.delenv(name)
+    yield
+    for name in os.environ.keys() - before:
+        del os.environ[name]
 
 
 @pytest.fixture
