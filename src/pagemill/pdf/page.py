@@ -18,7 +18,7 @@ from pagemill.domain.pages.model import Rendering
 from pagemill.domain.pages.quality import text_layer_is_usable
 from pagemill.errors import DocumentUnreadable, PageUnreadable
 from pagemill.pdf import blank as ink
-from pagemill.pdf import png
+from pagemill.pdf import forms, png
 
 _POINTS_PER_INCH = 72
 _SMALLEST_EDGE_PX = 28  # one token of the model covers 28 x 28 px
@@ -87,7 +87,7 @@ class PdfPages:
 def _open_document(path: Path) -> pdfium.PdfDocument:
     try:
         document = pdfium.PdfDocument(path)
-        document.init_forms()  # before any page is loaded: without it, half of all forms come out empty
+        forms.enable(document)  # before any page is loaded: without it, half of all forms come out empty
     except pdfium.PdfiumError as error:
         raise DocumentUnreadable(_why_it_does_not_open(path, error)) from error
     except OSError as error:
