@@ -1,31 +1,13 @@
-"""Is a page without ink really blank, or did the drawing of its objects silently fail?
-
-PDFium answers an image that it cannot decode, a font that it cannot load or memory that it cannot get with a white page
-and no error. So a page that comes out in one colour counts as blank only if each of its objects is known to leave no
-mark: spaces, invisible text, paths in the colour of the paper, and images whose data is one colour throughout, as the
-backs of sheets are in every scanned archive.
-"""
+"""What a rendering shows: is it one colour throughout? And the images that stand on a page."""
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 from numpy.typing import NDArray
-
-from pagemill.errors import PageUnreadable
-
-_FIRST_ROW_BITS = 64  # longer than the code of any row of one colour
-
-_NAMES = {
-    pdfium_c.FPDF_PAGEOBJ_TEXT: "text",
-    pdfium_c.FPDF_PAGEOBJ_PATH: "path",
-    pdfium_c.FPDF_PAGEOBJ_IMAGE: "image",
-    pdfium_c.FPDF_PAGEOBJ_SHADING: "shading",
-}
 
 
 def is_uniform(bgrx: NDArray[np.uint32]) -> bool:
@@ -39,99 +21,3 @@ def images(page: pdfium.PdfPage) -> Iterator[pdfium.PdfImage]:
         handle = pdfium_c.FPDFPage_GetObject(page, index)
         if pdfium_c.FPDFPageObj_GetType(handle) == pdfium_c.FPDF_PAGEOBJ_IMAGE:
             yield pdfium.PdfImage(handle, page=page, pdf=page.pdf)
-
-
-def assert_nothing_to_draw(page: pdfium.PdfPage, *, paper: int) -> None:
-    """Check that a page drawn in one colour has no object that should have left a mark.
-
-    Args:
-        page: The page.
-        paper: The colour it came out in, as a BGRx pixel.
-
-    Raises:
-        PageUnreadable: It has such objects: drawing them failed.
-    """
-    unseen: set[str] = set()
-    for thing in page.get_objects():
-        if thing.type in _NAMES and not _leaves_no_mark(thing, paper & 0xFFFFFF):
-            unseen.add(_NAMES[thing.type])
-    if "text" in unseen and not page.get_textpage().get_text_bounded().strip():
-        unseen.remove("text")  # nothing but spaces
-    if unseen:
-        what = ", ".join(sorted(unseen))
-        raise PageUnreadable(
-            f"the page came out empty although it holds objects ({what}): PDFium could not draw them; "
-            "print the document to a new PDF with another viewer"
-        )
-
-
-def _leaves_no_mark(thing: pdfium.PdfObject, paper: int) -> bool:
-    if thing.type == pdfium_c.FPDF_PAGEOBJ_TEXT:
-        return bool(pdfium_c.FPDFTextObj_GetTextRenderMode(thing) == pdfium_c.FPDF_TEXTRENDERMODE_INVISIBLE)
-    if thing.type == pdfium_c.FPDF_PAGEOBJ_PATH:
-        return _is_drawn_in(paper, thing)
-    if thing.type == pdfium_c.FPDF_PAGEOBJ_IMAGE:
-        return _is_one_colour(thing)
-    return False
-
-
-def _is_drawn_in(paper: int, path: pdfium.PdfObject) -> bool:
-    fill_mode, stroked = ctypes.c_int(), ctypes.c_int()
-    if not pdfium_c.FPDFPath_GetDrawMode(path, fill_mode, stroked):
-        return False
-    colours = []
-    if fill_mode.value != pdfium_c.FPDF_FILLMODE_NONE:
-        colours.append(_colour(path, pdfium_c.FPDFPageObj_GetFillColor))
-    if stroked.value:
-        colours.append(_colour(path, pdfium_c.FPDFPageObj_GetStrokeColor))
-    return all(colour == paper for colour in colours)
-
-
-def _colour(path: pdfium.PdfObject, get: Callable[..., int]) -> int | None:
-    red, green, blue, alpha = (ctypes.c_uint() for _ in range(4))
-    if not get(path, red, green, blue, alpha):
-        return None  # a pattern or a shading
-    return blue.value | green.value << 8 | red.value << 16
-
-
-def _is_one_colour(image: pdfium.PdfImage) -> bool:
-    """Tell whether an image's own data proves that it shows nothing.
-
-    What PDFium decodes it to proves nothing: damaged JBIG2 data decodes to white without an error.
-    """
-    try:
-        data = image.get_data(decode_simple=True)
-        filters = image.get_filters(skip_simple=True)
-        width_px, height_px = image.get_px_size()
-        bits_per_pixel = image.get_metadata().bits_per_pixel
-    except pdfium.PdfiumError:
-        return False
-    if filters == ["CCITTFaxDecode"]:
-        return _repeats_one_row(bytes(data), height_px)
-    return not filters and _is_one_value(np.frombuffer(data, np.uint8), height_px, width_px * bits_per_pixel)
-
-
-def _repeats_one_row(fax: bytes, height_px: int) -> bool:
-    """Tell whether Group 4 data codes a first row and then nothing but copies of it.
-
-    A row equal to the one above is coded by V0, a single 1 bit, for each of its changes of colour and for its end
-    (ITU-T T.6, 2.2.5). A white page is one V0 a row from the first on; a page in the other colour is its first row and
-    two V0 a row. Rows of text cannot hide behind that.
-    """
-    zeros = np.flatnonzero(np.unpackbits(np.frombuffer(fax, np.uint8)) == 0)
-    first_row_ends, rows_end = -1, 8 * len(fax)
-    for zero in zeros[:_FIRST_ROW_BITS]:
-        if zero >= _FIRST_ROW_BITS:
-            rows_end = int(zero)
-            break
-        first_row_ends = int(zero)
-    copies = rows_end - first_row_ends - 1
-    return copies >= (height_px if first_row_ends < 0 else 2 * (height_px - 1))
-
-
-def _is_one_value(data: NDArray[np.uint8], height_px: int, row_bits: int) -> bool:
-    row_bytes, full_bytes = (row_bits + 7) // 8, row_bits // 8
-    if not full_bytes or len(data) < height_px * row_bytes:
-        return False
-    rows = data[: height_px * row_bytes].reshape(height_px, row_bytes)[:, :full_bytes]  # without a row's padding
-    return bool((rows == rows[0, 0]).all())

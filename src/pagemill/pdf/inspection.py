@@ -1,0 +1,127 @@
+"""What is known of a rendering beside its pixels: that it is blank, that it is damaged, that text is missing from it."""
+
+from __future__ import annotations
+
+import ctypes
+from pathlib import Path
+
+import numpy as np
+import pikepdf
+import pypdfium2 as pdfium
+import pypdfium2.raw as pdfium_c
+from numpy.typing import NDArray
+
+from pagemill.errors import PageUnreadable
+from pagemill.pdf import blank_proof, geometry
+from pagemill.pdf.blank import images
+from pagemill.pdf.damage import Damage, damage_of
+from pagemill.pdf.objects import content_streams, inherited, visible_box
+from pagemill.pdf.painting import Painter, TooManyInstructions
+from pagemill.pdf.second_reader import SecondReader, SecondReaders
+from pagemill.pdf.streams import StreamDamaged, undo_filters
+from pagemill.pdf.tokens import ContentsDamaged
+
+_LARGE_SHARE = 0.1  # of the page: an object that covers more is what the page is about
+_SAMPLED = 4  # every fourth pixel both ways
+_EMPTY_SHARE = 0.005  # of an image's pixels: with fewer in another colour, it may not have been drawn
+_CURE = "print the document to a new PDF with another viewer"
+
+
+class Inspector:
+    """Looks at rendered pages with a second reader's eyes."""
+
+    def __init__(self) -> None:
+        self._readers = SecondReaders()
+
+    def assert_blank(self, path: Path, page: pdfium.PdfPage, number: int, *, paper: int) -> None:
+        """Check that a page that came out in one colour is blank; see `blank_proof`.
+
+        Raises:
+            PageUnreadable: It is not, or nothing proves it.
+        """
+        blank_proof.assert_blank(self._readers.of(path), page, number, paper=paper)
+
+    def findings(
+        self, path: Path, page: pdfium.PdfPage, number: int, bgrx: NDArray[np.uint32] | None
+    ) -> tuple[str, ...]:
+        """Say what is damaged on a page that is not blank.
+
+        Args:
+            path: The file.
+            page: The page, 1-based `number`, as PDFium has it.
+            number: See `page`.
+            bgrx: The page as it was rendered, shape (h, w); None if only its text is wanted.
+
+        Raises:
+            PageUnreadable: A large part of it is lost.
+        """
+        if bgrx is not None:
+            _check_images(page, bgrx)
+        reader = self._readers.of(path)
+        second = reader.page(number) if reader else None
+        if reader is None or second is None:
+            return ("the file is damaged: a second reader cannot open this page, so losses would not be noticed",)
+        damage = damage_of(reader, second)
+        if damage.lost:
+            _check_losses(reader, second, damage)
+        return damage.said()
+
+
+def _check_losses(reader: SecondReader, page: pikepdf.Dictionary, damage: Damage) -> None:
+    """Refuse the page if what is lost covers much of it."""
+    box = visible_box(page)
+    data = b"\n".join(_whole(stream) for stream in content_streams(page))
+    painter = Painter(box, reader.layers, tolerant=True)
+    try:
+        for paint in painter.paint(data, (inherited(page, "/Resources"),)):
+            lost = damage.lost.get("/" + paint.what.partition(" ")[2])
+            if lost and paint.kind in {"image", "object"} and not paint.hidden:
+                share = geometry.area(paint.box) / geometry.area(box)
+                if share > _LARGE_SHARE:
+                    raise PageUnreadable(f"{lost}; it covers {share:.0%} of the page; {_CURE}")
+    except (ContentsDamaged, TooManyInstructions):
+        return  # the findings say so
+
+
+def _whole(stream: object) -> bytes:
+    try:
+        return undo_filters(stream).data if isinstance(stream, pikepdf.Stream) else b""
+    except StreamDamaged:
+        return b""
+
+
+def _check_images(page: pdfium.PdfPage, bgrx: NDArray[np.uint32]) -> None:
+    """Refuse the page if a large image left nothing on it, and PDFium cannot decode it."""
+    for image in images(page):
+        region = _region(page, image, bgrx)
+        if region.size < _LARGE_SHARE * bgrx.size / _SAMPLED**2 or not _is_nearly_empty(region):
+            continue
+        try:
+            image.get_bitmap().close()
+        except pdfium.PdfiumError as error:
+            raise PageUnreadable(
+                f"an image ({_filters(image)}) is damaged: PDFium cannot decode it; "
+                f"it covers {region.size * _SAMPLED**2 / bgrx.size:.0%} of the page; {_CURE}"
+            ) from error
+
+
+def _region(page: pdfium.PdfPage, image: pdfium.PdfImage, bgrx: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """The pixels where an image stands, every fourth both ways."""
+    left, bottom, right, top = image.get_bounds()
+    corners = [_to_pixels(page, bgrx, x, y) for x, y in ((left, bottom), (right, top))]
+    (x0, x1), (y0, y1) = (sorted(values) for values in zip(*corners, strict=True))
+    return bgrx[max(y0, 0) : max(y1, 0) : _SAMPLED, max(x0, 0) : max(x1, 0) : _SAMPLED]
+
+
+def _to_pixels(page: pdfium.PdfPage, bgrx: NDArray[np.uint32], x: float, y: float) -> tuple[int, int]:
+    across, down = ctypes.c_int(), ctypes.c_int()
+    pdfium_c.FPDF_PageToDevice(page, 0, 0, bgrx.shape[1], bgrx.shape[0], 0, x, y, across, down)
+    return across.value, down.value
+
+
+def _is_nearly_empty(region: NDArray[np.uint32]) -> bool:
+    return bool((region != region[region.shape[0] // 2, region.shape[1] // 2]).mean() < _EMPTY_SHARE)
+
+
+def _filters(image: pdfium.PdfImage) -> str:
+    return ", ".join(image.get_filters()) or "not compressed"
