@@ -107,7 +107,7 @@ class _Walk:
         parts, proven = [], True
         for stream in content_streams(self._page):
             if not isinstance(stream, pikepdf.Stream):
-                damage.add("the contents are missing: their object is not in the file")
+                damage.add("the contents end early: an object of them is not in the file")
                 continue
             try:
                 encoded = undo_filters(stream)
@@ -275,4 +275,4 @@ def _names_of_instructions(data: bytes) -> tuple[set[tuple[bytes, bytes]], str]:
 
 def _of_contents(error: StreamDamaged) -> str:
     text = str(error)
-    return f"the contents end early: {text}" if "early" in text else f"the contents are damaged: {text}"
+    return f"the contents end early: {text}" if "data" in text else f"the contents cannot be read: {text}"

@@ -28,12 +28,17 @@ _SHORTEST_WORD = 2
 
 
 def misspelt_entries(dictionary: Any, kind: str) -> list[str]:
-    """Say which entries look like a damaged one that is missing."""
+    """Say which entries look like a damaged one that is missing, and which name an object that is not in the file."""
     if not isinstance(dictionary, pikepdf.Dictionary | pikepdf.Stream):
         return []
     known = _KEYS[kind]
-    present = set(dictionary.keys())
-    found = []
+    entries = dict(dictionary.items())
+    present = set(entries)
+    found = [
+        f"entry {key} names an object that is not in the file"
+        for key in known
+        if key in present and entries[key] is None
+    ]
     for key in present.difference(known):
         for wanted in known:
             if wanted not in present and len(key) == len(wanted) and _differ_once(key, wanted):

@@ -5,6 +5,7 @@ PDFium repairs a damaged file without a word, and may lose objects on the way. q
 
 from __future__ import annotations
 
+import mmap
 import re
 from collections import OrderedDict
 from pathlib import Path
@@ -21,6 +22,9 @@ _OPEN_DOCUMENTS = 2
 _OBJECT = re.compile(r"object (\d+)[ ,]\d+")
 _LENGTHS = ("expected endstream", "stream length", "attempting to recover stream")
 _READABLE = 160
+_ZEROED = bytes(8)
+_LARGEST_SCANNED = 64 * 2**20
+_NUMBER_BEFORE = re.compile(rb"(\d+)\s+\d+\s+$")
 
 
 class SecondReader:
@@ -33,7 +37,7 @@ class SecondReader:
             pikepdf.PdfError: qpdf finds no PDF in it.
         """
         self._pdf = pikepdf.open(path, suppress_warnings=True)
-        self._warnings: list[str] = []
+        self._warnings = zeroed_objects(path)
         self.layers = Layers(self._pdf)
         self.verdicts: dict[tuple[int, int], Any] = {}  # of objects that several pages share
 
@@ -62,6 +66,31 @@ class SecondReader:
             heard = ["bytes that are no PDF"]
         self._warnings += [warning for warning in heard if not any(length in warning for length in _LENGTHS)]
         return self._warnings
+
+
+def zeroed_objects(path: Path) -> list[str]:
+    """Say which objects have zeroed bytes outside of their streams.
+
+    A zero byte is white space in a PDF: whatever a damaged disk wiped out there is gone without a syntax error.
+    """
+    if not 0 < path.stat().st_size <= _LARGEST_SCANNED:
+        return []
+    found: list[str] = []
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        position = data.find(_ZEROED)
+        while position >= 0:
+            stream = max(data.rfind(b"stream\n", 0, position), data.rfind(b"stream\r", 0, position))
+            if stream >= 0 and data[max(stream - 3, 0) : stream] != b"end":
+                end = data.find(b"endstream", position)
+                position = data.find(_ZEROED, end) if end >= 0 else -1
+                continue
+            start = data.rfind(b"obj", 0, position)
+            if start >= 0 and data[max(start - 3, 0) : start] != b"end" and b"/Standard" not in data[start:position]:
+                number = _NUMBER_BEFORE.search(data[max(start - 16, 0) : start])
+                found.append(f"(object {number[1].decode() if number else 0} 0): bytes of it are zeroed")
+            after = data.find(b"obj", position)
+            position = data.find(_ZEROED, after) if after >= 0 else -1
+    return found
 
 
 class SecondReaders:
