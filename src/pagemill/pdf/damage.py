@@ -14,6 +14,7 @@ from typing import Any
 import pikepdf
 
 from pagemill.pdf import image_data
+from pagemill.pdf.fonts import Risk, risk_of
 from pagemill.pdf.fonts_data import font_complaints
 from pagemill.pdf.misspelt import misspelt_entries
 from pagemill.pdf.objects import Resources, content_streams, inherited, look_up, name_of
@@ -62,6 +63,7 @@ class Damage:
 
     findings: list[str] = field(default_factory=list)
     lost: dict[str, str] = field(default_factory=dict)  # by name in the contents: an object that is missing or damaged
+    risky_fonts: dict[str, Risk] = field(default_factory=dict)  # by base name
 
     def add(self, finding: str) -> None:
         """Note a finding once."""
@@ -73,6 +75,7 @@ class Damage:
         for finding in other.findings:
             self.add(finding)
         self.lost.update(other.lost)
+        self.risky_fonts.update(other.risky_fonts)
 
     def said(self) -> tuple[str, ...]:
         """The findings, cut to a readable number."""
@@ -177,6 +180,8 @@ class _Walk:
         elif what.startswith("font"):
             for complaint in font_complaints(thing):
                 damage.add(f"{what} {complaint}")
+            if risk := risk_of(thing):
+                damage.risky_fonts[str(thing.get("/BaseFont", ""))[1:]] = risk
             glyphs = thing.get("/CharProcs")
             for name, glyph in glyphs.items() if isinstance(glyphs, pikepdf.Dictionary) else ():
                 if isinstance(glyph, pikepdf.Stream):

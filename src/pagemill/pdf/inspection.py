@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import ctypes
 from pathlib import Path
 
 import numpy as np
 import pikepdf
 import pypdfium2 as pdfium
-import pypdfium2.raw as pdfium_c
 from numpy.typing import NDArray
 
 from pagemill.errors import PageUnreadable
-from pagemill.pdf import blank_proof, geometry
-from pagemill.pdf.blank import images
+from pagemill.pdf import blank_proof, fonts, geometry
+from pagemill.pdf.blank import images, pixel_span
 from pagemill.pdf.damage import Damage, damage_of
 from pagemill.pdf.objects import content_streams, inherited, visible_box
 from pagemill.pdf.painting import Painter, TooManyInstructions
@@ -33,13 +31,13 @@ class Inspector:
     def __init__(self) -> None:
         self._readers = SecondReaders()
 
-    def assert_blank(self, path: Path, page: pdfium.PdfPage, number: int, *, paper: int) -> None:
+    def assert_blank(self, path: Path, page: pdfium.PdfPage, number: int, bgrx: NDArray[np.uint32]) -> None:
         """Check that a page that came out in one colour is blank; see `blank_proof`.
 
         Raises:
             PageUnreadable: It is not, or nothing proves it.
         """
-        blank_proof.assert_blank(self._readers.of(path), page, number, paper=paper)
+        blank_proof.assert_blank(self._readers.of(path), page, number, bgrx)
 
     def findings(
         self, path: Path, page: pdfium.PdfPage, number: int, bgrx: NDArray[np.uint32] | None
@@ -64,6 +62,9 @@ class Inspector:
         damage = damage_of(reader, second)
         if damage.lost:
             _check_losses(reader, second, damage)
+        if damage.risky_fonts and bgrx is not None:
+            for finding in fonts.check_text(page, bgrx, damage.risky_fonts):
+                damage.add(finding)
         return damage.said()
 
 
@@ -107,16 +108,8 @@ def _check_images(page: pdfium.PdfPage, bgrx: NDArray[np.uint32]) -> None:
 
 def _region(page: pdfium.PdfPage, image: pdfium.PdfImage, bgrx: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """The pixels where an image stands, every fourth both ways."""
-    left, bottom, right, top = image.get_bounds()
-    corners = [_to_pixels(page, bgrx, x, y) for x, y in ((left, bottom), (right, top))]
-    (x0, x1), (y0, y1) = (sorted(values) for values in zip(*corners, strict=True))
-    return bgrx[max(y0, 0) : max(y1, 0) : _SAMPLED, max(x0, 0) : max(x1, 0) : _SAMPLED]
-
-
-def _to_pixels(page: pdfium.PdfPage, bgrx: NDArray[np.uint32], x: float, y: float) -> tuple[int, int]:
-    across, down = ctypes.c_int(), ctypes.c_int()
-    pdfium_c.FPDF_PageToDevice(page, 0, 0, bgrx.shape[1], bgrx.shape[0], 0, x, y, across, down)
-    return across.value, down.value
+    (x0, x1), (y0, y1) = pixel_span(page, bgrx.shape, image.get_bounds())
+    return bgrx[y0:y1:_SAMPLED, x0:x1:_SAMPLED]
 
 
 def _is_nearly_empty(region: NDArray[np.uint32]) -> bool:

@@ -169,7 +169,7 @@ def _render_page(
     bgrx = _pixels(bitmap)
     drawn = time.perf_counter()
     if options.skip_blank and ink.is_uniform(bgrx):
-        inspector.assert_blank(request.path, page, number, paper=int(bgrx[0, 0]))
+        inspector.assert_blank(request.path, page, number, bgrx)
         return Rendering(number, width_px, height_px, None, blank=True, render_seconds=drawn - started)
     found = inspector.findings(request.path, page, number, bgrx)
     inspected = time.perf_counter()

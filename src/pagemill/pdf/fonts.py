@@ -1,0 +1,200 @@
+"""Text in fonts that are neither in the file nor on the machine: PDFium leaves it out, or draws other letters.
+
+Latin text is safe: PDFium carries fonts of its own for it. So only pages are looked at that use a font at risk, and there
+each character: does PDFium have an outline for it, and did it leave any ink?
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import numpy as np
+import pikepdf
+import pypdfium2 as pdfium
+import pypdfium2.raw as pdfium_c
+from numpy.typing import NDArray
+
+from pagemill.domain.wording import counted
+from pagemill.errors import PageUnreadable
+from pagemill.pdf.blank import pixel_span
+
+_FILES = ("/FontFile", "/FontFile2", "/FontFile3")
+# Glyphs that PDFium's own fonts have under these names: those of WinAnsiEncoding.
+_OWN_GLYPHS = frozenset(
+    f"/{name}"
+    for name in (
+        *"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
+        *"space exclam quotedbl numbersign dollar percent ampersand quotesingle parenleft parenright asterisk plus".split(),
+        *"comma hyphen period slash zero one two three four five six seven eight nine colon semicolon less".split(),
+        *"equal greater question at bracketleft backslash bracketright asciicircum underscore grave braceleft".split(),
+        *"bar braceright asciitilde Euro quotesinglbase florin quotedblbase ellipsis dagger daggerdbl circumflex".split(),
+        *"perthousand Scaron guilsinglleft OE Zcaron quoteleft quoteright quotedblleft quotedblright bullet".split(),
+        *"endash emdash tilde trademark scaron guilsinglright oe zcaron Ydieresis exclamdown cent sterling".split(),
+        *"currency yen brokenbar section dieresis copyright ordfeminine guillemotleft logicalnot registered".split(),
+        *"macron degree plusminus twosuperior threesuperior acute mu paragraph periodcentered cedilla".split(),
+        *"onesuperior ordmasculine guillemotright onequarter onehalf threequarters questiondown Agrave Aacute".split(),
+        *"Acircumflex Atilde Adieresis Aring AE Ccedilla Egrave Eacute Ecircumflex Edieresis Igrave Iacute".split(),
+        *"Icircumflex Idieresis Eth Ntilde Ograve Oacute Ocircumflex Otilde Odieresis multiply Oslash Ugrave".split(),
+        *"Uacute Ucircumflex Udieresis Yacute Thorn germandbls agrave aacute acircumflex atilde adieresis aring".split(),
+        *"ae ccedilla egrave eacute ecircumflex edieresis igrave iacute icircumflex idieresis eth ntilde ograve".split(),
+        *"oacute ocircumflex otilde odieresis divide oslash ugrave uacute ucircumflex udieresis yacute thorn".split(),
+        *"ydieresis fi fl .notdef nbspace sfthyphen".split(),
+    )
+)
+_PICTURE_FONTS = re.compile(r"wingding|webding|dingbat|symbol", re.IGNORECASE)
+_OWN_PICTURE_FONTS = {"/Symbol", "/ZapfDingbats"}  # PDFium carries these two
+_OWN_FAMILY = re.compile(r"Chrome? (?!Symbol|Dingbats)")  # the fonts that PDFium carries: "Chrom Sans OTF"
+_CJK = re.compile("[\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]")
+_NAME_BYTES = 128
+_OUTLINE_SIZE = 20.0
+_NO_INK = 16  # of 255: less contrast than this inside a character's box is no character
+_LETTERS = {"L", "N"}
+_LAST_CODE = 0x10FFFF
+CJK_FONTS = "apt-get install fonts-noto-cjk"
+_CURE = "print the document to a new PDF where the font is installed"
+
+
+class Risk(Enum):
+    """Why text in a font may not be drawn as it is meant."""
+
+    LEFT_OUT = "its characters are looked up in a font of the machine"
+    OTHER_SHAPES = "its codes mean something in its own font only"
+
+
+def risk_of(font: pikepdf.Dictionary) -> Risk | None:
+    """Tell whether text in a font needs a font of the machine; None if the file or PDFium has it."""
+    kind = font.get("/Subtype")
+    if kind == pikepdf.Name.Type3:
+        return None
+    holder: Any = font
+    if kind == pikepdf.Name.Type0:
+        descendants = font.get("/DescendantFonts")
+        holder = descendants[0] if isinstance(descendants, pikepdf.Array) and len(descendants) else font
+    descriptor = holder.get("/FontDescriptor") if isinstance(holder, pikepdf.Dictionary) else None
+    if isinstance(descriptor, pikepdf.Dictionary) and any(key in descriptor for key in _FILES):
+        return None
+    if kind == pikepdf.Name.Type0:
+        system = holder.get("/CIDSystemInfo")
+        ordering = str(system.get("/Ordering", "")) if isinstance(system, pikepdf.Dictionary) else ""
+        by_number = str(font.get("/Encoding", "")).startswith("/Identity") and ordering in {"", "Identity"}
+        return Risk.OTHER_SHAPES if by_number else Risk.LEFT_OUT
+    name = str(font.get("/BaseFont", ""))
+    if name not in _OWN_PICTURE_FONTS and _PICTURE_FONTS.search(name):
+        return Risk.OTHER_SHAPES
+    encoding = font.get("/Encoding")
+    differences = encoding.get("/Differences") if isinstance(encoding, pikepdf.Dictionary) else None
+    is_foreign = isinstance(differences, pikepdf.Array) and any(
+        isinstance(entry, pikepdf.Name) and str(entry) not in _OWN_GLYPHS for entry in differences
+    )
+    return Risk.LEFT_OUT if is_foreign and name not in _OWN_PICTURE_FONTS else None
+
+
+@dataclass(slots=True)
+class _Seen:
+    """The characters of one font on one page."""
+
+    without_outline: list[str] = field(default_factory=list)
+    without_ink: list[str] = field(default_factory=list)
+    in_other_shapes: int = 0  # drawn with PDFium's own letters, which the codes do not mean
+
+
+def check_text(page: pdfium.PdfPage, bgrx: NDArray[np.uint32], risks: dict[str, Risk]) -> list[str]:
+    """Look for characters that are missing from a rendering. Call it for pages that use a font at risk.
+
+    Args:
+        page: The page.
+        bgrx: Its rendering, shape (h, w).
+        risks: The fonts at risk on it, by name.
+
+    Returns:
+        Findings about signs that are missing or wrong.
+
+    Raises:
+        PageUnreadable: Letters or digits are missing, or drawn as others.
+    """
+    findings = []
+    for name, seen in _fonts_on(page, bgrx, risks).items():
+        if seen.in_other_shapes:
+            said = (
+                f"font {name}: {counted(seen.in_other_shapes, 'character')} in other shapes: "
+                "the font is neither in the file nor on this machine"
+            )
+            if not _PICTURE_FONTS.search(name):
+                raise PageUnreadable(f"{said}; {_CURE}")
+            findings.append(said)
+        missing = seen.without_outline if 2 * len(seen.without_ink) >= len(seen.without_outline) else seen.without_ink
+        if missing:
+            cure = f"type: {CJK_FONTS}" if any(_CJK.match(character) for character in missing) else _CURE
+            said = f"font {name}: {counted(len(missing), 'character')} without ink: the font is not on this machine; {cure}"
+            if any(unicodedata.category(character)[0] in _LETTERS for character in missing):
+                raise PageUnreadable(said)
+            findings.append(said)
+    return findings
+
+
+def _fonts_on(page: pdfium.PdfPage, bgrx: NDArray[np.uint32], risks: dict[str, Risk]) -> dict[str, _Seen]:
+    text = page.get_textpage()
+    fonts: dict[int, tuple[str, Risk | None]] = {}
+    outlines: dict[tuple[int, int], bool] = {}
+    seen: dict[str, _Seen] = {}
+    for index in range(text.count_chars()):
+        code = pdfium_c.FPDFText_GetUnicode(text, index)
+        thing = pdfium_c.FPDFText_GetTextObject(text, index)
+        if not thing or not 0 <= code <= _LAST_CODE or chr(code).isspace():
+            continue
+        if pdfium_c.FPDFTextObj_GetTextRenderMode(thing) == pdfium_c.FPDF_TEXTRENDERMODE_INVISIBLE:
+            continue
+        font = pdfium_c.FPDFTextObj_GetFont(thing)
+        identity = ctypes.addressof(font.contents) if font else 0
+        if identity not in fonts:
+            fonts[identity] = _risk_as_drawn(font, risks) if font else ("", None)
+        name, risk = fonts[identity]
+        if not risk:
+            continue
+        entry = seen.setdefault(name, _Seen())
+        if risk is Risk.OTHER_SHAPES:
+            entry.in_other_shapes += 1
+            continue
+        if (identity, code) not in outlines:
+            outlines[identity, code] = bool(pdfium_c.FPDFFont_GetGlyphPath(font, code, _OUTLINE_SIZE))
+        if not outlines[identity, code]:
+            entry.without_outline.append(chr(code))
+            if not _has_ink(page, text, index, bgrx):
+                entry.without_ink.append(chr(code))
+    text.close()
+    return seen
+
+
+def _risk_as_drawn(font: Any, risks: dict[str, Risk]) -> tuple[str, Risk | None]:
+    """The font's name, and what is left of its risk now that PDFium has chosen a font for it."""
+    name, family = (
+        _name(get, font) for get in (pdfium_c.FPDFFont_GetBaseFontName, pdfium_c.FPDFFont_GetFamilyName)
+    )
+    risk = risks.get(name)
+    if risk is Risk.OTHER_SHAPES and not _OWN_FAMILY.match(family):
+        return name, None  # the machine has it
+    return name, risk
+
+
+def _name(get: Any, font: Any) -> str:
+    buffer = ctypes.create_string_buffer(_NAME_BYTES)
+    get(font, buffer, _NAME_BYTES)
+    return buffer.value.decode("utf-8", "replace")
+
+
+def _has_ink(page: pdfium.PdfPage, text: pdfium.PdfTextPage, index: int, bgrx: NDArray[np.uint32]) -> bool:
+    """Tell whether there is any contrast where a character stands; true where it stands outside the page."""
+    box = pdfium_c.FS_RECTF()
+    if not pdfium_c.FPDFText_GetLooseCharBox(text, index, box):
+        return False
+    (x0, x1), (y0, y1) = pixel_span(page, bgrx.shape, (box.left, box.bottom, box.right, box.top))
+    region = bgrx[y0:y1, x0:x1]
+    if not region.size:
+        return True
+    green = region >> 8 & 0xFF
+    return int(green.max()) - int(green.min()) > _NO_INK
