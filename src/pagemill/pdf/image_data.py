@@ -30,7 +30,7 @@ _COMPONENTS = {
     "/CMYK": 4,
 }
 _PNG_PREDICTORS = 10
-_JPEG_MARK = re.compile(rb"\xff+([^\x00\xff])")
+_JPEG_MARK = re.compile(rb"\xff([^\x00\xff])")  # a fixed first byte, which is searched for quickly
 _JPEG_START, _JPEG_END, _JPEG_SCAN = 0xD8, 0xD9, 0xDA
 _JPEG_FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
 _JPEG_ALONE = {0x01, *range(0xD0, 0xD8)}  # marks without a segment

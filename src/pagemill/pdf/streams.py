@@ -30,7 +30,7 @@ _KNOWN = {*_SHORT.values(), *IMAGE_FILTERS, "/Crypt"}
 _ADLER_BYTES = 4
 _RUN_LENGTH_END = 128
 _WHITE_SPACE = b"\x00\t\n\x0c\r "
-_NOT_BASE_85 = re.compile(rb"[^!-uz]")
+_FIRST_DIGIT, _LAST_DIGIT = ord("!"), ord("u")  # of base 85
 _NOT_HEX = re.compile(rb"[^0-9A-Fa-f]")
 _PIECE_BYTES = 2**20
 LARGEST_BYTES = 256 * 2**20  # of contents: beyond, a stream is an attack
@@ -150,13 +150,20 @@ def _ascii_85(data: bytes) -> bytes:
     end = text.find(b"~")
     if end < 0:
         raise StreamDamaged("its ASCII85 data has no end")
-    text = text[:end].replace(b"z", b"!!!!!")
-    if _NOT_BASE_85.search(text):
-        raise StreamDamaged("its ASCII85 data is damaged")
+    text = text[:end]
+    if b"z" in text:
+        text = text.replace(b"z", b"!!!!!")
     missing = -len(text) % 5
-    digits = np.frombuffer(text + b"u" * missing, np.uint8).reshape(-1, 5).astype(np.uint64) - 33
-    words = digits @ np.array([85**4, 85**3, 85**2, 85, 1], np.uint64)
-    decoded = words.astype(">u4").tobytes()
+    digits = np.frombuffer(text + b"u" * missing, np.uint8)
+    if digits.size and (digits.min() < _FIRST_DIGIT or digits.max() > _LAST_DIGIT):
+        raise StreamDamaged("its ASCII85 data is damaged")
+    groups = digits.reshape(-1, 5)
+    words = np.zeros(len(groups), np.uint32)
+    for place in range(5):
+        words *= 85
+        words += groups[:, place]
+        words -= _FIRST_DIGIT
+    decoded = words.byteswap().tobytes()
     return decoded[: len(decoded) - missing]
 
 
