@@ -49,10 +49,9 @@ _KINDS = {
 _DEVICE_SPACES = {"/DeviceGray", "/DeviceRGB", "/DeviceCMYK", "/Pattern", "/G", "/RGB", "/CMYK", "/I"}
 _DEEPEST = 12
 _INVISIBLE_ANNOTATIONS = {"/Popup", "/Link"}
-# Annotations that PDFium draws without an appearance of their own (a test holds this list against it).
-DRAWN_WITHOUT_APPEARANCE = {
-    "/Circle", "/FreeText", "/Highlight", "/Ink", "/Square", "/Squiggly", "/StrikeOut", "/Text", "/Underline",
-}  # fmt: skip
+# Annotations that viewers draw even without an appearance, and PDFium does not (a test holds this list against it).
+# Others show an icon at most, or PDFium makes them an appearance.
+NOT_DRAWN = {"/Stamp", "/Line", "/Polygon", "/PolyLine", "/Watermark"}
 _HIDDEN_FLAGS = 0b100010  # Hidden and NoView; PDF 1.7, table 165
 _MOST_FINDINGS = 8
 
@@ -234,13 +233,13 @@ def lacks_appearance(annotation: pikepdf.Dictionary) -> bool:
     """Tell whether an annotation without a stream to draw it should show something that PDFium does not draw."""
     kind = str(annotation.get("/Subtype", ""))
     given = annotation.get("/AP")
-    if isinstance(given, pikepdf.Dictionary):
-        normal = given.get("/N")
-        # States without an entry for the present one are how a box is not ticked.
-        return not isinstance(normal, pikepdf.Dictionary)
-    if kind == "/Widget":
-        return False  # the form environment draws its value
-    return kind not in DRAWN_WITHOUT_APPEARANCE
+    if not isinstance(given, pikepdf.Dictionary):
+        return kind in NOT_DRAWN
+    entries = dict(given.items())
+    if "/N" not in entries:
+        return kind != "/Widget"  # the form environment draws its value
+    # A dictionary without a stream for the present state is how a box is not ticked.
+    return not isinstance(entries["/N"], pikepdf.Dictionary)
 
 
 def _called(annotation: pikepdf.Dictionary) -> str:

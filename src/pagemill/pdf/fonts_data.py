@@ -7,7 +7,7 @@ from typing import Any
 
 import pikepdf
 
-from pagemill.pdf.misspelt import misspelt_entries
+from pagemill.pdf.misspelt import differ_once, misspelt_entries
 from pagemill.pdf.streams import StreamDamaged, undo_filters
 
 _FILES = ("/FontFile", "/FontFile2", "/FontFile3")
@@ -22,6 +22,13 @@ _ENCODINGS = {
     "/ZapfDingbatsEncoding",
     "/SymbolSetEncoding",
 }
+_STANDARD_FONTS = [
+    *(f"Helvetica{style}" for style in ("", "-Bold", "-Oblique", "-BoldOblique")),
+    *(f"Courier{style}" for style in ("", "-Bold", "-Oblique", "-BoldOblique")),
+    *(f"Times-{style}" for style in ("Roman", "Bold", "Italic", "BoldItalic")),
+    "Symbol",
+    "ZapfDingbats",
+]
 _TAG_LETTERS = 6  # of a subset, as in ABCDEF+Times: its file has to be there
 
 
@@ -73,6 +80,8 @@ def _file_complaints(font: pikepdf.Dictionary, descriptor: Any) -> Iterator[str]
                 yield "is damaged: its file is no stream"
     name = str(font.get("/BaseFont", ""))[1:]
     tag, plus, _ = name.partition("+")
+    if not embedded and any(len(name) == len(known) and differ_once(name, known) for known in _STANDARD_FONTS):
+        yield f"has a damaged name: {name}"
     if not embedded and plus and len(tag) == _TAG_LETTERS and tag.isupper():
         yield f"({name}) is a subset, and its file is missing"
 

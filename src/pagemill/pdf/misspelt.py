@@ -41,12 +41,13 @@ def misspelt_entries(dictionary: Any, kind: str) -> list[str]:
     ]
     for key in present.difference(known):
         for wanted in known:
-            if wanted not in present and len(key) == len(wanted) and _differ_once(key, wanted):
+            if wanted not in present and len(key) == len(wanted) and differ_once(key, wanted):
                 found.append(f"entry {_printable(key)} is a damaged {wanted}")
     return found
 
 
-def _differ_once(one: str, other: str) -> bool:
+def differ_once(one: str, other: str) -> bool:
+    """Tell whether two words of the same length differ in one letter."""
     return len(one) > _SHORTEST_WORD + 1 and sum(a != b for a, b in zip(one, other, strict=True)) == 1
 
 

@@ -151,8 +151,8 @@ class Painter:
                 exact = rectangle_only and geometry.is_upright(state.ctm)
                 if path and operator != b"n":
                     yield self._path(path, operator, state, exact=exact, hidden=marks[-1])
-                if clips:
-                    state.clip = geometry.intersection(state.clip, geometry.around(path)) if path else (0, 0, -1, -1)
+                if clips and path:
+                    state.clip = geometry.intersection(state.clip, geometry.around(path))
                     state.exact_clip = state.exact_clip and exact
                 path, rectangle_only, clips = [], True, False
             elif operator == b"BT":
