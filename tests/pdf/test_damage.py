@@ -290,7 +290,9 @@ def test_lengths_that_lie_are_no_damage_where_the_data_is_whole(tmp_path: Path, 
 
 
 def test_each_kind_of_annotation_is_drawn_or_named(tmp_path: Path, render: Render) -> None:
-    kinds = "Circle FreeText Highlight Ink Square Squiggly StrikeOut Text Underline Stamp Line Polygon PolyLine Watermark"
+    kinds = (
+        "Circle FreeText Highlight Ink Square Squiggly StrikeOut Text Underline Stamp Line Polygon PolyLine Watermark"
+    )
     points = b"/L [80 620 480 680] /Vertices [80 620 480 680 300 610] /InkList [[80 620 480 680]]"
     for kind in kinds.split():
         entries = b"/QuadPoints [72 700 500 700 72 600 500 600] /C [1 0 0] /Contents (PAID) /DA (/Helv 14 Tf 0 g)"

@@ -83,6 +83,23 @@ def test_a_missing_font_is_noticed_where_a_line_runs_through_some_of_its_charact
         render(raw_pdf(tmp_path / "a.pdf", contents, resources=_FONTS, objects=objects))
 
 
+@_NO_CJK_FONT
+def test_a_missing_font_is_noticed_where_each_character_is_a_string_of_its_own(tmp_path: Path, render: Render) -> None:
+    single = b" ".join(_hex(character) + b" Tj 30 0 Td" for character in "合同 编号")
+    contents = TEXT + b" BT /F2 24 Tf 72 600 Td " + single + b" ET"
+    objects = _cid_font(b"STSong-Light", b"GB1", b"UniGB-UCS2-H")
+
+    with pytest.raises(PageUnreadable, match=r"4 characters without ink: .* fonts-noto-cjk"):
+        render(raw_pdf(tmp_path / "a.pdf", contents, resources=_FONTS, objects=objects))
+
+
+def test_spaces_in_a_font_that_is_not_there_are_healthy(tmp_path: Path, render: Render) -> None:
+    contents = TEXT + b" BT /F2 24 Tf 72 600 Td <0020> Tj 30 0 Td <3000> Tj 30 0 Td <00200020> Tj ET"
+    objects = _cid_font(b"STSong-Light", b"GB1", b"UniGB-UCS2-H")
+
+    assert render(raw_pdf(tmp_path / "a.pdf", contents, resources=_FONTS, objects=objects)).objections == ()
+
+
 @pytest.mark.parametrize(
     ("glyphs", "count"),
     [(b"/afii10017 /afii10018 /afii10019", 3), (b"/Alpha /Beta", 2), (b"/Aogonek /eogonek /B", 2), (b"/uni0411", 1)],

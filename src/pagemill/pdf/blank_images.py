@@ -41,7 +41,9 @@ def _is_uniform(image: pikepdf.Stream) -> bool:
         return int(encoded.parameters.get("/K", 0)) < 0 and _repeats_one_row(encoded.data, height)
     if encoded.filter == "/DCTDecode":
         return _is_plain_jpeg(encoded)
-    return not encoded.filter and bits is not None and _is_one_value(np.frombuffer(encoded.data, np.uint8), height, bits)
+    return (
+        not encoded.filter and bits is not None and _is_one_value(np.frombuffer(encoded.data, np.uint8), height, bits)
+    )
 
 
 def _as_stream(image: InlineImage, scratch: pikepdf.Pdf, resources: Resources) -> pikepdf.Stream:

@@ -6,7 +6,10 @@ no error. So everything that the page's contents paint must be known to leave no
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+import functools
+from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -30,9 +33,7 @@ _COLOUR_TOLERANCE = 1
 _SPACES = b" \t\r\n\x00\xa0"
 
 
-def assert_blank(
-    reader: SecondReader | None, page: pdfium.PdfPage, number: int, bgrx: NDArray[np.uint32]
-) -> None:
+def assert_blank(reader: SecondReader | None, page: pdfium.PdfPage, number: int, bgrx: NDArray[np.uint32]) -> None:
     """Check that a page that was drawn in one colour is blank.
 
     Args:
@@ -63,19 +64,44 @@ def assert_blank(
     if marks and all(mark.kind == "text" for mark in marks) and _is_white_space(page):
         return
     if marks:
-        fonts.check_text(page, bgrx, damage.risky_fonts)  # a missing font is the better reason
+        fonts.check_text(page, bgrx, damage.risky_fonts, single_spaces(reader, second))  # the better reason
         what = ", ".join(sorted({mark.what for mark in marks})[:8])
         raise PageUnreadable(
             f"the page came out empty although it holds objects ({what}): PDFium could not draw them; {_CURE}"
         )
 
 
+def single_spaces(reader: SecondReader, page: pikepdf.Dictionary) -> Callable[[str], int]:
+    """Count the single spaces that a page shows as strings of their own, by font, when they are asked for."""
+
+    @functools.cache
+    def counts() -> Counter[str]:
+        painter = Painter(visible_box(page), reader.layers, tolerant=True)
+        data = contents_of(page)
+        counted: Counter[str] = Counter()
+        with contextlib.suppress(ContentsDamaged, TooManyInstructions):  # the findings say so
+            for paint in painter.paint(data, (inherited(page, "/Resources"),)):
+                if isinstance(paint.font, pikepdf.Dictionary) and fonts.is_space(paint.font, paint.text):
+                    counted[str(paint.font.get("/BaseFont", ""))[1:]] += 1
+        return counted
+
+    return lambda name: counts()[name]
+
+
+def contents_of(page: pikepdf.Dictionary) -> bytes:
+    """The contents of a page, as far as they decode."""
+    parts = []
+    for stream in content_streams(page):
+        with contextlib.suppress(StreamDamaged):
+            parts.append(undo_filters(stream).data if isinstance(stream, pikepdf.Stream) else b"")
+    return b"\n".join(parts)
+
+
 def _marks(reader: SecondReader, page: pikepdf.Dictionary, paper: tuple[int, int, int]) -> list[Paint]:
     """What should have left a mark on the page, and is not covered by something in the colour of the paper."""
     resources = (inherited(page, "/Resources"),)
     painter = Painter(visible_box(page), reader.layers)
-    data = b"\n".join(undo_filters(stream).data for stream in content_streams(page) if isinstance(stream, pikepdf.Stream))
-    marks = _left_by(painter.paint(data, resources), paper)
+    marks = _left_by(painter.paint(contents_of(page), resources), paper)
     for annotation in page.get("/Annots", ()):
         if int(annotation.get("/F", 0)) & _HIDDEN_FLAGS or reader.layers.hide(annotation.get("/OC")):
             continue

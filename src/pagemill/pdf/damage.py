@@ -158,9 +158,7 @@ class _Walk:
             elif isinstance(thing, pikepdf.Dictionary | pikepdf.Stream):
                 self._shared(damage, thing, f"{_KINDS[category]} {key[1:]}", resources, depth, key)
 
-    def _shared(
-        self, damage: Damage, thing: Any, what: str, resources: Resources, depth: int, key: str = ""
-    ) -> None:
+    def _shared(self, damage: Damage, thing: Any, what: str, resources: Resources, depth: int, key: str = "") -> None:
         """Look at something that other pages may draw, too; once."""
         verdicts, identity = self._reader.verdicts, thing.objgen
         if identity not in verdicts or identity == (0, 0):
@@ -184,7 +182,9 @@ class _Walk:
             glyphs = thing.get("/CharProcs")
             for name, glyph in glyphs.items() if isinstance(glyphs, pikepdf.Dictionary) else ():
                 if isinstance(glyph, pikepdf.Stream):
-                    self._form(damage, glyph, f"{what}, glyph {name[1:]}", (thing.get("/Resources"), *resources), depth, "")
+                    self._form(
+                        damage, glyph, f"{what}, glyph {name[1:]}", (thing.get("/Resources"), *resources), depth, ""
+                    )
         else:
             mask = thing.get("/SMask")
             group = mask.get("/G") if isinstance(mask, pikepdf.Dictionary) else None
@@ -203,7 +203,9 @@ class _Walk:
                     damage.add(found)
                     damage.lost[key] = found
 
-    def _form(self, damage: Damage, form: pikepdf.Stream, what: str, resources: Resources, depth: int, key: str) -> None:
+    def _form(
+        self, damage: Damage, form: pikepdf.Stream, what: str, resources: Resources, depth: int, key: str
+    ) -> None:
         for finding in misspelt_entries(form, "/Form"):
             damage.add(f"{what}: its {finding}")
         try:

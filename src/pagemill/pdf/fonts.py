@@ -9,6 +9,8 @@ from __future__ import annotations
 import ctypes
 import re
 import unicodedata
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -49,11 +51,20 @@ _OWN_GLYPHS = frozenset(
 _PICTURE_FONTS = re.compile(r"wingding|webding|dingbat|symbol", re.IGNORECASE)
 _OWN_PICTURE_FONTS = {"/Symbol", "/ZapfDingbats"}  # PDFium carries these two
 _OWN_FAMILY = re.compile(r"Chrome? (?!Symbol|Dingbats)")  # the fonts that PDFium carries: "Chrom Sans OTF"
-_CJK = re.compile("[\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]")
+_CJK_ORDERINGS = {"GB1", "CNS1", "Japan1", "Japan2", "Korea1", "KR"}
+_DEEPEST_FORM = 8
+_NO_WIDTH = 0.01  # points
 _NAME_BYTES = 128
 _OUTLINE_SIZE = 20.0
 _NO_INK = 16  # of 255: less contrast than this inside a character's box is no character
 _LETTERS = {"L", "N"}
+_UNKNOWN_LETTER = "a"
+_CID_SPACES = {
+    b" ",
+    b"\x00 ",
+    b"\x30\x00",
+    b"\x00\x01",
+}  # one byte, UCS-2, the wide one, and CID 1 of Adobe's collections
 _LAST_CODE = 0x10FFFF
 CJK_FONTS = "apt-get install fonts-noto-cjk"
 _CURE = "print the document to a new PDF where the font is installed"
@@ -62,7 +73,8 @@ _CURE = "print the document to a new PDF where the font is installed"
 class Risk(Enum):
     """Why text in a font may not be drawn as it is meant."""
 
-    LEFT_OUT = "its characters are looked up in a font of the machine"
+    LEFT_OUT = "PDFium's own fonts have no shapes for some of its characters"
+    CJK = "its characters are looked up in a font of the machine"
     OTHER_SHAPES = "its codes mean something in its own font only"
 
 
@@ -82,7 +94,9 @@ def risk_of(font: pikepdf.Dictionary) -> Risk | None:
         system = holder.get("/CIDSystemInfo")
         ordering = str(system.get("/Ordering", "")) if isinstance(system, pikepdf.Dictionary) else ""
         by_number = str(font.get("/Encoding", "")).startswith("/Identity") and ordering in {"", "Identity"}
-        return Risk.OTHER_SHAPES if by_number else Risk.LEFT_OUT
+        if by_number:
+            return Risk.OTHER_SHAPES
+        return Risk.CJK if ordering in _CJK_ORDERINGS else Risk.LEFT_OUT
     name = str(font.get("/BaseFont", ""))
     if name not in _OWN_PICTURE_FONTS and _PICTURE_FONTS.search(name):
         return Risk.OTHER_SHAPES
@@ -103,13 +117,16 @@ class _Seen:
     in_other_shapes: int = 0  # drawn with PDFium's own letters, which the codes do not mean
 
 
-def check_text(page: pdfium.PdfPage, bgrx: NDArray[np.uint32], risks: dict[str, Risk]) -> list[str]:
+def check_text(
+    page: pdfium.PdfPage, bgrx: NDArray[np.uint32], risks: dict[str, Risk], count_spaces: Callable[[str], int]
+) -> list[str]:
     """Look for characters that are missing from a rendering. Call it for pages that use a font at risk.
 
     Args:
         page: The page.
         bgrx: Its rendering, shape (h, w).
         risks: The fonts at risk on it, by name.
+        count_spaces: How often the page shows a single space, as a string of its own, in a font.
 
     Returns:
         Findings about signs that are missing or wrong.
@@ -118,7 +135,15 @@ def check_text(page: pdfium.PdfPage, bgrx: NDArray[np.uint32], risks: dict[str, 
         PageUnreadable: Letters or digits are missing, or drawn as others.
     """
     findings = []
-    for name, seen in _fonts_on(page, bgrx, risks).items():
+    seen_fonts = _fonts_on(page, bgrx, risks)
+    for name, dropped in _dropped_by_font(page, risks).items():
+        # PDFium's list of characters lacks strings of no width: single spaces, and single characters without a shape.
+        unseen = dropped - count_spaces(name)
+        if unseen > 0:
+            entry = seen_fonts.setdefault(name, _Seen())
+            entry.without_outline += [_UNKNOWN_LETTER] * unseen
+            entry.without_ink += [_UNKNOWN_LETTER] * unseen
+    for name, seen in seen_fonts.items():
         if seen.in_other_shapes:
             said = (
                 f"font {name}: {counted(seen.in_other_shapes, 'character')} in other shapes: "
@@ -129,7 +154,7 @@ def check_text(page: pdfium.PdfPage, bgrx: NDArray[np.uint32], risks: dict[str, 
             findings.append(said)
         missing = seen.without_outline if 2 * len(seen.without_ink) >= len(seen.without_outline) else seen.without_ink
         if missing:
-            cure = f"type: {CJK_FONTS}" if any(_CJK.match(character) for character in missing) else _CURE
+            cure = f"type: {CJK_FONTS}" if risks[name] is Risk.CJK else _CURE
             said = f"font {name}: {counted(len(missing), 'character')} without ink: the font is not on this machine; {cure}"
             if any(unicodedata.category(character)[0] in _LETTERS for character in missing):
                 raise PageUnreadable(said)
@@ -170,11 +195,53 @@ def _fonts_on(page: pdfium.PdfPage, bgrx: NDArray[np.uint32], risks: dict[str, R
     return seen
 
 
+def _dropped_by_font(page: pdfium.PdfPage, risks: dict[str, Risk]) -> Counter[str]:
+    dropped: Counter[str] = Counter()
+    count, get = pdfium_c.FPDFPage_CountObjects, pdfium_c.FPDFPage_GetObject
+    pending = [(page, count, get, 0)]
+    while pending:
+        holder, count, get, depth = pending.pop()
+        for index in range(count(holder)):
+            thing = get(holder, index)
+            kind = pdfium_c.FPDFPageObj_GetType(thing)
+            if kind == pdfium_c.FPDF_PAGEOBJ_FORM and depth < _DEEPEST_FORM:
+                pending.append((thing, pdfium_c.FPDFFormObj_CountObjects, pdfium_c.FPDFFormObj_GetObject, depth + 1))
+            elif kind == pdfium_c.FPDF_PAGEOBJ_TEXT and _has_no_width(thing):
+                font = pdfium_c.FPDFTextObj_GetFont(thing)
+                name, risk = _risk_as_drawn(font, risks) if font else ("", None)
+                if risk:
+                    dropped[name] += 1
+    return dropped
+
+
+def _has_no_width(thing: Any) -> bool:
+    if pdfium_c.FPDFTextObj_GetTextRenderMode(thing) == pdfium_c.FPDF_TEXTRENDERMODE_INVISIBLE:
+        return False
+    left, bottom, right, top = (ctypes.c_float() for _ in range(4))
+    return bool(pdfium_c.FPDFPageObj_GetBounds(thing, left, bottom, right, top)) and (
+        abs(right.value - left.value) < _NO_WIDTH
+    )
+
+
+def is_space(font: pikepdf.Dictionary, shown: bytes) -> bool:
+    """Tell whether a string is one space in a font's encoding."""
+    if font.get("/Subtype") == pikepdf.Name.Type0:
+        return shown in _CID_SPACES
+    encoding = font.get("/Encoding")
+    differences = encoding.get("/Differences") if isinstance(encoding, pikepdf.Dictionary) else None
+    code, names = 0, {ord(" "): "/space"}
+    for entry in differences if isinstance(differences, pikepdf.Array) else ():
+        if isinstance(entry, pikepdf.Name):
+            names[code] = str(entry)
+            code += 1
+        else:
+            code = int(entry)
+    return len(shown) == 1 and names.get(shown[0]) in {"/space", "/nbspace"}
+
+
 def _risk_as_drawn(font: Any, risks: dict[str, Risk]) -> tuple[str, Risk | None]:
     """The font's name, and what is left of its risk now that PDFium has chosen a font for it."""
-    name, family = (
-        _name(get, font) for get in (pdfium_c.FPDFFont_GetBaseFontName, pdfium_c.FPDFFont_GetFamilyName)
-    )
+    name, family = (_name(get, font) for get in (pdfium_c.FPDFFont_GetBaseFontName, pdfium_c.FPDFFont_GetFamilyName))
     risk = risks.get(name)
     if risk is Risk.OTHER_SHAPES and not _OWN_FAMILY.match(family):
         return name, None  # the machine has it

@@ -13,10 +13,9 @@ from pagemill.errors import PageUnreadable
 from pagemill.pdf import blank_proof, fonts, geometry
 from pagemill.pdf.blank import images, pixel_span
 from pagemill.pdf.damage import Damage, damage_of
-from pagemill.pdf.objects import content_streams, inherited, visible_box
+from pagemill.pdf.objects import inherited, visible_box
 from pagemill.pdf.painting import Painter, TooManyInstructions
 from pagemill.pdf.second_reader import SecondReader, SecondReaders
-from pagemill.pdf.streams import StreamDamaged, undo_filters
 from pagemill.pdf.tokens import ContentsDamaged
 
 _LARGE_SHARE = 0.1  # of the page: an object that covers more is what the page is about
@@ -63,7 +62,8 @@ class Inspector:
         if damage.lost:
             _check_losses(reader, second, damage)
         if damage.risky_fonts and bgrx is not None:
-            for finding in fonts.check_text(page, bgrx, damage.risky_fonts):
+            spaces = blank_proof.single_spaces(reader, second)
+            for finding in fonts.check_text(page, bgrx, damage.risky_fonts, spaces):
                 damage.add(finding)
         return damage.said()
 
@@ -71,10 +71,9 @@ class Inspector:
 def _check_losses(reader: SecondReader, page: pikepdf.Dictionary, damage: Damage) -> None:
     """Refuse the page if what is lost covers much of it."""
     box = visible_box(page)
-    data = b"\n".join(_whole(stream) for stream in content_streams(page))
     painter = Painter(box, reader.layers, tolerant=True)
     try:
-        for paint in painter.paint(data, (inherited(page, "/Resources"),)):
+        for paint in painter.paint(blank_proof.contents_of(page), (inherited(page, "/Resources"),)):
             lost = damage.lost.get("/" + paint.what.partition(" ")[2])
             if lost and paint.kind in {"image", "object"} and not paint.hidden:
                 share = geometry.area(paint.box) / geometry.area(box)
@@ -82,13 +81,6 @@ def _check_losses(reader: SecondReader, page: pikepdf.Dictionary, damage: Damage
                     raise PageUnreadable(f"{lost}; it covers {share:.0%} of the page; {_CURE}")
     except (ContentsDamaged, TooManyInstructions):
         return  # the findings say so
-
-
-def _whole(stream: object) -> bytes:
-    try:
-        return undo_filters(stream).data if isinstance(stream, pikepdf.Stream) else b""
-    except StreamDamaged:
-        return b""
 
 
 def _check_images(page: pdfium.PdfPage, bgrx: NDArray[np.uint32]) -> None:

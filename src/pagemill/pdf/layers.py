@@ -40,4 +40,6 @@ class Layers:
 
 
 def _groups(value: Any) -> list[pikepdf.Dictionary]:
-    return [group for group in value if isinstance(group, pikepdf.Dictionary)] if isinstance(value, pikepdf.Array) else []
+    return (
+        [group for group in value if isinstance(group, pikepdf.Dictionary)] if isinstance(value, pikepdf.Array) else []
+    )

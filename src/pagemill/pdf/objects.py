@@ -60,5 +60,7 @@ def content_streams(page: pikepdf.Dictionary) -> Iterator[Any]:
     contents = page.get("/Contents")
     if isinstance(contents, pikepdf.Array):
         yield from contents
-    elif contents is not None or "/Contents" in dict(page.items()):  # `in page` denies an object that is not in the file
+    elif contents is not None or "/Contents" in dict(
+        page.items()
+    ):  # `in page` denies an object that is not in the file
         yield contents

@@ -163,7 +163,9 @@ class Painter:
                 yield from self._do(name_of(_name(operands)), state, resources, hidden=marks[-1])
             elif operator == b"sh":
                 name = name_of(_name(operands))
-                yield Paint("shading", f"shading {name[1:]}", state.clip, (None,), _faded(state, marks[-1]), covers=False)
+                yield Paint(
+                    "shading", f"shading {name[1:]}", state.clip, (None,), _faded(state, marks[-1]), covers=False
+                )
             else:
                 _set(state, text, operator, operands, resources)
 
@@ -172,7 +174,9 @@ class Painter:
             return False
         return self.layers.hide(look_up(resources, "/Properties", name_of(operands[1])))
 
-    def _path(self, points: list[tuple[float, float]], operator: bytes, state: _State, *, exact: bool, hidden: bool) -> Paint:
+    def _path(
+        self, points: list[tuple[float, float]], operator: bytes, state: _State, *, exact: bool, hidden: bool
+    ) -> Paint:
         box = geometry.around(points)
         colours: list[Colour] = []
         seen = False
@@ -188,7 +192,14 @@ class Painter:
         return Paint("path", "a path", box, tuple(colours), hidden or not seen, covers=covers)
 
     def _show(
-        self, operator: bytes, operands: list[Operand], state: _State, text: _Text, resources: Resources, *, hidden: bool
+        self,
+        operator: bytes,
+        operands: list[Operand],
+        state: _State,
+        text: _Text,
+        resources: Resources,
+        *,
+        hidden: bool,
     ) -> Iterator[Paint]:
         if operator in {b"'", b'"'}:
             _next_line(text, 0, -state.leading)
@@ -215,7 +226,15 @@ class Painter:
         invisible = (state.mode in _INVISIBLE_MODES and not _is_type_3(state.font)) or not any(alphas or [1.0])
         box = geometry.intersection(on_page, state.clip)
         yield Paint(
-            "text", "text", box, tuple(colours), hidden or invisible, covers=False, font=state.font, text=data, resources=resources
+            "text",
+            "text",
+            box,
+            tuple(colours),
+            hidden or invisible,
+            covers=False,
+            font=state.font,
+            text=data,
+            resources=resources,
         )
 
     def _do(self, name: str, state: _State, resources: Resources, *, hidden: bool) -> Iterator[Paint]:
@@ -261,7 +280,9 @@ class Painter:
         masked = state.masked or is_stencil or any(key in entries for key in ("/SMask", "/Mask"))
         covers = geometry.is_upright(state.ctm) and state.exact_clip and state.fill_alpha >= 1 and not masked
         colours = (state.fill,) if is_stencil else ()
-        return Paint("image", what, box, colours, _faded(state, hidden), covers=covers, image=image, resources=resources)
+        return Paint(
+            "image", what, box, colours, _faded(state, hidden), covers=covers, image=image, resources=resources
+        )
 
 
 def string_bytes(token: bytes) -> bytes:
@@ -348,7 +369,14 @@ def _set(state: _State, text: _Text, operator: bytes, operands: list[Operand], r
         _next_line(text, 0, -state.leading)
     elif operator in {b"Tr", b"TL", b"Ts", b"Tz", b"Tc", b"Tw"}:
         (number,) = _numbers(operands, 1)
-        attribute = {b"Tr": "mode", b"TL": "leading", b"Ts": "rise", b"Tz": "stretch", b"Tc": "spacing", b"Tw": "word_spacing"}[operator]
+        attribute = {
+            b"Tr": "mode",
+            b"TL": "leading",
+            b"Ts": "rise",
+            b"Tz": "stretch",
+            b"Tc": "spacing",
+            b"Tw": "word_spacing",
+        }[operator]
         setattr(state, attribute, {b"Tr": int(number), b"Tz": number / 100}.get(operator, number))
 
 
