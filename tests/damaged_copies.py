@@ -36,7 +36,7 @@ def damaged_copies(good: bytes, count: int, *, seed: int) -> Iterator[tuple[str,
     for _ in range(count):
         copy = bytearray(good)
         spot = rng.randrange(len(copy))
-        if rng.random() < 0.5:  # noqa: PLR2004 -- half of them
+        if rng.random() < 0.5:
             bit = rng.randrange(8)
             copy[spot] ^= 1 << bit
             yield f"bit {bit} of byte {spot} flipped", bytes(copy)

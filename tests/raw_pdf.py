@@ -31,7 +31,7 @@ def raw_pdf(
     box: bytes = b"[0 0 612 792]",
     objects: Mapping[int, bytes] | None = None,
 ) -> Path:
-    """Write a page. Objects 1 to 5 are catalog, page tree, page, contents and font; `objects` adds to them, or replaces."""
+    """Write a page. Objects 1 to 5 are catalog, page tree, page, contents and font; `objects` replaces, and adds."""
     numbered = {
         1: b"<< /Type /Catalog /Pages 2 0 R %s >>" % catalog,
         2: b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",

@@ -38,8 +38,9 @@ def _cid_font(base: bytes, ordering: bytes, encoding: bytes) -> dict[int, bytes]
 
 def _simple_font(base: bytes, glyphs: bytes) -> dict[int, bytes]:
     return {
-        6: b"<< /Type /Font /Subtype /TrueType /BaseFont /%s /FirstChar 65 /LastChar 70 /Widths [600 600 600 600 600 600] "
-        b"/Encoding << /Type /Encoding /Differences [65 %s] >> /FontDescriptor 7 0 R >>" % (base, glyphs),
+        6: b"<< /Type /Font /Subtype /TrueType /BaseFont /%s /FirstChar 65 /LastChar 70 "
+        b"/Widths [600 600 600 600 600 600] /Encoding << /Type /Encoding /Differences [65 %s] >> /FontDescriptor 7 0 R >>"
+        % (base, glyphs),
         7: _DESCRIPTOR % (base, 32),
     }
 
@@ -59,7 +60,7 @@ CJK = {
 @_NO_CJK_FONT
 @pytest.mark.parametrize(("base", "ordering", "encoding", "text"), CJK.values(), ids=CJK.keys())
 @pytest.mark.parametrize("beside", [TEXT, b""], ids=["beside Latin text", "alone"])
-def test_text_without_a_font_fails_the_page_and_says_what_to_install(
+def test_text_without_a_font_fails_the_page_and_says_what_to_install(  # noqa: PLR0917 -- fixtures
     base: bytes, ordering: bytes, encoding: bytes, text: str, beside: bytes, tmp_path: Path, render: Render
 ) -> None:
     contents = beside + b" BT /F2 24 Tf 72 600 Td %s Tj ET" % _hex(text)
@@ -171,7 +172,7 @@ def test_faulty_inputs_have_their_right_values(faulty: Path, render: Render) -> 
 
 @pytest.mark.skipif(not _CJK_PACKAGE.exists(), reason="needs what the message says: apt-get install fonts-noto-cjk")
 @pytest.mark.parametrize(("base", "ordering", "encoding", "text"), CJK.values(), ids=CJK.keys())
-def test_with_the_package_that_the_message_names_the_text_is_drawn(
+def test_with_the_package_that_the_message_names_the_text_is_drawn(  # noqa: PLR0917 -- fixtures
     base: bytes, ordering: bytes, encoding: bytes, text: str, tmp_path: Path, render: Render
 ) -> None:
     contents = b"BT /F2 24 Tf 72 600 Td %s Tj ET" % _hex(text)

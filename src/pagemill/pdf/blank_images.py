@@ -64,12 +64,12 @@ def _as_stream(image: InlineImage, scratch: pikepdf.Pdf, resources: Resources) -
         for dictionary in resources:
             named = dictionary.get("/ColorSpace") if isinstance(dictionary, pikepdf.Dictionary) else None
             if isinstance(named, pikepdf.Dictionary) and str(space) in named:
-                entries["BitsPerComponent"] = int(entries.get("BitsPerComponent", 8))
+                entries["BitsPerComponent"] = entries.get("BitsPerComponent", 8)
                 count = image_data.components(named[str(space)])
                 entries["ColorSpace"] = {1: pikepdf.Name.DeviceGray, 3: pikepdf.Name.DeviceRGB}.get(
                     count or 0, pikepdf.Name.DeviceCMYK
                 )
-    return scratch.make_stream(image.data, pikepdf.Dictionary(**entries))
+    return scratch.make_stream(image.data, pikepdf.Dictionary({f"/{key}": value for key, value in entries.items()}))
 
 
 def _value(operand: Operand) -> object:

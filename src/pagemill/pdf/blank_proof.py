@@ -1,7 +1,7 @@
 """A white page is blank only with proof; this module tries to give it.
 
-PDFium answers an image that it cannot decode, a form that is not there or memory that it cannot get with a white page and
-no error. So everything that the page's contents paint must be known to leave no mark.
+PDFium answers an image that it cannot decode, a form that is not there or memory that it cannot get with a white page
+and no error. So everything that the page's contents paint must be known to leave no mark.
 """
 
 from __future__ import annotations
@@ -102,7 +102,10 @@ def _marks(reader: SecondReader, page: pikepdf.Dictionary, paper: tuple[int, int
     resources = (inherited(page, "/Resources"),)
     painter = Painter(visible_box(page), reader.layers)
     marks = _left_by(painter.paint(contents_of(page), resources), paper)
-    for annotation in page.get("/Annots", ()):
+    listed = page.get("/Annots")
+    for annotation in listed if isinstance(listed, pikepdf.Array) else ():
+        if not isinstance(annotation, pikepdf.Dictionary):
+            continue
         if int(annotation.get("/F", 0)) & _HIDDEN_FLAGS or reader.layers.hide(annotation.get("/OC")):
             continue
         form = appearance(annotation)

@@ -54,6 +54,7 @@ _INVISIBLE_ANNOTATIONS = {"/Popup", "/Link"}
 NOT_DRAWN = {"/Stamp", "/Line", "/Polygon", "/PolyLine", "/Watermark"}
 _HIDDEN_FLAGS = 0b100010  # Hidden and NoView; PDF 1.7, table 165
 _MOST_FINDINGS = 8
+_NO_NUMBER = (0, 0)  # of objects that stand inside another
 
 
 @dataclass(slots=True)
@@ -61,7 +62,7 @@ class Damage:
     """What is wrong with what a page draws."""
 
     findings: list[str] = field(default_factory=list)
-    lost: dict[str, str] = field(default_factory=dict)  # by name in the contents: an object that is missing or damaged
+    lost: dict[str | tuple[int, int], str] = field(default_factory=dict)  # images, by number; what is missing, by name
     risky_fonts: dict[str, Risk] = field(default_factory=dict)  # by base name
 
     def add(self, finding: str) -> None:
@@ -100,6 +101,16 @@ def damage_of(reader: SecondReader, page: pikepdf.Dictionary) -> Damage:
     return damage
 
 
+@dataclass(frozen=True, slots=True)
+class _Used:
+    """An object that contents draw or draw with."""
+
+    thing: Any
+    what: str  # for messages
+    resources: Resources  # of the contents
+    depth: int
+
+
 class _Walk:
     def __init__(self, reader: SecondReader, page: pikepdf.Dictionary) -> None:
         self._reader, self._page = reader, page
@@ -136,7 +147,7 @@ class _Walk:
                 damage.add(f"{_called(annotation)}: its {finding}")
             form = appearance(annotation)
             if isinstance(form, pikepdf.Stream):
-                self._shared(damage, form, _called(annotation), (inherited(self._page, "/Resources"),), 0)
+                self._shared(damage, _Used(form, _called(annotation), (inherited(self._page, "/Resources"),), 0))
             elif lacks_appearance(annotation):
                 damage.add(f"{_called(annotation)} has no appearance")
 
@@ -149,76 +160,91 @@ class _Walk:
                 damage.add(complaint)
         for operator, name in sorted(names):
             category, key = _CATEGORIES[operator], name_of(b"/" + name)
-            thing = _resolved(resources, operator, name)
+            thing, what = _resolved(resources, operator, name), f"{_KINDS[category]} {key[1:]}"
             if thing is None:
-                what = f"{_KINDS[category]} {key[1:]}"
                 damage.add(f"{what} is missing")
                 if operator == b"Do":
                     damage.lost[key] = f"{what} is missing"
+            elif isinstance(thing, pikepdf.Array):
+                _check_colour_space(damage, what, thing)
             elif isinstance(thing, pikepdf.Dictionary | pikepdf.Stream):
-                self._shared(damage, thing, f"{_KINDS[category]} {key[1:]}", resources, depth, key)
+                self._shared(damage, _Used(thing, what, resources, depth))
 
-    def _shared(self, damage: Damage, thing: Any, what: str, resources: Resources, depth: int, key: str = "") -> None:
+    def _shared(self, damage: Damage, used: _Used) -> None:
         """Look at something that other pages may draw, too; once."""
-        verdicts, identity = self._reader.verdicts, thing.objgen
-        if identity not in verdicts or identity == (0, 0):
+        verdicts, identity = self._reader.verdicts, used.thing.objgen
+        found = verdicts.get(identity)
+        if found is None:
             found = Damage()
-            verdicts[identity] = found  # before the walk: a form may name itself
-            if depth <= _DEEPEST:
-                self._thing(found, thing, what, resources, depth, key)
-        damage.take(verdicts[identity])
+            if identity != _NO_NUMBER:
+                verdicts[identity] = found  # before the walk: a form may name itself
+            if used.depth <= _DEEPEST:
+                self._thing(found, used)
+        damage.take(found)
 
-    def _thing(self, damage: Damage, thing: Any, what: str, resources: Resources, depth: int, key: str) -> None:
-        kind = str(thing.get("/Subtype", ""))
-        if isinstance(thing, pikepdf.Stream) and kind == "/Image":
-            self._image(damage, thing, what.replace("object", "image"), key)
+    def _thing(self, damage: Damage, used: _Used) -> None:
+        thing = used.thing
+        if isinstance(thing, pikepdf.Stream) and thing.get("/Subtype") == pikepdf.Name.Image:
+            _check_image(damage, thing, used.what.replace("object", "image"))
         elif isinstance(thing, pikepdf.Stream):
-            self._form(damage, thing, what, resources, depth, key)
-        elif what.startswith("font"):
-            for complaint in font_complaints(thing):
-                damage.add(f"{what} {complaint}")
-            if risk := risk_of(thing):
-                damage.risky_fonts[str(thing.get("/BaseFont", ""))[1:]] = risk
-            glyphs = thing.get("/CharProcs")
-            for name, glyph in glyphs.items() if isinstance(glyphs, pikepdf.Dictionary) else ():
-                if isinstance(glyph, pikepdf.Stream):
-                    self._form(
-                        damage, glyph, f"{what}, glyph {name[1:]}", (thing.get("/Resources"), *resources), depth, ""
-                    )
+            self._form(damage, used)
+        elif used.what.startswith("font"):
+            self._font(damage, used)
         else:
             mask = thing.get("/SMask")
             group = mask.get("/G") if isinstance(mask, pikepdf.Dictionary) else None
             if isinstance(group, pikepdf.Stream):
-                self._shared(damage, group, f"{what}, its mask", resources, depth + 1)
+                self._shared(damage, _Used(group, f"{used.what}, its mask", used.resources, used.depth + 1))
 
-    def _image(self, damage: Damage, image: pikepdf.Stream, what: str, key: str) -> None:
-        for finding in misspelt_entries(image, "/Image"):
-            damage.add(f"{what}: its {finding}")
-        for stream in (image, image.get("/SMask"), image.get("/Mask")):
-            if isinstance(stream, pikepdf.Stream):
-                try:
-                    image_data.check(stream)
-                except StreamDamaged as error:
-                    found = f"{what} ({image_data.filter_name(stream)}) is damaged: {error}"
-                    damage.add(found)
-                    damage.lost[key] = found
+    def _font(self, damage: Damage, used: _Used) -> None:
+        font = used.thing
+        for complaint in font_complaints(font):
+            damage.add(f"{used.what} {complaint}")
+        if risk := risk_of(font):
+            damage.risky_fonts[str(font.get("/BaseFont", ""))[1:]] = risk
+        glyphs = font.get("/CharProcs")
+        for name, glyph in glyphs.items() if isinstance(glyphs, pikepdf.Dictionary) else ():
+            if isinstance(glyph, pikepdf.Stream):
+                resources = (font.get("/Resources"), *used.resources)
+                self._form(damage, _Used(glyph, f"{used.what}, glyph {name[1:]}", resources, used.depth))
 
-    def _form(
-        self, damage: Damage, form: pikepdf.Stream, what: str, resources: Resources, depth: int, key: str
-    ) -> None:
+    def _form(self, damage: Damage, used: _Used) -> None:
+        form = used.thing
         for finding in misspelt_entries(form, "/Form"):
-            damage.add(f"{what}: its {finding}")
+            damage.add(f"{used.what}: its {finding}")
         try:
             encoded = undo_filters(form)
         except StreamDamaged as error:
-            damage.add(f"{what} is damaged: {error}")
-            damage.lost[key] = f"{what} is damaged: {error}"
+            damage.add(f"{used.what} is damaged: {error}")
             return
         if "/ShadingType" in form or "/FunctionType" in form:
             return  # a mesh: numbers, no operators
         own = form.get("/Resources")
-        inner = (own, *resources) if isinstance(own, pikepdf.Dictionary) else resources
-        self._contents(damage, encoded.data, inner, depth + 1, proven=encoded.proven)
+        inner = (own, *used.resources) if isinstance(own, pikepdf.Dictionary) else used.resources
+        self._contents(damage, encoded.data, inner, used.depth + 1, proven=encoded.proven)
+
+
+def _check_image(damage: Damage, image: pikepdf.Stream, what: str) -> None:
+    for finding in misspelt_entries(image, "/Image"):
+        damage.add(f"{what}: its {finding}")
+    _check_colour_space(damage, what, image.get("/ColorSpace"))
+    for stream in (image, image.get("/SMask"), image.get("/Mask")):
+        if isinstance(stream, pikepdf.Stream):
+            try:
+                image_data.check(stream)
+            except StreamDamaged as error:
+                found = f"{what} ({image_data.filter_name(stream)}) is damaged: {error}"
+                damage.add(found)
+                damage.lost[image.objgen] = found
+
+
+def _check_colour_space(damage: Damage, what: str, space: Any) -> None:
+    for part in space if isinstance(space, pikepdf.Array) else ():
+        if isinstance(part, pikepdf.Stream):  # a profile, or a table of colours
+            try:
+                undo_filters(part)
+            except StreamDamaged as error:
+                damage.add(f"the colours of {what} are damaged: {error}")
 
 
 def appearance(annotation: pikepdf.Dictionary) -> Any:

@@ -1,7 +1,7 @@
 """Text in fonts that are neither in the file nor on the machine: PDFium leaves it out, or draws other letters.
 
-Latin text is safe: PDFium carries fonts of its own for it. So only pages are looked at that use a font at risk, and there
-each character: does PDFium have an outline for it, and did it leave any ink?
+Latin text is safe: PDFium carries fonts of its own for it. So only pages are looked at that use a font at risk, and
+there each character: does PDFium have an outline for it, and did it leave any ink?
 """
 
 from __future__ import annotations
@@ -31,21 +31,22 @@ _OWN_GLYPHS = frozenset(
     f"/{name}"
     for name in (
         *"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
-        *"space exclam quotedbl numbersign dollar percent ampersand quotesingle parenleft parenright asterisk plus".split(),
-        *"comma hyphen period slash zero one two three four five six seven eight nine colon semicolon less".split(),
-        *"equal greater question at bracketleft backslash bracketright asciicircum underscore grave braceleft".split(),
-        *"bar braceright asciitilde Euro quotesinglbase florin quotedblbase ellipsis dagger daggerdbl circumflex".split(),
-        *"perthousand Scaron guilsinglleft OE Zcaron quoteleft quoteright quotedblleft quotedblright bullet".split(),
-        *"endash emdash tilde trademark scaron guilsinglright oe zcaron Ydieresis exclamdown cent sterling".split(),
-        *"currency yen brokenbar section dieresis copyright ordfeminine guillemotleft logicalnot registered".split(),
-        *"macron degree plusminus twosuperior threesuperior acute mu paragraph periodcentered cedilla".split(),
-        *"onesuperior ordmasculine guillemotright onequarter onehalf threequarters questiondown Agrave Aacute".split(),
-        *"Acircumflex Atilde Adieresis Aring AE Ccedilla Egrave Eacute Ecircumflex Edieresis Igrave Iacute".split(),
-        *"Icircumflex Idieresis Eth Ntilde Ograve Oacute Ocircumflex Otilde Odieresis multiply Oslash Ugrave".split(),
-        *"Uacute Ucircumflex Udieresis Yacute Thorn germandbls agrave aacute acircumflex atilde adieresis aring".split(),
-        *"ae ccedilla egrave eacute ecircumflex edieresis igrave iacute icircumflex idieresis eth ntilde ograve".split(),
-        *"oacute ocircumflex otilde odieresis divide oslash ugrave uacute ucircumflex udieresis yacute thorn".split(),
-        *"ydieresis fi fl .notdef nbspace sfthyphen".split(),
+        *"space exclam quotedbl numbersign dollar percent ampersand quotesingle parenleft parenright".split(),
+        *"asterisk plus comma hyphen period slash zero one two three four five six seven eight nine".split(),
+        *"colon semicolon less equal greater question at bracketleft backslash bracketright".split(),
+        *"asciicircum underscore grave braceleft bar braceright asciitilde Euro quotesinglbase florin".split(),
+        *"quotedblbase ellipsis dagger daggerdbl circumflex perthousand Scaron guilsinglleft OE Zcaron".split(),
+        *"quoteleft quoteright quotedblleft quotedblright bullet endash emdash tilde trademark scaron".split(),
+        *"guilsinglright oe zcaron Ydieresis exclamdown cent sterling currency yen brokenbar section".split(),
+        *"dieresis copyright ordfeminine guillemotleft logicalnot registered macron degree plusminus".split(),
+        *"twosuperior threesuperior acute mu paragraph periodcentered cedilla onesuperior ordmasculine".split(),
+        *"guillemotright onequarter onehalf threequarters questiondown Agrave Aacute Acircumflex".split(),
+        *"Atilde Adieresis Aring AE Ccedilla Egrave Eacute Ecircumflex Edieresis Igrave Iacute".split(),
+        *"Icircumflex Idieresis Eth Ntilde Ograve Oacute Ocircumflex Otilde Odieresis multiply Oslash".split(),
+        *"Ugrave Uacute Ucircumflex Udieresis Yacute Thorn germandbls agrave aacute acircumflex atilde".split(),
+        *"adieresis aring ae ccedilla egrave eacute ecircumflex edieresis igrave iacute icircumflex".split(),
+        *"idieresis eth ntilde ograve oacute ocircumflex otilde odieresis divide oslash ugrave uacute".split(),
+        *"ucircumflex udieresis yacute thorn ydieresis fi fl .notdef nbspace sfthyphen".split(),
     )
 )
 _PICTURE_FONTS = re.compile(r"wingding|webding|dingbat|symbol", re.IGNORECASE)
@@ -155,7 +156,8 @@ def check_text(
         missing = seen.without_outline if 2 * len(seen.without_ink) >= len(seen.without_outline) else seen.without_ink
         if missing:
             cure = f"type: {CJK_FONTS}" if risks[name] is Risk.CJK else _CURE
-            said = f"font {name}: {counted(len(missing), 'character')} without ink: the font is not on this machine; {cure}"
+            what = f"font {name}: {counted(len(missing), 'character')} without ink"
+            said = f"{what}: the font is not on this machine; {cure}"
             if any(unicodedata.category(character)[0] in _LETTERS for character in missing):
                 raise PageUnreadable(said)
             findings.append(said)

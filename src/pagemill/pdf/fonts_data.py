@@ -45,7 +45,7 @@ def font_complaints(font: pikepdf.Dictionary) -> Iterator[str]:
         if not isinstance(font.get("/CharProcs"), pikepdf.Dictionary) or not len(font.CharProcs):
             yield "has no glyphs"
         return
-    holder = font
+    holder: Any = font
     if kind == "/Type0":
         descendants = font.get("/DescendantFonts")
         holder = descendants[0] if isinstance(descendants, pikepdf.Array) and len(descendants) else None

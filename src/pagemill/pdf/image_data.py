@@ -1,8 +1,8 @@
 """Is an image's data whole? Judged by the data alone: what PDFium decodes it to proves nothing.
 
-Damaged JBIG2 decodes to white without an error, a JPEG that was cut off to a grey area, a Flate image to black. Deflated
-data proves itself. The image formats carry no checksum: here they are walked from mark to mark, which shows what was cut
-off or overwritten in its structure, but not every flipped bit inside.
+Damaged JBIG2 decodes to white without an error, a JPEG that was cut off to a grey area, a Flate image to black.
+Deflated data proves itself. The image formats carry no checksum: here they are walked from mark to mark, which shows
+what was cut off or overwritten in its structure, but not every flipped bit inside.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import pikepdf
 
-from pagemill.pdf.streams import Encoded, StreamDamaged, filters_of, undo
+from pagemill.pdf.streams import Encoded, StreamDamaged, filters_of, inflated_size, undo
 
 _COMPONENTS = {
     "/DeviceGray": 1,
@@ -36,6 +36,7 @@ _JPEG_FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD
 _JPEG_ALONE = {0x01, *range(0xD0, 0xD8)}  # marks without a segment
 _START_WITHIN = 1024
 _ZEROED = bytes(12)  # in a JPEG's scan: a flat area, or zeroed bytes; decoding tells
+_JPX_END, _JPX_TILE_PART = b"\xff\xd9", b"\xff\x90"
 _FAX_END = 0x001001  # EOFB, ITU-T T.6: end of line twice
 _FAX_TAIL_BYTES = 8
 _JBIG2_PAGE, _JBIG2_UNKNOWN_LENGTH = 48, 0xFFFFFFFF
@@ -48,10 +49,13 @@ def check(image: pikepdf.Stream) -> None:
     Raises:
         StreamDamaged: It is not whole.
     """
-    encoded = _encoded(image)
     width, height = (_size(image, *keys) for keys in (("/Width", "/W"), ("/Height", "/H")))
+    if [name for name, _ in filters_of(image)] == ["/FlateDecode"] and "/F" not in image:
+        _check_length(image, inflated_size(_raw(image)), width, height)
+        return
+    encoded = _encoded(image)
     if not encoded.filter:
-        _check_length(image, encoded, width, height)
+        _check_length(image, len(encoded.data), width, height)
     elif encoded.filter == "/DCTDecode":
         _check_jpeg(encoded.data)
         if encoded.data.find(_ZEROED) >= 0:
@@ -121,13 +125,17 @@ def _encoded(image: pikepdf.Stream) -> Encoded:
     ]
     if "/F" in image:
         raise StreamDamaged("its data is in another file")
+    return undo(_raw(image), chain)
+
+
+def _raw(image: pikepdf.Stream) -> bytes:
     try:
         data = image.read_raw_bytes()
     except (pikepdf.PdfError, RuntimeError) as error:
         raise StreamDamaged("its bytes cannot be read") from error
     if not data:
         raise StreamDamaged("it has no data")
-    return undo(data, chain)
+    return data
 
 
 def _size(image: pikepdf.Stream, *keys: str) -> int:
@@ -141,15 +149,15 @@ def _size(image: pikepdf.Stream, *keys: str) -> int:
     raise StreamDamaged("its size is not given")
 
 
-def _check_length(image: pikepdf.Stream, encoded: Encoded, width: int, height: int) -> None:
+def _check_length(image: pikepdf.Stream, size: int, width: int, height: int) -> None:
     bits = row_bits(image)
     if bits is None or width <= 0 or height <= 0:
         return
     chain = filters_of(image)
     predicted = any(int(parameters.get("/Predictor", 1)) >= _PNG_PREDICTORS for _, parameters in chain)
     wanted = ((bits + 7) // 8 + predicted) * height
-    if len(encoded.data) < wanted:
-        raise StreamDamaged(f"it has {len(encoded.data):,} of {wanted:,} bytes")
+    if size < wanted:
+        raise StreamDamaged(f"it has {size:,} of {wanted:,} bytes")
 
 
 def _check_jpeg(data: bytes) -> None:
@@ -223,29 +231,30 @@ def _check_jpeg_2000(data: bytes) -> None:
     if position < 0:
         raise StreamDamaged("its data is no JPEG 2000")
     position += 2
-    tiles = 0
-    while True:
-        mark = data[position : position + 2]
-        if mark == b"\xff\xd9":
-            break
-        if mark == b"\xff\x90":  # SOT: the next tile part; ISO 15444-1, A.4.2
-            if len(data) < position + 12:
-                raise StreamDamaged("its JPEG 2000 data ends early")
-            (length,) = struct.unpack_from(">I", data, position + 6)
-            tiles += 1
-            if not length:
-                length = len(data.rstrip(b"\x00\n\r")) - 2 - position  # up to the end mark
-            position += length
-            if position > len(data):
-                raise StreamDamaged("its JPEG 2000 data ends early")
-            if position == len(data):  # whole, though its end mark is missing
-                break
-            continue
+    tile_parts = 0
+    # The last tile part may reach to the end of the data: it is whole, though its end mark is missing.
+    while (mark := data[position : position + 2]) != _JPX_END and not (tile_parts and position == len(data)):
         if len(mark) < 2 or mark[0] != 0xFF:  # noqa: PLR2004 -- a mark is FF and one byte
-            raise StreamDamaged("its JPEG 2000 data is damaged" if len(mark) > 1 else "its JPEG 2000 data ends early")
-        position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-    if not tiles:
+            raise StreamDamaged(
+                "its JPEG 2000 data ends early" if position >= len(data) else "its JPEG 2000 data is damaged"
+            )
+        if mark == _JPX_TILE_PART:
+            tile_parts += 1
+            position += _tile_part_length(data, position)
+        else:
+            position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+    if not tile_parts:
         raise StreamDamaged("its JPEG 2000 data holds no picture")
+
+
+def _tile_part_length(data: bytes, position: int) -> int:
+    """Bytes from a tile part's mark to the next (ISO 15444-1, A.4.2)."""
+    length = int.from_bytes(data[position + 6 : position + 10], "big")
+    if not length:  # up to the end mark
+        return max(len(data.rstrip(b"\x00\n\r")) - len(_JPX_END) - position, len(_JPX_TILE_PART))
+    if position + length > len(data):
+        raise StreamDamaged("its JPEG 2000 data ends early")
+    return length
 
 
 def is_alpha_only(image: pikepdf.Stream) -> bool:

@@ -1,4 +1,4 @@
-"""What is known of a rendering beside its pixels: that it is blank, that it is damaged, that text is missing from it."""
+"""What is known of a rendering beside its pixels: that the page is blank, or damaged, or lacks text."""
 
 from __future__ import annotations
 
@@ -74,8 +74,9 @@ def _check_losses(reader: SecondReader, page: pikepdf.Dictionary, damage: Damage
     painter = Painter(box, reader.layers, tolerant=True)
     try:
         for paint in painter.paint(blank_proof.contents_of(page), (inherited(page, "/Resources"),)):
-            lost = damage.lost.get("/" + paint.what.partition(" ")[2])
-            if lost and paint.kind in {"image", "object"} and not paint.hidden:
+            number = paint.image.objgen if isinstance(paint.image, pikepdf.Stream) else None
+            lost = damage.lost.get(number or "/" + paint.what.partition(" ")[2])
+            if lost and not paint.hidden:
                 share = geometry.area(paint.box) / geometry.area(box)
                 if share > _LARGE_SHARE:
                     raise PageUnreadable(f"{lost}; it covers {share:.0%} of the page; {_CURE}")

@@ -17,9 +17,10 @@ _KEYS: dict[str, list[str]] = {
         "/Resources": "Font XObject ExtGState ColorSpace Pattern Shading Properties",
         "/Stream": "Filter DecodeParms Length",
         "/Form": "Filter DecodeParms Length Subtype BBox Matrix Resources Group",
-        "/Image": "Filter DecodeParms Length Subtype Width Height ColorSpace BitsPerComponent Decode ImageMask SMask Mask",
-        "/Font": "Subtype BaseFont Encoding DescendantFonts FontDescriptor ToUnicode FirstChar LastChar Widths CharProcs "
-        "FontMatrix",
+        "/Image": "Filter DecodeParms Length Subtype Width Height ColorSpace BitsPerComponent Decode ImageMask SMask "
+        "Mask",
+        "/Font": "Subtype BaseFont Encoding DescendantFonts FontDescriptor ToUnicode FirstChar LastChar Widths "
+        "CharProcs FontMatrix",
         "/FontDescriptor": "FontFile FontFile2 FontFile3 Flags",
         "/Annot": "Subtype Rect AP AS",
     }.items()
@@ -39,10 +40,12 @@ def misspelt_entries(dictionary: Any, kind: str) -> list[str]:
         for key in known
         if key in present and entries[key] is None
     ]
-    for key in present.difference(known):
-        for wanted in known:
-            if wanted not in present and len(key) == len(wanted) and differ_once(key, wanted):
-                found.append(f"entry {_printable(key)} is a damaged {wanted}")
+    found += [
+        f"entry {_printable(key)} is a damaged {wanted}"
+        for key in present.difference(known)
+        for wanted in known
+        if wanted not in present and len(key) == len(wanted) and differ_once(key, wanted)
+    ]
     return found
 
 

@@ -112,7 +112,7 @@ class Painter:
         """Yield what a form XObject paints; raises as `paint` does."""
         yield from self._form(form, resources, _State(matrix, self.page_box), hidden=False)
 
-    def _contents(self, data: bytes, resources: Resources, state: _State, *, hidden: bool) -> Iterator[Paint]:  # noqa: C901, PLR0912 -- one branch an operator
+    def _contents(self, data: bytes, resources: Resources, state: _State, *, hidden: bool) -> Iterator[Paint]:  # noqa: C901, PLR0912, PLR0915 -- one branch an operator
         stack: list[_State] = []
         marks: list[bool] = [hidden]  # one entry an open marked content: whether all in it is hidden
         path: list[tuple[float, float]] = []

@@ -9,6 +9,7 @@ from __future__ import annotations
 import binascii
 import re
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +34,7 @@ _WHITE_SPACE = b"\x00\t\n\x0c\r "
 _FIRST_DIGIT, _LAST_DIGIT = ord("!"), ord("u")  # of base 85
 _NOT_HEX = re.compile(rb"[^0-9A-Fa-f]")
 _PIECE_BYTES = 2**20
-LARGEST_BYTES = 256 * 2**20  # of contents: beyond, a stream is an attack
+LARGEST_BYTES = 512 * 2**20  # as of an image: beyond, PDFium has no memory for it
 
 
 class StreamDamaged(Exception):
@@ -118,21 +119,29 @@ def inflate(data: bytes) -> bytes:
     Raises:
         StreamDamaged: The data is damaged, or its end is missing. Only a checksum may be: the data before it is whole.
     """
+    return b"".join(_inflated(data))
+
+
+def inflated_size(data: bytes) -> int:
+    """Count what Flate data unpacks to, and keep nothing of it; raises as `inflate` does."""
+    return sum(len(piece) for piece in _inflated(data))
+
+
+def _inflated(data: bytes) -> Iterator[bytes]:
     decoder = isal_zlib.decompressobj()
-    pieces, size = [], 0
+    size = 0
     try:
         piece = decoder.decompress(data, _PIECE_BYTES)
         while piece:
-            pieces.append(piece)
+            yield piece
             size += len(piece)
             if size > LARGEST_BYTES:
                 raise StreamDamaged(f"it unpacks to more than {LARGEST_BYTES // 2**20} MiB")
             piece = decoder.decompress(decoder.unconsumed_tail, _PIECE_BYTES)
-    except isal_zlib.error as error:
+    except isal_zlib.error as error:  # type: ignore[misc] -- its stub has no base class
         raise StreamDamaged("its compressed data is damaged") from error
     if not decoder.eof and not _lacks_only_its_checksum(data):
         raise StreamDamaged("its compressed data ends early")
-    return b"".join(pieces)
 
 
 def _lacks_only_its_checksum(data: bytes) -> bool:
@@ -179,7 +188,8 @@ def _ascii_hex(data: bytes) -> bytes:
 
 
 def _run_length(data: bytes) -> bytes:
-    pieces, position = [], 0
+    pieces: list[bytes] = []
+    position = 0
     while position < len(data):
         length = data[position]
         if length == _RUN_LENGTH_END:
@@ -215,12 +225,12 @@ _GENERAL = {
 
 def _undo_predictor(data: bytes, parameters: dict[str, Any]) -> bytes:
     """Let qpdf do it: the data is known to be whole."""
-    wanted = {key[1:]: value for key, value in parameters.items() if key != "/EarlyChange"}
+    wanted = {key: value for key, value in parameters.items() if key != "/EarlyChange"}
     with pikepdf.new() as scratch:
         stream = scratch.make_stream(
             zlib.compress(data, 1),
             Filter=pikepdf.Name.FlateDecode,
-            DecodeParms=pikepdf.Dictionary(**{key: int(value) for key, value in wanted.items()}),
+            DecodeParms=pikepdf.Dictionary({key: int(value) for key, value in wanted.items()}),
         )
         try:
             return bytes(stream.read_bytes())

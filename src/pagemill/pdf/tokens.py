@@ -65,11 +65,11 @@ class InlineImage:
     data: bytes
 
 
-def instructions(data: bytes) -> Iterator[Instruction | InlineImage]:
+def instructions(data: bytes) -> Iterator[Instruction | InlineImage]:  # noqa: C901, PLR0912 -- one branch a kind of token
     """Read a whole content stream.
 
     Raises:
-        ContentsDamaged: A byte is part of no token, an operator is unknown or lacks operands, or the last one is cut off.
+        ContentsDamaged: A byte is part of no token, an operator is unknown or lacks operands, or the last is cut off.
     """
     position = 0
     operands: list[Operand] = []
@@ -152,9 +152,8 @@ def _check(operator: bytes, operands: list[Operand], position: int) -> None:
         raise ContentsDamaged(f"the contents are damaged at byte {position}: {operator[:20].decode()!r} is no operator")
     wanted = OPERATORS[operator]
     if wanted is not None and len(operands) != wanted:
-        raise ContentsDamaged(
-            f"the contents are damaged at byte {position}: {operator.decode()} with {len(operands)} operands, not {wanted}"
-        )
+        what = f"{operator.decode()} with {len(operands)} operands, not {wanted}"
+        raise ContentsDamaged(f"the contents are damaged at byte {position}: {what}")
 
 
 def _inline_image(data: bytes, position: int) -> tuple[InlineImage, int]:
