@@ -17,6 +17,7 @@ from pagemill.errors import DocumentUnreadable, PageUnreadable
 from pagemill.pdf.page import PdfPages, RenderOptions, RenderPage
 
 _ZEROED_BYTES = 16
+_OF_NUMBERS = frozenset(b"0123456789.-+ ")
 _DARKER_BY = 48  # of 255: what anti-aliasing never does
 _NOISE_SHARE = 1e-4  # of the pixels: less than one letter of a full page
 
@@ -43,6 +44,12 @@ def damaged_copies(good: bytes, count: int, *, seed: int) -> Iterator[tuple[str,
         else:
             copy[spot : spot + _ZEROED_BYTES] = bytes(len(copy[spot : spot + _ZEROED_BYTES]))
             yield f"bytes {spot} to {spot + _ZEROED_BYTES} zeroed", bytes(copy)
+
+
+def is_another_number(good: bytes, copy: bytes) -> bool:
+    """Tell whether all that changed is one number into another, which is as good as the one before."""
+    changed = [index for index, (old, new) in enumerate(zip(good, copy, strict=True)) if old != new]
+    return len(changed) == 1 and {good[changed[0]], copy[changed[0]]} <= _OF_NUMBERS
 
 
 def judge(path: Path, number: int = 1) -> Verdict:

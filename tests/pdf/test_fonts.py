@@ -39,7 +39,7 @@ def _cid_font(base: bytes, ordering: bytes, encoding: bytes) -> dict[int, bytes]
 def _simple_font(base: bytes, glyphs: bytes) -> dict[int, bytes]:
     return {
         6: b"<< /Type /Font /Subtype /TrueType /BaseFont /%s /FirstChar 65 /LastChar 70 "
-        b"/Widths [600 600 600 600 600 600] /Encoding << /Type /Encoding /Differences [65 %s] >> /FontDescriptor 7 0 R >>"
+        b"/Widths [600 600 600 600 600 600] /Encoding << /Differences [65 %s] >> /FontDescriptor 7 0 R >>"
         % (base, glyphs),
         7: _DESCRIPTOR % (base, 32),
     }

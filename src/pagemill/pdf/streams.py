@@ -138,7 +138,7 @@ def _inflated(data: bytes) -> Iterator[bytes]:
             if size > LARGEST_BYTES:
                 raise StreamDamaged(f"it unpacks to more than {LARGEST_BYTES // 2**20} MiB")
             piece = decoder.decompress(decoder.unconsumed_tail, _PIECE_BYTES)
-    except isal_zlib.error as error:  # type: ignore[misc] -- its stub has no base class
+    except isal_zlib.error as error:  # type: ignore[misc]
         raise StreamDamaged("its compressed data is damaged") from error
     if not decoder.eof and not _lacks_only_its_checksum(data):
         raise StreamDamaged("its compressed data ends early")
