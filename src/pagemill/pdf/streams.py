@@ -32,6 +32,7 @@ _ADLER_BYTES = 4
 _RUN_LENGTH_END = 128
 _WHITE_SPACE = b"\x00\t\n\x0c\r "
 _FIRST_DIGIT, _LAST_DIGIT = ord("!"), ord("u")  # of base 85
+_FIRST_DIGITS = np.uint32(_FIRST_DIGIT * (85**4 + 85**3 + 85**2 + 85 + 1) % 2**32)  # five of them, as one number
 _NOT_HEX = re.compile(rb"[^0-9A-Fa-f]")
 _PIECE_BYTES = 2**20
 LARGEST_BYTES = 512 * 2**20  # as of an image: beyond, PDFium has no memory for it
@@ -167,12 +168,12 @@ def _ascii_85(data: bytes) -> bytes:
     if digits.size and (digits.min() < _FIRST_DIGIT or digits.max() > _LAST_DIGIT):
         raise StreamDamaged("its ASCII85 data is damaged")
     groups = digits.reshape(-1, 5)
-    words = np.zeros(len(groups), np.uint32)
-    for place in range(5):
+    words = groups[:, 0].astype(np.uint32)
+    for place in range(1, 5):
         words *= 85
         words += groups[:, place]
-        words -= _FIRST_DIGIT
-    decoded = words.byteswap().tobytes()
+    words -= _FIRST_DIGITS
+    decoded = words.byteswap(inplace=True).tobytes()
     return decoded[: len(decoded) - missing]
 
 
