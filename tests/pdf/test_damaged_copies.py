@@ -1,7 +1,7 @@
-"""Copies of good pages with one damaged spot each: none is blank, none is `ok` without a finding and yet drawn otherwise.
+"""Copies of good pages with one damaged spot each: none is blank, none is drawn otherwise and `ok` without a finding.
 
-What no reader can see is left out: a digit that became another digit, and bits inside of JPEG data, which has no checksum
-(see docs/adr/0015).
+What no reader can see is left out: a number that became another number, and bits inside of JPEG data, which has no
+checksum (docs/adr/0015).
 """
 
 from __future__ import annotations
@@ -52,9 +52,7 @@ def test_no_damaged_spot_loses_anything_in_silence(name: str, samples: Path, tmp
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*_NAMES, "two-column-article", "french-german", "rotated-page"])
-def test_none_of_four_hundred_damaged_spots_loses_anything_in_silence(
-    name: str, samples: Path, tmp_path: Path
-) -> None:
+def test_none_of_four_hundred_damaged_spots_loses_anything_in_silence(name: str, samples: Path, tmp_path: Path) -> None:
     _assert_nothing_is_lost_silently(_good(name, samples, tmp_path), tmp_path, 50)
 
 

@@ -20,6 +20,7 @@ from pagemill.local_endpoint.engines import choose_engine, model_id
 from pagemill.ocr.client import OpenAiRecognizer
 from pagemill.orchestration.credentials import google_key
 from pagemill.orchestration.wiring import endpoint_auth
+from pagemill.pdf.font_probe import INSTALL, missing_scripts
 from pagemill.pdf.page import RenderOptions
 from pagemill.pdf.rasterizer import PdfiumRasterizer
 
@@ -49,7 +50,8 @@ async def findings(settings: Settings, *, repair: bool = False) -> AsyncIterator
         repair: Whether slots that nobody holds are given back.
     """
     yield Finding("versions", True, f"pagemill {version('pagemill')}, Prefect {version('prefect')}, {_python()}")
-    yield await _render_workers(settings)
+    async for finding in _render_workers(settings):
+        yield finding
     reachable = bool(settings.prefect_api_url)
     async for finding in _prefect_server(settings, repair=repair):
         reachable = reachable and (finding.fine or finding.what != _SERVER)
@@ -65,8 +67,8 @@ def _python() -> str:
     return f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
 
 
-async def _render_workers(settings: Settings) -> Finding:
-    """A worker that refuses an empty file is alive, PDFium included."""
+async def _render_workers(settings: Settings) -> AsyncIterator[Finding]:
+    """A worker that refuses an empty file is alive, PDFium included. Then it shows which scripts it has fonts for."""
     rasterizer = PdfiumRasterizer(
         workers=1,
         page_seconds=settings.page_seconds,
@@ -79,11 +81,22 @@ async def _render_workers(settings: Settings) -> Finding:
                 await rasterizer.page_count(Path(empty.name))
         except DocumentUnreadable as error:
             if "0 bytes" in str(error):
-                return Finding(
-                    "render workers", True, f"{counted(settings.render_workers, 'process', 'processes')} with PDFium"
-                )
-            return Finding("render workers", False, f"{error}; try a larger PAGEMILL_RENDER_MEMORY_GIB")
-    raise AssertionError("an empty file was taken for a PDF")
+                workers = counted(settings.render_workers, "process", "processes")
+                yield Finding("render workers", True, f"{workers} with PDFium")
+                yield _fonts(await missing_scripts(rasterizer))
+            else:
+                yield Finding("render workers", False, f"{error}; try a larger PAGEMILL_RENDER_MEMORY_GIB")
+
+
+def _fonts(missing: list[str]) -> Finding:
+    """Advice: most PDFs embed their fonts, and a page that lacks one says so."""
+    if not missing:
+        return Finding("fonts", True, "Chinese, Japanese and Korean text is drawn, also in fonts that are not embedded")
+    return Finding(
+        "fonts",
+        True,
+        f"none for {', '.join(missing)}: pages with such text in fonts that are not embedded fail; type: {INSTALL}",
+    )
 
 
 async def _prefect_server(settings: Settings, *, repair: bool) -> AsyncIterator[Finding]:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from pagemill.domain.wording import counted
 from pagemill.errors import PageUnreadable
 from pagemill.pdf.blank import pixel_span
+from pagemill.pdf.font_probe import INSTALL
 
 _FILES = ("/FontFile", "/FontFile2", "/FontFile3")
 # Glyphs that PDFium's own fonts have under these names: those of WinAnsiEncoding.
@@ -67,7 +68,6 @@ _CID_SPACES = {
     b"\x00\x01",
 }  # one byte, UCS-2, the wide one, and CID 1 of Adobe's collections
 _LAST_CODE = 0x10FFFF
-CJK_FONTS = "apt-get install fonts-noto-cjk"
 _CURE = "print the document to a new PDF where the font is installed"
 
 
@@ -155,7 +155,7 @@ def check_text(
             findings.append(said)
         missing = seen.without_outline if 2 * len(seen.without_ink) >= len(seen.without_outline) else seen.without_ink
         if missing:
-            cure = f"type: {CJK_FONTS}" if risks[name] is Risk.CJK else _CURE
+            cure = f"type: {INSTALL}" if risks[name] is Risk.CJK else _CURE
             what = f"font {name}: {counted(len(missing), 'character')} without ink"
             said = f"{what}: the font is not on this machine; {cure}"
             if any(unicodedata.category(character)[0] in _LETTERS for character in missing):
