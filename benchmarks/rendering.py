@@ -46,7 +46,7 @@ class Inspection:
     def share(self) -> float:
         """Seconds of inspection for a second of rendering and encoding."""
         inspection, drawing = (sum(times) for times in zip(*self._fastest.values(), strict=True))
-        return inspection / drawing
+        return float(inspection / drawing)
 
 
 async def pages_per_second(path: Path, workers: int, inspection: Inspection) -> float:

@@ -18,7 +18,7 @@ from pagemill.pdf.fonts import Risk, risk_of
 from pagemill.pdf.fonts_data import font_complaints
 from pagemill.pdf.misspelt import misspelt_entries
 from pagemill.pdf.objects import Resources, content_streams, inherited, look_up, name_of
-from pagemill.pdf.second_reader import SecondReader, in_plain_words
+from pagemill.pdf.second_reader import SecondReader
 from pagemill.pdf.streams import StreamDamaged, undo_filters
 from pagemill.pdf.tokens import OPERATORS, ContentsDamaged, InlineImage, instructions
 
@@ -96,8 +96,10 @@ def damage_of(reader: SecondReader, page: pikepdf.Dictionary) -> Damage:
         damage.add(f"the resources' {finding}")
     walk.page_contents(damage, (resources,))
     walk.annotations(damage)
-    for repair in reader.repairs():
-        damage.add(f"the file is damaged: {in_plain_words(repair)}")
+    own = reader.page_repairs.setdefault(page.objgen, [])
+    own += reader.new_repairs()
+    for repair in (*own, *reader.file_repairs):
+        damage.add(f"the file is damaged: {repair}")
     return damage
 
 
@@ -114,6 +116,7 @@ class _Used:
 class _Walk:
     def __init__(self, reader: SecondReader, page: pikepdf.Dictionary) -> None:
         self._reader, self._page = reader, page
+        self._own_repairs = reader.page_repairs.setdefault(page.objgen, [])
 
     def page_contents(self, damage: Damage, resources: Resources) -> None:
         """Look at the page's contents, and all that they name."""
@@ -179,7 +182,10 @@ class _Walk:
             if identity != _NO_NUMBER:
                 verdicts[identity] = found  # before the walk: a form may name itself
             if used.depth <= _DEEPEST:
+                self._own_repairs += self._reader.new_repairs()
                 self._thing(found, used)
+                for repair in self._reader.new_repairs():
+                    found.add(f"the file is damaged: {repair}")
         damage.take(found)
 
     def _thing(self, damage: Damage, used: _Used) -> None:

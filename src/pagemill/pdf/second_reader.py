@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 _OPEN_DOCUMENTS = 2
 _OBJECT = re.compile(r"object (\d+)[ ,]\d+")
-_LENGTHS = ("expected endstream", "stream length", "attempting to recover stream")
+# Of lengths: the data shows its own end. And what precedes the warning that says it all.
+_UNTOLD = ("expected endstream", "stream length", "lacks /Length", "file is damaged", "can't find startxref")
+_REBUILT = "Attempting to reconstruct cross-reference table"
 _READABLE = 160
 _ZEROED = bytes(8)
 _LARGEST_SCANNED = 64 * 2**20
@@ -37,8 +39,14 @@ class SecondReader:
             pikepdf.PdfError: qpdf finds no PDF in it.
         """
         self._pdf = pikepdf.open(path, suppress_warnings=True)
-        self._warnings = zeroed_objects(path)
         self.layers = Layers(self._pdf)
+        self.file_repairs = [in_plain_words(zeroed) for zeroed in zeroed_objects(path)]  # they concern every page
+        self.page_repairs: dict[tuple[int, int], list[str]] = {}  # by the page's number among the objects
+        self._pages = len(self._pdf.pages)  # the page tree is read here, and repaired
+        for warning in self._heard():
+            number = _OBJECT.search(warning)
+            if number:
+                self.page_repairs.setdefault((int(number[1]), 0), []).append(in_plain_words(warning))
         self.verdicts: dict[tuple[int, int], Any] = {}  # of objects that several pages share
 
     def __enter__(self) -> Self:
@@ -55,17 +63,23 @@ class SecondReader:
 
     def page(self, number: int) -> pikepdf.Dictionary | None:
         """A page, 1-based; None if qpdf does not find so many."""
-        pages = self._pdf.pages
-        return pages[number - 1].obj if 0 < number <= len(pages) else None
+        return self._pdf.pages[number - 1].obj if 0 < number <= self._pages else None
 
-    def repairs(self) -> list[str]:
-        """What qpdf has had to repair in the file so far, but for lengths of streams: their data shows its own end."""
+    def new_repairs(self) -> list[str]:
+        """What qpdf has had to repair in objects since it was last asked. Repairs of the file go to `file_repairs`."""
+        return [in_plain_words(warning) for warning in self._heard() if _OBJECT.search(warning)]
+
+    def _heard(self) -> list[str]:
         try:
             heard = [str(warning) for warning in self._pdf.get_warnings()]
-        except UnicodeDecodeError:  # a warning that quotes the damaged bytes
+        except UnicodeDecodeError:  # one quotes the damaged bytes
             heard = ["bytes that are no PDF"]
-        self._warnings += [warning for warning in heard if not any(length in warning for length in _LENGTHS)]
-        return self._warnings
+        heard = [warning for warning in heard if not any(untold in warning for untold in _UNTOLD)]
+        for warning in heard:
+            said = "its table of objects was rebuilt" if _REBUILT in warning else in_plain_words(warning)
+            if not _OBJECT.search(warning) and said not in self.file_repairs:
+                self.file_repairs.append(said)
+        return heard
 
 
 def zeroed_objects(path: Path) -> list[str]:

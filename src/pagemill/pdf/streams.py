@@ -158,9 +158,7 @@ def _ascii_85(data: bytes) -> bytes:
     text = data.translate(None, _WHITE_SPACE)
     text = text.removeprefix(b"<~")
     end = text.find(b"~")
-    if end < 0:
-        raise StreamDamaged("its ASCII85 data has no end")
-    text = text[:end]
+    text = text[:end] if end >= 0 else text  # whether something is missing, the decoded data shows
     if b"z" in text:
         text = text.replace(b"z", b"!!!!!")
     missing = -len(text) % 5
@@ -180,9 +178,7 @@ def _ascii_85(data: bytes) -> bytes:
 def _ascii_hex(data: bytes) -> bytes:
     text = data.translate(None, _WHITE_SPACE)
     end = text.find(b">")
-    if end < 0:
-        raise StreamDamaged("its hexadecimal data has no end")
-    text = text[:end]
+    text = text[:end] if end >= 0 else text
     if _NOT_HEX.search(text):
         raise StreamDamaged("its hexadecimal data is damaged")
     return binascii.unhexlify(text + b"0" * (len(text) % 2))
