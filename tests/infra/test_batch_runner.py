@@ -12,6 +12,7 @@ from google.protobuf.json_format import MessageToDict
 
 from pagemill.gcp.build_config import BuildConfig
 from pagemill.orchestration.deploy.image_build import RUNNER_SOURCE
+from pagemill.pdf.font_probe import INSTALL
 
 _ROOT = Path(__file__).parents[2]
 _FOLDER = _ROOT / "infra" / "batch_runner"
@@ -49,6 +50,13 @@ def test_the_dockerfile_copies_exactly_the_source_of_the_runner() -> None:
     assert all((_ROOT / name).exists() for name in copied)
     assert copied == set(RUNNER_SOURCE)
     assert {"src", "flows", "tasks", "deployments", "infra", "prefect.yaml", "uv.lock"} <= copied
+
+
+def test_the_image_has_the_fonts_that_the_doctor_asks_for_and_proves_it() -> None:
+    package = INSTALL.rsplit(maxsplit=1)[-1]
+
+    assert f" {package} " in _DOCKERFILE
+    assert "python3 -m pagemill.pdf.font_probe" in _DOCKERFILE
 
 
 def test_flows_run_unprivileged_in_the_root_of_the_project() -> None:

@@ -173,17 +173,8 @@ async def test_a_white_page_whose_image_does_not_decode_is_a_failure_not_a_blank
         image.write(b"damaged", filter=pikepdf.Name.JBIG2Decode)
         pdf.save(path)
 
-    with pytest.raises(PageUnreadable, match=r"came out empty although it holds objects \(image\)"):
+    with pytest.raises(PageUnreadable, match=r"came out empty although it is damaged: image .* \(JBIG2Decode\)"):
         await _render(path)
-
-
-async def test_white_text_on_white_paper_is_a_failure_not_a_blank_page(tmp_path: Path) -> None:
-    def white_text(canvas: Canvas) -> None:
-        canvas.setFillColor(colors.white)
-        canvas.drawString(72, 400, "hidden")
-
-    with pytest.raises(PageUnreadable, match="text"):
-        await _render(write_pdf(tmp_path / "a.pdf", [white_text]))
 
 
 def _fax(path: Path, data: bytes, height: int) -> Path:
@@ -210,7 +201,8 @@ async def test_an_empty_fax_page_is_blank(tmp_path: Path, height: int) -> None:
 
 
 async def test_a_truncated_fax_page_is_not_taken_for_blank(tmp_path: Path) -> None:
-    assert not (await _render(_fax(tmp_path / "a.pdf", b"\xff" * 20, 1200))).blank
+    with pytest.raises(PageUnreadable, match="its fax data has no end"):
+        await _render(_fax(tmp_path / "a.pdf", b"\xff" * 20, 1200))
 
 
 async def test_an_image_too_large_to_decode_is_refused_before_rendering(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from pagemill.local_endpoint.engines import choose_engine, model_id
 from pagemill.ocr.client import OpenAiRecognizer
 from pagemill.orchestration.credentials import google_key
 from pagemill.orchestration.endpoint import endpoint_auth
+from pagemill.pdf.font_probe import INSTALL, missing_scripts
 from pagemill.pdf.page import RenderOptions
 from pagemill.pdf.rasterizer import PdfiumRasterizer
 
@@ -47,7 +48,8 @@ async def findings(settings: Settings, *, repair: bool = False) -> AsyncIterator
         repair: Whether to give back slots that no live run holds.
     """
     yield Finding("versions", True, f"pagemill {version('pagemill')}, Prefect {version('prefect')}, {_python()}")
-    yield await _render_workers(settings)
+    async for finding in _render_workers(settings):
+        yield finding
     reachable = bool(settings.prefect_api_url)
     async for finding in _prefect_server(settings, repair=repair):
         reachable = reachable and (finding.ok or finding.subject != _SERVER)
@@ -63,8 +65,8 @@ def _python() -> str:
     return f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
 
 
-async def _render_workers(settings: Settings) -> Finding:
-    """Send an empty file: a worker that refuses it as empty works, PDFium included."""
+async def _render_workers(settings: Settings) -> AsyncIterator[Finding]:
+    """Send an empty file: a worker that refuses it as empty works, PDFium included. Then check the fonts."""
     rasterizer = PdfiumRasterizer(
         workers=1,
         page_seconds=settings.page_seconds,
@@ -77,11 +79,24 @@ async def _render_workers(settings: Settings) -> Finding:
                 await rasterizer.page_count(Path(empty.name))
         except DocumentUnreadable as error:
             if "0 bytes" in str(error):
-                return Finding(
-                    "render workers", True, f"{counted(settings.render_workers, 'process', 'processes')} with PDFium"
-                )
-            return Finding("render workers", False, f"{error}; try a larger PAGEMILL_RENDER_MEMORY_GIB")
+                workers = counted(settings.render_workers, "process", "processes")
+                yield Finding("render workers", True, f"{workers} with PDFium")
+                yield _fonts(await missing_scripts(rasterizer))
+            else:
+                yield Finding("render workers", False, f"{error}; try a larger PAGEMILL_RENDER_MEMORY_GIB")
+            return
     raise AssertionError("an empty file was accepted as a PDF")
+
+
+def _fonts(missing: list[str]) -> Finding:
+    """Advice: most PDFs embed their fonts, and a page that lacks one says so."""
+    if not missing:
+        return Finding("fonts", True, "Chinese, Japanese and Korean text is rendered, even if its font is not embedded")
+    return Finding(
+        "fonts",
+        True,
+        f"none for {', '.join(missing)}: pages with such text in fonts that are not embedded fail; type: {INSTALL}",
+    )
 
 
 async def _prefect_server(settings: Settings, *, repair: bool) -> AsyncIterator[Finding]:

@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pypdfium2 as pdfium
@@ -18,7 +19,10 @@ from pagemill.domain.pages.model import Rendering
 from pagemill.domain.pages.quality import text_layer_is_usable
 from pagemill.errors import DocumentUnreadable, PageUnreadable
 from pagemill.pdf import blank as ink
-from pagemill.pdf import png
+from pagemill.pdf import forms, png
+
+if TYPE_CHECKING:
+    from pagemill.pdf.inspection import Inspector
 
 _POINTS_PER_INCH = 72
 _SMALLEST_EDGE_PX = 28  # one token of the model covers 28 x 28 px
@@ -59,6 +63,7 @@ class PdfPages:
 
     def __init__(self, options: RenderOptions) -> None:
         self._options = options
+        self._inspector: Inspector | None = None  # imported with the first page: only render workers need pikepdf
         self._open: OrderedDict[Path, pdfium.PdfDocument] = OrderedDict()
 
     def answer(self, request: CountPages | RenderPage) -> int | Rendering:
@@ -71,7 +76,11 @@ class PdfPages:
         document = self._document(request.path)
         if isinstance(request, CountPages):
             return len(document)  # at least one: pypdfium2 does not open a PDF without pages
-        return _render(document, request.number, self._options)
+        if not self._inspector:
+            from pagemill.pdf.inspection import Inspector  # noqa: PLC0415 -- see `_inspector`
+
+            self._inspector = Inspector()
+        return _render(document, request, self._options, self._inspector)
 
     def _document(self, path: Path) -> pdfium.PdfDocument:
         if path in self._open:
@@ -87,7 +96,7 @@ class PdfPages:
 def _open_document(path: Path) -> pdfium.PdfDocument:
     try:
         document = pdfium.PdfDocument(path)
-        document.init_forms()  # before any page is loaded: without it, the fields of many forms are empty
+        forms.enable(document)  # before any page is loaded: without it, the fields of many forms are empty
     except pdfium.PdfiumError as error:
         raise DocumentUnreadable(_why_it_does_not_open(path, error)) from error
     except OSError as error:
@@ -127,41 +136,56 @@ def _opens_without_pages(path: Path) -> bool:
     return True
 
 
-def _render(document: pdfium.PdfDocument, number: int, options: RenderOptions) -> Rendering:
+def _render(
+    document: pdfium.PdfDocument, request: RenderPage, options: RenderOptions, inspector: Inspector
+) -> Rendering:
     started = time.perf_counter()
     try:
-        page = document[number - 1]
+        page = document[request.number - 1]
     except (pdfium.PdfiumError, IndexError) as error:
         raise PageUnreadable("the page is damaged: PDFium cannot load it; try: qpdf IN.pdf OUT.pdf") from error
     try:
-        return _render_page(page, number, options, started)
+        return _render_page(page, request, options, inspector, started)
     except pdfium.PdfiumError as error:
         raise PageUnreadable(f"PDFium cannot render the page: {error}") from error
     finally:
         page.close()
 
 
-def _render_page(page: pdfium.PdfPage, number: int, options: RenderOptions, started: float) -> Rendering:
+def _render_page(
+    page: pdfium.PdfPage, request: RenderPage, options: RenderOptions, inspector: Inspector, started: float
+) -> Rendering:
+    number = request.number
     scale = _scale(page.get_size(), options)
     scanned = _check_images(page)
     width_px, height_px = (math.ceil(side * scale) for side in page.get_size())
     if options.prefer_text and not scanned:
         text = page.get_textpage().get_text_bounded()
         if text_layer_is_usable(text):
+            found = inspector.findings(request.path, page, number, None)
             seconds = time.perf_counter() - started
-            return Rendering(number, width_px, height_px, None, text=text, render_seconds=seconds)
+            return Rendering(number, width_px, height_px, None, text=text, objections=found, render_seconds=seconds)
 
     bitmap = page.render(scale=scale, prefer_bgrx=True)  # four bytes a pixel render faster than three
     bgrx = _pixels(bitmap)
     rendered = time.perf_counter()
     if options.skip_blank and ink.is_uniform(bgrx):
-        ink.assert_nothing_to_render(page, paper=int(bgrx[0, 0]))
+        inspector.assert_blank(request.path, page, number, bgrx)
         return Rendering(number, width_px, height_px, None, blank=True, render_seconds=rendered - started)
+    found = inspector.findings(request.path, page, number, bgrx)
+    inspected = time.perf_counter()
     image = png.encode(bgrx)
     encoded = time.perf_counter()
     bitmap.close()
     return Rendering(
-        number, width_px, height_px, image, render_seconds=rendered - started, encode_seconds=encoded - rendered
+        number,
+        width_px,
+        height_px,
+        image,
+        objections=found,
+        render_seconds=rendered - started,
+        inspect_seconds=inspected - rendered,
+        encode_seconds=encoded - inspected,
     )
 
 

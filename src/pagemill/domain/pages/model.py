@@ -56,7 +56,9 @@ class Rendering:
     png: bytes | None  # None: not needed, see `text` and `blank`
     blank: bool = False  # no ink on the page
     text: str | None = None  # the text layer, where the mode asks for it and it is usable
+    objections: tuple[str, ...] = ()  # what is damaged on the page: it may be `ok` only together with them
     render_seconds: float = 0.0
+    inspect_seconds: float = 0.0
     encode_seconds: float = 0.0
 
 

@@ -1,0 +1,316 @@
+"""Damage that PDFium passes over: missing objects, streams that end early, filters and operators that nobody knows.
+
+One walk through everything that a page draws, cheap enough for every page: data is inflated, not interpreted, and what
+several pages share is looked at once. Contents that a checksum proves whole are searched for names only; others are
+read operator by operator.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import pikepdf
+
+from pagemill.pdf import image_data
+from pagemill.pdf.fonts import Risk, risk_of
+from pagemill.pdf.fonts_data import font_complaints
+from pagemill.pdf.misspelt import misspelt_entries
+from pagemill.pdf.objects import Resources, content_streams, inherited, look_up, name_of
+from pagemill.pdf.second_reader import SecondReader
+from pagemill.pdf.streams import StreamDamaged, undo_filters
+from pagemill.pdf.tokens import OPERATORS, ContentsDamaged, InlineImage, instructions
+
+_NAMES_IN_USE = re.compile(
+    rb"/([^\x00-\x20()<>\[\]{}/%]*)[\x00\t\n\x0c\r ]+"
+    rb"(?:(Do|gs|sh|scn|SCN|cs|CS)|[-+\d.]+[\x00\t\n\x0c\r ]+(Tf))(?=[\x00\t\n\x0c\r /\[(<%]|$)"
+)
+_LAST_WORD = re.compile(rb"([A-Za-z'\"*][A-Za-z0-9*]*)[\x00\t\n\x0c\r ]*$")
+_LAST_BYTES = 64
+_CATEGORIES = {
+    b"Do": "/XObject",
+    b"gs": "/ExtGState",
+    b"sh": "/Shading",
+    b"scn": "/Pattern",
+    b"SCN": "/Pattern",
+    b"cs": "/ColorSpace",
+    b"CS": "/ColorSpace",
+    b"Tf": "/Font",
+}
+_KINDS = {
+    "/XObject": "object",
+    "/ExtGState": "graphics state",
+    "/Shading": "shading",
+    "/Pattern": "pattern",
+    "/ColorSpace": "colour space",
+    "/Font": "font",
+}
+_DEVICE_SPACES = {"/DeviceGray", "/DeviceRGB", "/DeviceCMYK", "/Pattern", "/G", "/RGB", "/CMYK", "/I"}
+_DEEPEST = 12
+_INVISIBLE_ANNOTATIONS = {"/Popup", "/Link"}
+# Annotations that viewers draw even without an appearance, and PDFium does not (a test holds this list against it).
+# Others show an icon at most, or PDFium makes them an appearance.
+NOT_DRAWN = {"/Stamp", "/Line", "/Polygon", "/PolyLine", "/Watermark"}
+_HIDDEN_FLAGS = 0b100010  # Hidden and NoView; PDF 1.7, table 165
+_MOST_FINDINGS = 8
+_NO_NUMBER = (0, 0)  # of objects that stand inside another
+
+
+@dataclass(slots=True)
+class Damage:
+    """What is wrong with what a page draws."""
+
+    findings: list[str] = field(default_factory=list)
+    lost: dict[str | tuple[int, int], str] = field(default_factory=dict)  # images, by number; what is missing, by name
+    risky_fonts: dict[str, Risk] = field(default_factory=dict)  # by base name
+
+    def add(self, finding: str) -> None:
+        """Note a finding once."""
+        if finding not in self.findings:
+            self.findings.append(finding)
+
+    def take(self, other: Damage) -> None:
+        """Note all that another walk found."""
+        for finding in other.findings:
+            self.add(finding)
+        self.lost.update(other.lost)
+        self.risky_fonts.update(other.risky_fonts)
+
+    def said(self) -> tuple[str, ...]:
+        """The findings, cut to a readable number."""
+        more = len(self.findings) - _MOST_FINDINGS
+        return (*self.findings[:_MOST_FINDINGS], *([f"{more} more findings of this kind"] if more > 0 else []))
+
+
+def damage_of(reader: SecondReader, page: pikepdf.Dictionary) -> Damage:
+    """Look at everything that a page draws."""
+    damage = Damage()
+    walk = _Walk(reader, page)
+    for finding in misspelt_entries(page, "/Page"):
+        damage.add(f"the page's {finding}")
+    if inherited(page, "/MediaBox") is None:
+        damage.add("the page has no /MediaBox: US Letter is taken")
+    resources = inherited(page, "/Resources")
+    for finding in misspelt_entries(resources, "/Resources"):
+        damage.add(f"the resources' {finding}")
+    walk.page_contents(damage, (resources,))
+    walk.annotations(damage)
+    own = reader.page_repairs.setdefault(page.objgen, [])
+    own += reader.new_repairs()
+    for repair in (*own, *reader.file_repairs):
+        damage.add(f"the file is damaged: {repair}")
+    return damage
+
+
+@dataclass(frozen=True, slots=True)
+class _Used:
+    """An object that contents draw or draw with."""
+
+    thing: Any
+    what: str  # for messages
+    resources: Resources  # of the contents
+    depth: int
+
+
+class _Walk:
+    def __init__(self, reader: SecondReader, page: pikepdf.Dictionary) -> None:
+        self._reader, self._page = reader, page
+        self._own_repairs = reader.page_repairs.setdefault(page.objgen, [])
+
+    def page_contents(self, damage: Damage, resources: Resources) -> None:
+        """Look at the page's contents, and all that they name."""
+        parts, proven = [], True
+        for stream in content_streams(self._page):
+            if not isinstance(stream, pikepdf.Stream):
+                damage.add("the contents end early: an object of them is not in the file")
+                continue
+            try:
+                encoded = undo_filters(stream)
+            except StreamDamaged as error:
+                damage.add(_of_contents(error))
+                continue
+            for finding in misspelt_entries(stream, "/Stream"):
+                damage.add(f"the contents' {finding}")
+            parts.append(encoded.data)
+            proven = proven and encoded.proven
+        self._contents(damage, b"\n".join(parts), resources, 0, proven=proven)
+
+    def annotations(self, damage: Damage) -> None:
+        """Look at the appearances of what stands on the page beside its contents."""
+        listed = self._page.get("/Annots")
+        for annotation in listed if isinstance(listed, pikepdf.Array) else ():
+            if not isinstance(annotation, pikepdf.Dictionary):
+                damage.add("an annotation is missing: its object is not in the file")
+                continue
+            kind = str(annotation.get("/Subtype", ""))
+            if int(annotation.get("/F", 0)) & _HIDDEN_FLAGS or kind in _INVISIBLE_ANNOTATIONS:
+                continue
+            for finding in misspelt_entries(annotation, "/Annot"):
+                damage.add(f"{_called(annotation)}: its {finding}")
+            form = appearance(annotation)
+            if isinstance(form, pikepdf.Stream):
+                self._shared(damage, _Used(form, _called(annotation), (inherited(self._page, "/Resources"),), 0))
+            elif lacks_appearance(annotation):
+                damage.add(f"{_called(annotation)} has no appearance")
+
+    def _contents(self, damage: Damage, data: bytes, resources: Resources, depth: int, *, proven: bool) -> None:
+        names = {(match[2] or match[3], match[1]) for match in _NAMES_IN_USE.finditer(data)}
+        missing = [(operator, name) for operator, name in names if _resolved(resources, operator, name) is None]
+        if not proven or missing or not _ends_with_an_operator(data) or b"BI" in data:
+            names, complaint = _names_of_instructions(data)
+            if complaint:
+                damage.add(complaint)
+        for operator, name in sorted(names):
+            category, key = _CATEGORIES[operator], name_of(b"/" + name)
+            thing, what = _resolved(resources, operator, name), f"{_KINDS[category]} {key[1:]}"
+            if thing is None:
+                damage.add(f"{what} is missing")
+                if operator == b"Do":
+                    damage.lost[key] = f"{what} is missing"
+            elif isinstance(thing, pikepdf.Array):
+                _check_colour_space(damage, what, thing)
+            elif isinstance(thing, pikepdf.Dictionary | pikepdf.Stream):
+                self._shared(damage, _Used(thing, what, resources, depth))
+
+    def _shared(self, damage: Damage, used: _Used) -> None:
+        """Look at something that other pages may draw, too; once."""
+        verdicts, identity = self._reader.verdicts, used.thing.objgen
+        found = verdicts.get(identity)
+        if found is None:
+            found = Damage()
+            if identity != _NO_NUMBER:
+                verdicts[identity] = found  # before the walk: a form may name itself
+            if used.depth <= _DEEPEST:
+                self._own_repairs += self._reader.new_repairs()
+                self._thing(found, used)
+                for repair in self._reader.new_repairs():
+                    found.add(f"the file is damaged: {repair}")
+        damage.take(found)
+
+    def _thing(self, damage: Damage, used: _Used) -> None:
+        thing = used.thing
+        if isinstance(thing, pikepdf.Stream) and thing.get("/Subtype") == pikepdf.Name.Image:
+            _check_image(damage, thing, used.what.replace("object", "image"))
+        elif isinstance(thing, pikepdf.Stream):
+            self._form(damage, used)
+        elif used.what.startswith("font"):
+            self._font(damage, used)
+        else:
+            mask = thing.get("/SMask")
+            group = mask.get("/G") if isinstance(mask, pikepdf.Dictionary) else None
+            if isinstance(group, pikepdf.Stream):
+                self._shared(damage, _Used(group, f"{used.what}, its mask", used.resources, used.depth + 1))
+
+    def _font(self, damage: Damage, used: _Used) -> None:
+        font = used.thing
+        for complaint in font_complaints(font):
+            damage.add(f"{used.what} {complaint}")
+        if risk := risk_of(font):
+            damage.risky_fonts[str(font.get("/BaseFont", ""))[1:]] = risk
+        glyphs = font.get("/CharProcs")
+        for name, glyph in glyphs.items() if isinstance(glyphs, pikepdf.Dictionary) else ():
+            if isinstance(glyph, pikepdf.Stream):
+                resources = (font.get("/Resources"), *used.resources)
+                self._form(damage, _Used(glyph, f"{used.what}, glyph {name[1:]}", resources, used.depth))
+
+    def _form(self, damage: Damage, used: _Used) -> None:
+        form = used.thing
+        for finding in misspelt_entries(form, "/Form"):
+            damage.add(f"{used.what}: its {finding}")
+        try:
+            encoded = undo_filters(form)
+        except StreamDamaged as error:
+            damage.add(f"{used.what} is damaged: {error}")
+            return
+        if "/ShadingType" in form or "/FunctionType" in form:
+            return  # a mesh: numbers, no operators
+        own = form.get("/Resources")
+        inner = (own, *used.resources) if isinstance(own, pikepdf.Dictionary) else used.resources
+        self._contents(damage, encoded.data, inner, used.depth + 1, proven=encoded.proven)
+
+
+def _check_image(damage: Damage, image: pikepdf.Stream, what: str) -> None:
+    for finding in misspelt_entries(image, "/Image"):
+        damage.add(f"{what}: its {finding}")
+    _check_colour_space(damage, what, image.get("/ColorSpace"))
+    for stream in (image, image.get("/SMask"), image.get("/Mask")):
+        if isinstance(stream, pikepdf.Stream):
+            try:
+                image_data.check(stream)
+            except StreamDamaged as error:
+                found = f"{what} ({image_data.filter_name(stream)}) is damaged: {error}"
+                damage.add(found)
+                damage.lost[image.objgen] = found
+
+
+def _check_colour_space(damage: Damage, what: str, space: Any) -> None:
+    for part in space if isinstance(space, pikepdf.Array) else ():
+        if isinstance(part, pikepdf.Stream):  # a profile, or a table of colours
+            try:
+                undo_filters(part)
+            except StreamDamaged as error:
+                damage.add(f"the colours of {what} are damaged: {error}")
+
+
+def appearance(annotation: pikepdf.Dictionary) -> Any:
+    """The normal appearance of an annotation, in its state; None if it has none."""
+    appearances = annotation.get("/AP")
+    normal = appearances.get("/N") if isinstance(appearances, pikepdf.Dictionary) else None
+    if isinstance(normal, pikepdf.Stream) or not isinstance(normal, pikepdf.Dictionary):
+        return normal
+    state = annotation.get("/AS")
+    return normal.get(str(state)) if isinstance(state, pikepdf.Name) else None
+
+
+def lacks_appearance(annotation: pikepdf.Dictionary) -> bool:
+    """Tell whether an annotation without a stream to draw it should show something that PDFium does not draw."""
+    kind = str(annotation.get("/Subtype", ""))
+    given = annotation.get("/AP")
+    if not isinstance(given, pikepdf.Dictionary):
+        return kind in NOT_DRAWN
+    entries = dict(given.items())
+    if "/N" not in entries:
+        return kind != "/Widget"  # the form environment draws its value
+    # A dictionary without a stream for the present state is how a box is not ticked.
+    return not isinstance(entries["/N"], pikepdf.Dictionary)
+
+
+def _called(annotation: pikepdf.Dictionary) -> str:
+    kind = str(annotation.get("/Subtype", "/Annot"))[1:]
+    if kind == "Widget":
+        return f"form field {str(inherited(annotation, '/T') or '')[:40]!r}"
+    text = str(annotation.get("/Contents", annotation.get("/Name", "")))[:40]
+    return f"annotation {kind} {text!r}"
+
+
+def _resolved(resources: Resources, operator: bytes, name: bytes) -> Any:
+    key = name_of(b"/" + name)
+    if operator in {b"cs", b"CS"} and key in _DEVICE_SPACES:
+        return key
+    return look_up(resources, _CATEGORIES[operator], key)
+
+
+def _ends_with_an_operator(data: bytes) -> bool:
+    tail = data[-_LAST_BYTES:]
+    last = _LAST_WORD.search(tail)
+    return not tail.strip() or (last is not None and last[1] in OPERATORS)
+
+
+def _names_of_instructions(data: bytes) -> tuple[set[tuple[bytes, bytes]], str]:
+    names: set[tuple[bytes, bytes]] = set()
+    try:
+        for step in instructions(data):
+            if isinstance(step, InlineImage) or step.operator not in _CATEGORIES:
+                continue
+            name = step.operands[0 if step.operator == b"Tf" else -1]
+            if isinstance(name, bytes) and name.startswith(b"/"):
+                names.add((step.operator, name[1:]))
+    except ContentsDamaged as error:
+        return names, str(error)
+    return names, ""
+
+
+def _of_contents(error: StreamDamaged) -> str:
+    text = str(error)
+    return f"the contents end early: {text}" if "data" in text else f"the contents cannot be read: {text}"

@@ -1,0 +1,275 @@
+"""Is an image's data whole? Judged by the data alone: what PDFium decodes it to proves nothing.
+
+Damaged JBIG2 decodes to white without an error, a JPEG that was cut off to a grey area, a Flate image to black.
+Deflated data proves itself. The image formats carry no checksum: here they are walked from mark to mark, which shows
+what was cut off or overwritten in its structure, but not every flipped bit inside.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import Any
+
+import pikepdf
+
+from pagemill.pdf.streams import Encoded, StreamDamaged, filters_of, inflated_size, undo
+
+_COMPONENTS = {
+    "/DeviceGray": 1,
+    "/G": 1,
+    "/CalGray": 1,
+    "/Indexed": 1,
+    "/I": 1,
+    "/Separation": 1,
+    "/DeviceRGB": 3,
+    "/RGB": 3,
+    "/CalRGB": 3,
+    "/Lab": 3,
+    "/DeviceCMYK": 4,
+    "/CMYK": 4,
+}
+_PNG_PREDICTORS = 10
+_JPEG_MARK = re.compile(rb"\xff([^\x00\xff])")  # a fixed first byte, which is searched for quickly
+_JPEG_START, _JPEG_END, _JPEG_SCAN = 0xD8, 0xD9, 0xDA
+_JPEG_FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
+_JPEG_ALONE = {0x01, *range(0xD0, 0xD8)}  # marks without a segment
+_START_WITHIN = 1024
+_ZEROED = bytes(12)  # in a JPEG's scan: a flat area, or zeroed bytes; decoding tells
+_JPX_END, _JPX_TILE_PART = b"\xff\xd9", b"\xff\x90"
+_FAX_END = 0x001001  # EOFB, ITU-T T.6: end of line twice
+_FAX_TAIL_BYTES = 8
+_JBIG2_PAGE, _JBIG2_UNKNOWN_LENGTH = 48, 0xFFFFFFFF
+_JBIG2_TYPES = {0, 4, 6, 7, 16, 20, 22, 23, 36, 38, 39, 40, 42, 43, 48, 49, 50, 51, 52, 53, 62}
+
+
+def check(image: pikepdf.Stream) -> None:
+    """Check an image's data.
+
+    Raises:
+        StreamDamaged: It is not whole.
+    """
+    width, height = (_size(image, *keys) for keys in (("/Width", "/W"), ("/Height", "/H")))
+    if [name for name, _ in filters_of(image)] == ["/FlateDecode"] and "/F" not in image:
+        _check_length(image, inflated_size(_raw(image)), width, height)
+        return
+    encoded = _encoded(image)
+    if not encoded.filter:
+        _check_length(image, len(encoded.data), width, height)
+    elif encoded.filter == "/DCTDecode":
+        _check_jpeg(encoded.data)
+        if encoded.data.find(_ZEROED) >= 0:
+            check_jpeg_by_decoding(encoded.data)
+    elif encoded.filter == "/CCITTFaxDecode":
+        _check_fax(encoded)
+    elif encoded.filter == "/JBIG2Decode":
+        _check_jbig2(encoded.data)
+    else:
+        _check_jpeg_2000(encoded.data)
+
+
+def filter_name(image: pikepdf.Stream) -> str:
+    """The image's last filter as people know it, e.g. "DCTDecode"."""
+    try:
+        names = [name for name, _ in filters_of(image)]
+    except StreamDamaged:
+        value = image.get("/Filter")
+        names = [str(value)] if isinstance(value, pikepdf.Name) else []
+    return names[-1].removeprefix("/") if names else "not compressed"
+
+
+def components(space: Any, resources: Any = None) -> int | None:
+    """Values a pixel in a colour space; None where that is not known."""
+    if isinstance(space, pikepdf.Name) and str(space) not in _COMPONENTS and isinstance(resources, pikepdf.Dictionary):
+        space = resources.get("/ColorSpace", pikepdf.Dictionary()).get(str(space))
+    if isinstance(space, pikepdf.Array) and len(space):
+        family = str(space[0])
+        if family == "/ICCBased" and isinstance(space[1], pikepdf.Stream):
+            count = space[1].get("/N")
+            return int(count) if count is not None else None
+        if family == "/DeviceN":
+            return len(space[1])
+        return _COMPONENTS.get(family)
+    return _COMPONENTS.get(str(space)) if isinstance(space, pikepdf.Name) else None
+
+
+def row_bits(image: pikepdf.Stream) -> int | None:
+    """Bits of a row without its padding; None where that is not known."""
+    width = _size(image, "/Width", "/W")
+    if bool(image.get("/ImageMask", image.get("/IM", False))):
+        return width
+    count = components(image.get("/ColorSpace", image.get("/CS")))
+    bits = image.get("/BitsPerComponent", image.get("/BPC"))
+    return width * count * int(bits) if count is not None and bits is not None else None
+
+
+def check_jpeg_by_decoding(data: bytes) -> None:
+    """Decode a JPEG with a reader that objects: slow, and surer than its marks.
+
+    Raises:
+        StreamDamaged: libjpeg says that the data is corrupt.
+    """
+    with pikepdf.new() as scratch:
+        stream = scratch.make_stream(data, Filter=pikepdf.Name.DCTDecode)
+        try:
+            stream.read_bytes(decode_level=pikepdf.StreamDecodeLevel.all)
+        except (pikepdf.PdfError, RuntimeError) as error:
+            if "corrupt" in str(error).lower() or "premature" in str(error).lower():
+                raise StreamDamaged("its JPEG data is damaged") from error
+
+
+def _encoded(image: pikepdf.Stream) -> Encoded:
+    chain = [
+        (name, {key: value for key, value in parameters.items() if key not in {"/Predictor", "/EarlyChange"}})
+        for name, parameters in filters_of(image)  # a predictor does not change what is whole
+    ]
+    if "/F" in image:
+        raise StreamDamaged("its data is in another file")
+    return undo(_raw(image), chain)
+
+
+def _raw(image: pikepdf.Stream) -> bytes:
+    try:
+        data = image.read_raw_bytes()
+    except (pikepdf.PdfError, RuntimeError) as error:
+        raise StreamDamaged("its bytes cannot be read") from error
+    if not data:
+        raise StreamDamaged("it has no data")
+    return data
+
+
+def _size(image: pikepdf.Stream, *keys: str) -> int:
+    for key in keys:
+        value = image.get(key)
+        if value is not None:
+            try:
+                return int(value)
+            except (TypeError, ValueError):
+                break
+    raise StreamDamaged("its size is not given")
+
+
+def _check_length(image: pikepdf.Stream, size: int, width: int, height: int) -> None:
+    bits = row_bits(image)
+    if bits is None or width <= 0 or height <= 0:
+        return
+    chain = filters_of(image)
+    predicted = any(int(parameters.get("/Predictor", 1)) >= _PNG_PREDICTORS for _, parameters in chain)
+    wanted = ((bits + 7) // 8 + predicted) * height
+    if size < wanted:
+        raise StreamDamaged(f"it has {size:,} of {wanted:,} bytes")
+
+
+def _check_jpeg(data: bytes) -> None:
+    position = data.find(b"\xff\xd8", 0, _START_WITHIN)
+    if position < 0:
+        raise StreamDamaged("its data is no JPEG: the start is missing")
+    scans = frames = 0
+    position += 2
+    while match := _JPEG_MARK.search(data, position):
+        mark, position = match[1][0], match.end()
+        if mark == _JPEG_END:
+            if not (scans and frames):
+                raise StreamDamaged("its JPEG data holds no picture")
+            return
+        if mark in _JPEG_ALONE:
+            continue
+        length = int.from_bytes(data[position : position + 2], "big")
+        if mark == _JPEG_START or length < 2:  # noqa: PLR2004 -- the length counts itself
+            raise StreamDamaged("its JPEG data is damaged")
+        scans += mark == _JPEG_SCAN
+        frames += mark in _JPEG_FRAMES
+        position += length
+    raise StreamDamaged("its JPEG data ends early")
+
+
+def _check_fax(encoded: Encoded) -> None:
+    if int(encoded.parameters.get("/K", 0)) >= 0 or not bool(encoded.parameters.get("/EndOfBlock", True)):
+        return
+    tail = int.from_bytes(encoded.data.rstrip(b"\x00")[-_FAX_TAIL_BYTES:], "big")
+    while tail and not tail & 1:
+        tail >>= 1
+    if tail & 0xFFFFFF != _FAX_END:
+        raise StreamDamaged("its fax data has no end")
+
+
+def _check_jbig2(data: bytes) -> None:
+    position, pages = 0, 0
+    while position < len(data.rstrip(b"\x00\n\r")):
+        kind, length, position = _jbig2_segment(data, position)
+        pages += kind == _JBIG2_PAGE
+        if length == _JBIG2_UNKNOWN_LENGTH:
+            return
+        if position + length > len(data):
+            raise StreamDamaged("its JBIG2 data ends early" if pages else "its JBIG2 data is damaged")
+        position += length
+    if not pages:
+        raise StreamDamaged("its JBIG2 data holds no page")
+
+
+def _jbig2_segment(data: bytes, position: int) -> tuple[int, int, int]:
+    """Read a segment header (ITU-T T.88, 7.2): its type, the length of its data, and where that begins."""
+    try:
+        number, flags, references = struct.unpack_from(">IBB", data, position)
+        count = references >> 5
+        position += 6
+        if count == 7:  # noqa: PLR2004 -- the long form
+            count = struct.unpack_from(">I", data, position - 1)[0] & 0x1FFFFFFF
+            position += 3 + (count + 8) // 8
+        position += count * (1 if number <= 256 else 2 if number <= 65536 else 4)  # noqa: PLR2004 -- T.88, 7.2.5
+        position += 4 if flags & 0x40 else 1
+        (length,) = struct.unpack_from(">I", data, position)
+    except struct.error as error:
+        raise StreamDamaged("its JBIG2 data ends early") from error
+    if flags & 0x3F not in _JBIG2_TYPES:
+        raise StreamDamaged("its JBIG2 data is damaged")
+    return flags & 0x3F, length, position + 4
+
+
+def _check_jpeg_2000(data: bytes) -> None:
+    position = 0 if data.startswith(b"\xff\x4f\xff\x51") else data.find(b"\xff\x4f\xff\x51")
+    if position < 0:
+        raise StreamDamaged("its data is no JPEG 2000")
+    position += 2
+    tile_parts = 0
+    # The last tile part may reach to the end of the data: it is whole, though its end mark is missing.
+    while (mark := data[position : position + 2]) != _JPX_END and not (tile_parts and position == len(data)):
+        if len(mark) < 2 or mark[0] != 0xFF:  # noqa: PLR2004 -- a mark is FF and one byte
+            raise StreamDamaged(
+                "its JPEG 2000 data ends early" if position >= len(data) else "its JPEG 2000 data is damaged"
+            )
+        if mark == _JPX_TILE_PART:
+            tile_parts += 1
+            position += _tile_part_length(data, position)
+        else:
+            position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+    if not tile_parts:
+        raise StreamDamaged("its JPEG 2000 data holds no picture")
+
+
+def _tile_part_length(data: bytes, position: int) -> int:
+    """Bytes from a tile part's mark to the next (ISO 15444-1, A.4.2)."""
+    length = int.from_bytes(data[position + 6 : position + 10], "big")
+    if not length:  # up to the end mark
+        return max(len(data.rstrip(b"\x00\n\r")) - len(_JPX_END) - position, len(_JPX_TILE_PART))
+    if position + length > len(data):
+        raise StreamDamaged("its JPEG 2000 data ends early")
+    return length
+
+
+def is_alpha_only(image: pikepdf.Stream) -> bool:
+    """Tell whether a JPEG 2000 image has an alpha channel, which PDFium does not draw: its picture may be in there."""
+    try:
+        encoded = _encoded(image)
+    except StreamDamaged:
+        return False
+    if encoded.filter != "/JPXDecode":
+        return False
+    if int(image.get("/SMaskInData", 0)):
+        return True
+    found = encoded.data.find(b"cdef")
+    if found < 0:
+        return False
+    (count,) = struct.unpack_from(">H", encoded.data, found + 4)
+    kinds = [struct.unpack_from(">HHH", encoded.data, found + 6 + 6 * index)[1] for index in range(min(count, 8))]
+    return any(kinds)

@@ -1,0 +1,113 @@
+"""What is known of a rendering beside its pixels: that the page is blank, or damaged, or lacks text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pikepdf
+import pypdfium2 as pdfium
+from numpy.typing import NDArray
+
+from pagemill.errors import PageUnreadable
+from pagemill.pdf import blank_proof, fonts, geometry
+from pagemill.pdf.blank import images, pixel_span
+from pagemill.pdf.damage import Damage, damage_of
+from pagemill.pdf.objects import inherited, visible_box
+from pagemill.pdf.painting import Painter, TooManyInstructions
+from pagemill.pdf.second_reader import SecondReader, SecondReaders
+from pagemill.pdf.tokens import ContentsDamaged
+
+_LARGE_SHARE = 0.1  # of the page: an object that covers more is what the page is about
+_SAMPLED = 4  # every fourth pixel both ways
+_EMPTY_SHARE = 0.005  # of an image's pixels: with fewer in another colour, it may not have been drawn
+_CURE = "print the document to a new PDF with another viewer"
+
+
+class Inspector:
+    """Looks at rendered pages with a second reader's eyes."""
+
+    def __init__(self) -> None:
+        self._readers = SecondReaders()
+
+    def assert_blank(self, path: Path, page: pdfium.PdfPage, number: int, bgrx: NDArray[np.uint32]) -> None:
+        """Check that a page that came out in one colour is blank; see `blank_proof`.
+
+        Raises:
+            PageUnreadable: It is not, or nothing proves it.
+        """
+        blank_proof.assert_blank(self._readers.of(path), page, number, bgrx)
+
+    def findings(
+        self, path: Path, page: pdfium.PdfPage, number: int, bgrx: NDArray[np.uint32] | None
+    ) -> tuple[str, ...]:
+        """Say what is damaged on a page that is not blank.
+
+        Args:
+            path: The file.
+            page: The page, 1-based `number`, as PDFium has it.
+            number: See `page`.
+            bgrx: The page as it was rendered, shape (h, w); None if only its text is wanted.
+
+        Raises:
+            PageUnreadable: A large part of it is lost.
+        """
+        if bgrx is not None:
+            _check_images(page, bgrx)
+        reader = self._readers.of(path)
+        second = reader.page(number) if reader else None
+        if reader is None or second is None:
+            return ("the file is damaged: a second reader cannot open this page, so losses would not be noticed",)
+        damage = damage_of(reader, second)
+        if damage.lost:
+            _check_losses(reader, second, damage)
+        if damage.risky_fonts and bgrx is not None:
+            spaces = blank_proof.single_spaces(reader, second)
+            for finding in fonts.check_text(page, bgrx, damage.risky_fonts, spaces):
+                damage.add(finding)
+        return damage.said()
+
+
+def _check_losses(reader: SecondReader, page: pikepdf.Dictionary, damage: Damage) -> None:
+    """Refuse the page if what is lost covers much of it."""
+    box = visible_box(page)
+    painter = Painter(box, reader.layers, tolerant=True)
+    try:
+        for paint in painter.paint(blank_proof.contents_of(page), (inherited(page, "/Resources"),)):
+            number = paint.image.objgen if isinstance(paint.image, pikepdf.Stream) else None
+            lost = damage.lost.get(number or "/" + paint.what.partition(" ")[2])
+            if lost and not paint.hidden:
+                share = geometry.area(paint.box) / geometry.area(box)
+                if share > _LARGE_SHARE:
+                    raise PageUnreadable(f"{lost}; it covers {share:.0%} of the page; {_CURE}")
+    except (ContentsDamaged, TooManyInstructions):
+        return  # the findings say so
+
+
+def _check_images(page: pdfium.PdfPage, bgrx: NDArray[np.uint32]) -> None:
+    """Refuse the page if a large image left nothing on it, and PDFium cannot decode it."""
+    for image in images(page):
+        region = _region(page, image, bgrx)
+        if region.size < _LARGE_SHARE * bgrx.size / _SAMPLED**2 or not _is_nearly_empty(region):
+            continue
+        try:
+            image.get_bitmap().close()
+        except pdfium.PdfiumError as error:
+            raise PageUnreadable(
+                f"an image ({_filters(image)}) is damaged: PDFium cannot decode it; "
+                f"it covers {region.size * _SAMPLED**2 / bgrx.size:.0%} of the page; {_CURE}"
+            ) from error
+
+
+def _region(page: pdfium.PdfPage, image: pdfium.PdfImage, bgrx: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """The pixels where an image stands, every fourth both ways."""
+    (x0, x1), (y0, y1) = pixel_span(page, bgrx.shape, image.get_bounds())
+    return bgrx[y0:y1:_SAMPLED, x0:x1:_SAMPLED]
+
+
+def _is_nearly_empty(region: NDArray[np.uint32]) -> bool:
+    return bool((region != region[region.shape[0] // 2, region.shape[1] // 2]).mean() < _EMPTY_SHARE)
+
+
+def _filters(image: pdfium.PdfImage) -> str:
+    return ", ".join(image.get_filters()) or "not compressed"

@@ -1,0 +1,58 @@
+"""Entries whose key differs in one letter from one that is missing: what a flipped bit makes of a dictionary.
+
+Readers ignore keys that they do not know. So a page with `/Contdnts` has no contents, and nobody says so.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pikepdf
+
+# The entries that decide what is drawn, by kind of dictionary.
+_KEYS: dict[str, list[str]] = {
+    kind: [f"/{key}" for key in keys.split()]
+    for kind, keys in {
+        "/Page": "Contents Resources MediaBox CropBox Rotate Annots UserUnit Parent",
+        "/Resources": "Font XObject ExtGState ColorSpace Pattern Shading Properties",
+        "/Stream": "Filter DecodeParms Length",
+        "/Form": "Filter DecodeParms Length Subtype BBox Matrix Resources Group",
+        "/Image": "Filter DecodeParms Length Subtype Width Height ColorSpace BitsPerComponent Decode ImageMask SMask "
+        "Mask",
+        "/Font": "Subtype BaseFont Encoding DescendantFonts FontDescriptor ToUnicode FirstChar LastChar Widths "
+        "CharProcs FontMatrix",
+        "/FontDescriptor": "FontFile FontFile2 FontFile3 Flags",
+        "/Annot": "Subtype Rect AP AS",
+    }.items()
+}
+_SHORTEST_WORD = 2
+
+
+def misspelt_entries(dictionary: Any, kind: str) -> list[str]:
+    """Say which entries look like a damaged one that is missing, and which name an object that is not in the file."""
+    if not isinstance(dictionary, pikepdf.Dictionary | pikepdf.Stream):
+        return []
+    known = _KEYS[kind]
+    entries = dict(dictionary.items())
+    present = set(entries)
+    found = [
+        f"entry {key} names an object that is not in the file"
+        for key in known
+        if key in present and entries[key] is None
+    ]
+    found += [
+        f"entry {_printable(key)} is a damaged {wanted}"
+        for key in present.difference(known)
+        for wanted in known
+        if wanted not in present and len(key) == len(wanted) and differ_once(key, wanted)
+    ]
+    return found
+
+
+def differ_once(one: str, other: str) -> bool:
+    """Tell whether two words of the same length differ in one letter."""
+    return len(one) > _SHORTEST_WORD + 1 and sum(a != b for a, b in zip(one, other, strict=True)) == 1
+
+
+def _printable(key: str) -> str:
+    return key.encode("ascii", "backslashreplace").decode()

@@ -1,0 +1,136 @@
+"""The second reader: qpdf, through pikepdf. It opens what PDFium has open, and tells what PDFium does not.
+
+PDFium repairs a damaged file without a word, and may lose objects on the way. qpdf warns of each repair.
+"""
+
+from __future__ import annotations
+
+import mmap
+import re
+from collections import OrderedDict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import pikepdf
+
+from pagemill.pdf.layers import Layers
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_OPEN_DOCUMENTS = 2
+_OBJECT = re.compile(r"object (\d+)[ ,]\d+")
+# Of lengths: the data shows its own end. And what precedes the warning that says it all.
+_UNTOLD = ("expected endstream", "stream length", "lacks /Length", "file is damaged", "can't find startxref")
+_REBUILT = "Attempting to reconstruct cross-reference table"
+_READABLE = 160
+_ZEROED = bytes(8)
+_LARGEST_SCANNED = 64 * 2**20
+_NUMBER_BEFORE = re.compile(rb"(\d+)\s+\d+\s+$")
+
+
+class SecondReader:
+    """One document as qpdf reads it."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file.
+
+        Raises:
+            pikepdf.PdfError: qpdf finds no PDF in it.
+        """
+        self._pdf = pikepdf.open(path, suppress_warnings=True)
+        self.layers = Layers(self._pdf)
+        self.file_repairs = [in_plain_words(zeroed) for zeroed in zeroed_objects(path)]  # they concern every page
+        self.page_repairs: dict[tuple[int, int], list[str]] = {}  # by the page's number among the objects
+        self._pages = len(self._pdf.pages)  # the page tree is read here, and repaired
+        for warning in self._heard():
+            number = _OBJECT.search(warning)
+            if number:
+                self.page_repairs.setdefault((int(number[1]), 0), []).append(in_plain_words(warning))
+        self.verdicts: dict[tuple[int, int], Any] = {}  # of objects that several pages share
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._pdf.close()
+
+    def page(self, number: int) -> pikepdf.Dictionary | None:
+        """A page, 1-based; None if qpdf does not find so many."""
+        return self._pdf.pages[number - 1].obj if 0 < number <= self._pages else None
+
+    def new_repairs(self) -> list[str]:
+        """What qpdf has had to repair in objects since it was last asked. Repairs of the file go to `file_repairs`."""
+        return [in_plain_words(warning) for warning in self._heard() if _OBJECT.search(warning)]
+
+    def _heard(self) -> list[str]:
+        try:
+            heard = [str(warning) for warning in self._pdf.get_warnings()]
+        except UnicodeDecodeError:  # one quotes the damaged bytes
+            heard = ["bytes that are no PDF"]
+        heard = [warning for warning in heard if not any(untold in warning for untold in _UNTOLD)]
+        for warning in heard:
+            said = "its table of objects was rebuilt" if _REBUILT in warning else in_plain_words(warning)
+            if not _OBJECT.search(warning) and said not in self.file_repairs:
+                self.file_repairs.append(said)
+        return heard
+
+
+def zeroed_objects(path: Path) -> list[str]:
+    """Say which objects have zeroed bytes outside of their streams.
+
+    A zero byte is white space in a PDF: whatever a damaged disk wiped out there is gone without a syntax error.
+    """
+    if not 0 < path.stat().st_size <= _LARGEST_SCANNED:
+        return []
+    found: list[str] = []
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        position = data.find(_ZEROED)
+        while position >= 0:
+            stream = max(data.rfind(b"stream\n", 0, position), data.rfind(b"stream\r", 0, position))
+            if stream >= 0 and data[max(stream - 3, 0) : stream] != b"end":
+                end = data.find(b"endstream", position)
+                position = data.find(_ZEROED, end) if end >= 0 else -1
+                continue
+            start = data.rfind(b"obj", 0, position)
+            if start >= 0 and data[max(start - 3, 0) : start] != b"end" and b"/Standard" not in data[start:position]:
+                number = _NUMBER_BEFORE.search(data[max(start - 16, 0) : start])
+                found.append(f"(object {number[1].decode() if number else 0} 0): bytes of it are zeroed")
+            after = data.find(b"obj", position)
+            position = data.find(_ZEROED, after) if after >= 0 else -1
+    return found
+
+
+class SecondReaders:
+    """Second readers of the latest documents, opened when they are first asked for."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[Path, SecondReader | None] = OrderedDict()
+
+    def of(self, path: Path) -> SecondReader | None:
+        """The reader of a file; None if qpdf cannot open it."""
+        if path not in self._open:
+            try:
+                self._open[path] = SecondReader(path)
+            except (pikepdf.PdfError, RuntimeError, OSError):
+                self._open[path] = None
+            if len(self._open) > _OPEN_DOCUMENTS:
+                _, oldest = self._open.popitem(last=False)
+                if oldest:
+                    oldest.close()
+        self._open.move_to_end(path)
+        return self._open[path]
+
+
+def in_plain_words(warning: str) -> str:
+    """A warning of qpdf without the file's name, cut to a readable length."""
+    where = _OBJECT.search(warning)
+    text = warning.rsplit("): ", 1)[-1] if "): " in warning else warning.rsplit(": ", 1)[-1]
+    text = text.encode("ascii", "backslashreplace").decode()[:_READABLE]
+    return f"object {where[1]}: {text}" if where else text
