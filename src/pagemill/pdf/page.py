@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 from pagemill.domain.pages.model import Rendering
 from pagemill.domain.pages.quality import text_layer_is_usable
+from pagemill.domain.pages.sizes import Contents, Layout, Sizes, is_usual, layout
 from pagemill.errors import DocumentUnreadable, PageUnreadable
 from pagemill.pdf import blank as ink
 from pagemill.pdf import png
+from pagemill.pdf.contents import contents, sampled_lettering
+from pagemill.pdf.pieces import cut
+from pagemill.pdf.user_units import UserUnits
 
-_POINTS_PER_INCH = 72
-_SMALLEST_EDGE_PX = 28  # one token of the model covers 28 x 28 px
 _LARGEST_DECODED_IMAGE_BYTES = 512 * 2**20  # beyond, PDFium runs out of its 2 GiB and silently draws nothing
 _UNKNOWN_BITS_PER_PIXEL = 24  # PDFium says 0 of an image that it will not decode
 _SCAN_SHARE = 0.5  # an image that covers more than this of a page is the page; text over it is a stamp or old OCR
@@ -35,6 +37,7 @@ class RenderOptions:
 
     longest_edge_px: int = 1540
     max_dpi: int = 300
+    max_pieces: int = 32  # that a page may be cut into
     skip_blank: bool = True  # False: a page without ink is drawn like any other
     prefer_text: bool = False  # True: a usable text layer is returned instead of an image
 
@@ -60,6 +63,7 @@ class PdfPages:
     def __init__(self, options: RenderOptions) -> None:
         self._options = options
         self._open: OrderedDict[Path, pdfium.PdfDocument] = OrderedDict()
+        self._user_units: dict[Path, UserUnits] = {}
 
     def answer(self, request: CountPages | RenderPage) -> int | Rendering:
         """Do what a request asks.
@@ -71,7 +75,7 @@ class PdfPages:
         document = self._document(request.path)
         if isinstance(request, CountPages):
             return len(document)  # at least one: pypdfium2 opens no other
-        return _render(document, request.number, self._options)
+        return _render(document, request.number, self._user_units[request.path].of(request.number), self._options)
 
     def _document(self, path: Path) -> pdfium.PdfDocument:
         if path in self._open:
@@ -79,8 +83,11 @@ class PdfPages:
             return self._open[path]
         document = _open_document(path)
         self._open[path] = document
+        self._user_units[path] = UserUnits(path)
         if len(self._open) > _OPEN_DOCUMENTS:
-            self._open.popitem(last=False)[1].close()
+            oldest, closing = self._open.popitem(last=False)
+            closing.close()
+            self._user_units.pop(oldest).close()
         return document
 
 
@@ -126,55 +133,89 @@ def _opens_without_pages(path: Path) -> bool:
     return True
 
 
-def _render(document: pdfium.PdfDocument, number: int, options: RenderOptions) -> Rendering:
+def _render(document: pdfium.PdfDocument, number: int, user_unit: float, options: RenderOptions) -> Rendering:
     started = time.perf_counter()
     try:
-        page = document[number - 1]
+        page = _load(document, number)
     except (pdfium.PdfiumError, IndexError) as error:
         raise PageUnreadable("the page is damaged: PDFium cannot load it; try: qpdf IN.pdf OUT.pdf") from error
     try:
-        return _render_page(page, number, options, started)
+        return _render_page(page, number, user_unit, options, started)
     except pdfium.PdfiumError as error:
         raise PageUnreadable(f"PDFium cannot draw the page: {error}") from error
     finally:
         page.close()
 
 
-def _render_page(page: pdfium.PdfPage, number: int, options: RenderOptions, started: float) -> Rendering:
-    scale = _scale(page.get_size(), options)
+def _load(document: pdfium.PdfDocument, number: int) -> pdfium.PdfPage:
+    """Load a page. A crop box beside the media box leaves nothing; viewers then show the whole media box."""
+    page = document[number - 1]
+    if min(page.get_size()) > 0:
+        return page
+    page.set_cropbox(*page.get_mediabox())
+    page.close()
+    return document[number - 1]
+
+
+def _render_page(
+    page: pdfium.PdfPage, number: int, user_unit: float, options: RenderOptions, started: float
+) -> Rendering:
+    known, plan = _plan(page, user_unit, options)
     scanned = _check_images(page)
-    width_px, height_px = (math.ceil(side * scale) for side in page.get_size())
+    width_px, height_px = plan.window.width, plan.window.height
     if options.prefer_text and not scanned:
         text = page.get_textpage().get_text_bounded()
         if text_layer_is_usable(text):
             seconds = time.perf_counter() - started
             return Rendering(number, width_px, height_px, None, text=text, render_seconds=seconds)
 
-    bitmap = page.render(scale=scale, prefer_bgrx=True)  # four bytes a pixel draw faster than three
+    bitmap = _draw(page, plan)
     bgrx = _pixels(bitmap)
     drawn = time.perf_counter()
     if options.skip_blank and ink.is_uniform(bgrx):
         ink.assert_nothing_to_draw(page, paper=int(bgrx[0, 0]))
-        return Rendering(number, width_px, height_px, None, blank=True, render_seconds=drawn - started)
-    image = png.encode(bgrx)
+        return Rendering(number, width_px, height_px, None, blank=True, dpi=plan.dpi, render_seconds=drawn - started)
+    image, pieces, findings = png.encode(bgrx) if plan.pieces == 1 else None, (), ()
+    if plan.pieces > 1:
+        pieces, findings = cut(bgrx, plan, known.text_boxes)
     encoded = time.perf_counter()
     bitmap.close()
-    return Rendering(number, width_px, height_px, image, render_seconds=drawn - started, encode_seconds=encoded - drawn)
+    return Rendering(
+        number,
+        width_px,
+        height_px,
+        image,
+        pieces=pieces,
+        objections=findings,
+        dpi=plan.dpi,
+        render_seconds=drawn - started,
+        encode_seconds=encoded - drawn,
+    )
 
 
-def _scale(size_points: tuple[float, float], options: RenderOptions) -> float:
-    """Pixels a point, so that the longest side is exactly `longest_edge_px`, but never above `max_dpi`."""
-    longest, shortest = max(size_points), min(size_points)
-    if not (math.isfinite(longest) and shortest > 0):
-        raise PageUnreadable(f"the page has no area: {size_points[0]:g} x {size_points[1]:g} points")
-    # A hair less: rounding up 1540.0000000000002 would make it 1541 pixels.
-    scale = min(options.longest_edge_px / longest * (1 - 1e-12), options.max_dpi / _POINTS_PER_INCH)
-    if shortest * scale < _SMALLEST_EDGE_PX:
-        raise PageUnreadable(
-            f"the page is too narrow to read: {size_points[0]:g} x {size_points[1]:g} points become "
-            f"{math.ceil(longest * scale)} x {math.ceil(shortest * scale)} pixels; cut it into shorter pages"
-        )
-    return scale
+def _plan(page: pdfium.PdfPage, user_unit: float, options: RenderOptions) -> tuple[Contents, Layout]:
+    """How large to render a page. Only pages of unusual size or with tiny text are looked at closely."""
+    width, height = page.get_size()
+    sizes = Sizes(options.longest_edge_px, options.max_dpi, options.max_pieces)
+    if is_usual(width, height, user_unit, sizes):
+        known = sampled_lettering(page)
+        plan = layout(width, height, user_unit, known, sizes)
+        if plan.pieces == 1 and plan.is_whole_page:
+            return known, plan
+    known = contents(page)
+    return known, layout(width, height, user_unit, known, sizes)
+
+
+def _draw(page: pdfium.PdfPage, plan: Layout) -> pdfium.PdfBitmap:
+    """Draw the layout's window of a page; four bytes a pixel draw faster than three."""
+    if plan.is_whole_page:
+        return page.render(scale=plan.scale, prefer_bgrx=True)
+    width_px, height_px = (math.ceil(side * plan.scale) for side in page.get_size())
+    window = plan.window
+    right, bottom = width_px - window.left - window.width, height_px - window.top - window.height
+    # Half a pixel less: pypdfium2 rounds up.
+    crop = [max(side - 0.5, 0) / plan.scale for side in (window.left, bottom, right, window.top)]
+    return page.render(scale=plan.scale, crop=tuple(crop), prefer_bgrx=True)
 
 
 def _check_images(page: pdfium.PdfPage) -> bool:
