@@ -48,12 +48,25 @@ def upright_seam(edges: NDArray[np.bool_], gap_px: int) -> Seam:
         edges: The ink of the overlap, shape (h, w).
         gap_px: The width of a gap between two words.
     """
-    return _seam(edges, _widened(edges, gap_px))
+    return _coarse_seam(edges, _widened(edges, gap_px))
 
 
 def level_seam(edges: NDArray[np.bool_], gap_px: int) -> Seam:
     """Part an upper piece from a lower one. Row i of its boundary belongs to column i of the overlap."""
-    return _seam(edges.T, _widened(edges, gap_px).T)
+    return _coarse_seam(edges.T, _widened(edges, gap_px).T)
+
+
+def _coarse_seam(edges: NDArray[np.bool_], near: NDArray[np.bool_]) -> Seam:
+    """Look for the seam at half the resolution: in a quarter of the time."""
+    found = _seam(_halved(edges), _halved(near))
+    return Seam(2 * np.repeat(found.boundary, 2)[: edges.shape[0]], found.clean)
+
+
+def _halved(pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    height, width = pixels.shape
+    padded = np.pad(pixels, ((0, height % 2), (0, width % 2)))
+    halved: NDArray[np.bool_] = padded.reshape((height + 1) // 2, 2, (width + 1) // 2, 2).any(axis=(1, 3))
+    return halved
 
 
 def _widened(edges: NDArray[np.bool_], gap_px: int) -> NDArray[np.bool_]:
