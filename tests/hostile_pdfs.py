@@ -75,8 +75,8 @@ def wide_14400_points(path: Path) -> None:
 
 
 def too_narrow(path: Path) -> None:
-    """A strip 14,400 points long and 10 high."""
-    write_pdf(path, [lambda canvas: canvas.rect(0, 0, 999, 5, fill=1)], size=(14400, 10))
+    """A strip 14,400 points long and 3 high."""
+    write_pdf(path, [lambda canvas: canvas.rect(0, 0, 999, 5, fill=1)], size=(14400, 3))
 
 
 def without_area(path: Path) -> None:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from pagemill.domain.pages.sizes import MOST_PIECES
 from pagemill.domain.service.cost import SERVICE_USD_PER_SECOND
 from pagemill.errors import UsageError
 
@@ -45,7 +46,7 @@ class Settings(BaseSettings):
     longest_edge_px: int = Field(1540, ge=200, le=4096, description="longest side of a page image, in pixels")
     max_dpi: int = Field(300, ge=50, le=1200, description="highest resolution a small page is drawn at")
     max_pieces: int = Field(
-        32, ge=1, le=64, description="pictures that a page too long or too large for one is cut into, at most"
+        32, ge=1, le=MOST_PIECES, description="pictures that a page too long or too large for one is cut into, at most"
     )
     render_workers: int = Field(
         default_factory=lambda: min(os.cpu_count() or 1, 8), ge=1, le=64, description="processes that draw pages"

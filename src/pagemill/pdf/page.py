@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 
 from pagemill.domain.pages.model import Rendering
 from pagemill.domain.pages.quality import text_layer_is_usable
-from pagemill.domain.pages.sizes import Contents, Layout, Sizes, is_usual, layout
+from pagemill.domain.pages.sizes import Sizes
 from pagemill.errors import DocumentUnreadable, PageUnreadable
 from pagemill.pdf import blank as ink
-from pagemill.pdf import png
-from pagemill.pdf.contents import contents, sampled_lettering
+from pagemill.pdf import png, scale
 from pagemill.pdf.pieces import cut
 from pagemill.pdf.user_units import UserUnits
 
@@ -136,7 +135,7 @@ def _opens_without_pages(path: Path) -> bool:
 def _render(document: pdfium.PdfDocument, number: int, user_unit: float, options: RenderOptions) -> Rendering:
     started = time.perf_counter()
     try:
-        page = _load(document, number)
+        page = scale.load_page(document, number)
     except (pdfium.PdfiumError, IndexError) as error:
         raise PageUnreadable("the page is damaged: PDFium cannot load it; try: qpdf IN.pdf OUT.pdf") from error
     try:
@@ -147,29 +146,20 @@ def _render(document: pdfium.PdfDocument, number: int, user_unit: float, options
         page.close()
 
 
-def _load(document: pdfium.PdfDocument, number: int) -> pdfium.PdfPage:
-    """Load a page. A crop box beside the media box leaves nothing; viewers then show the whole media box."""
-    page = document[number - 1]
-    if min(page.get_size()) > 0:
-        return page
-    page.set_cropbox(*page.get_mediabox())
-    page.close()
-    return document[number - 1]
-
-
 def _render_page(
     page: pdfium.PdfPage, number: int, user_unit: float, options: RenderOptions, started: float
 ) -> Rendering:
-    known, plan = _plan(page, user_unit, options)
     scanned = _check_images(page)
-    width_px, height_px = plan.window.width, plan.window.height
     if options.prefer_text and not scanned:
         text = page.get_textpage().get_text_bounded()
         if text_layer_is_usable(text):
             seconds = time.perf_counter() - started
-            return Rendering(number, width_px, height_px, None, text=text, render_seconds=seconds)
+            return Rendering(number, 0, 0, None, text=text, render_seconds=seconds)
 
-    bitmap = _draw(page, plan)
+    sizes = Sizes(options.longest_edge_px, options.max_dpi, options.max_pieces)
+    known, plan = scale.plan(page, user_unit, sizes)
+    width_px, height_px = plan.window.width, plan.window.height
+    bitmap = scale.draw(page, plan)
     bgrx = _pixels(bitmap)
     drawn = time.perf_counter()
     if options.skip_blank and ink.is_uniform(bgrx):
@@ -191,31 +181,6 @@ def _render_page(
         render_seconds=drawn - started,
         encode_seconds=encoded - drawn,
     )
-
-
-def _plan(page: pdfium.PdfPage, user_unit: float, options: RenderOptions) -> tuple[Contents, Layout]:
-    """How large to render a page. Only pages of unusual size or with tiny text are looked at closely."""
-    width, height = page.get_size()
-    sizes = Sizes(options.longest_edge_px, options.max_dpi, options.max_pieces)
-    if is_usual(width, height, user_unit, sizes):
-        known = sampled_lettering(page)
-        plan = layout(width, height, user_unit, known, sizes)
-        if plan.pieces == 1 and plan.is_whole_page:
-            return known, plan
-    known = contents(page)
-    return known, layout(width, height, user_unit, known, sizes)
-
-
-def _draw(page: pdfium.PdfPage, plan: Layout) -> pdfium.PdfBitmap:
-    """Draw the layout's window of a page; four bytes a pixel draw faster than three."""
-    if plan.is_whole_page:
-        return page.render(scale=plan.scale, prefer_bgrx=True)
-    width_px, height_px = (math.ceil(side * plan.scale) for side in page.get_size())
-    window = plan.window
-    right, bottom = width_px - window.left - window.width, height_px - window.top - window.height
-    # Half a pixel less: pypdfium2 rounds up.
-    crop = [max(side - 0.5, 0) / plan.scale for side in (window.left, bottom, right, window.top)]
-    return page.render(scale=plan.scale, crop=tuple(crop), prefer_bgrx=True)
 
 
 def _check_images(page: pdfium.PdfPage) -> bool:

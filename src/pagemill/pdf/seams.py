@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 _EDGE = 48  # a step of brightness from one pixel to the next; smaller ones are noise and JPEG artefacts
 _RULE_SHARE = 0.9  # of the overlap's width: a line this long has to be crossed anyway
+_MOST_RULES = 0.3  # of the seam's length
 _INK, _NEAR, _STEP = 1.0, 0.05, 0.001  # cost of a pixel: on ink, in the gap between two words, anywhere
 _CROSSED_PX, _CROSSED_SHARE = 8, 0.02  # a path that crosses no more ink than this cuts at most a few thin lines
 
@@ -78,6 +79,8 @@ def _widened(edges: NDArray[np.bool_], gap_px: int) -> NDArray[np.bool_]:
 def _seam(edges: NDArray[np.bool_], near: NDArray[np.bool_]) -> Seam:
     """The cheapest path from the first row to the last. In each row it may move sideways as far as it likes."""
     rules = edges.mean(axis=1) >= _RULE_SHARE
+    if rules.mean() > _MOST_RULES:  # a photo, not a table
+        rules[:] = False
     crossed = edges & ~rules[:, None]
     cost = np.where(crossed, _INK, np.where(near & ~rules[:, None], _NEAR, _STEP))
     sums = cost.cumsum(axis=1)  # of a row: moving from a to b > a costs sums[b] - sums[a]

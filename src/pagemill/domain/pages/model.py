@@ -60,7 +60,7 @@ class Rendering:
     """One rendered page: an image or pieces, or the embedded text, or the statement that the page is blank."""
 
     number: int  # 1-based
-    width_px: int
+    width_px: int  # 0: not rendered
     height_px: int
     png: bytes | None  # None: not needed, see `text` and `blank`; or too large, see `pieces`
     blank: bool = False  # no ink on the page

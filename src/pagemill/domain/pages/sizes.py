@@ -12,6 +12,8 @@ from itertools import pairwise
 
 from pagemill.errors import PageUnreadable
 
+MOST_PIECES = 64  # that the setting allows: all pieces of a page are in a render worker's memory at once
+
 _UNITS_PER_INCH = 72
 _SMALLEST_EDGE_PX = 28  # one token of the model covers 28 x 28 px
 
@@ -159,6 +161,12 @@ def is_usual(width: float, height: float, user_unit: float, sizes: Sizes) -> boo
     )
 
 
+def is_one_picture(width: float, height: float, user_unit: float, contents: Contents, sizes: Sizes) -> bool:
+    """Whether a page is legible as one picture of all of it."""
+    scale = single_scale(width, height, user_unit, contents, sizes)
+    return _need(width, height, user_unit, contents, sizes).is_met(scale, min(width, height))
+
+
 def layout(width: float, height: float, user_unit: float, contents: Contents, sizes: Sizes) -> Layout:
     """Decide how a page is rendered.
 
@@ -173,8 +181,7 @@ def layout(width: float, height: float, user_unit: float, contents: Contents, si
         PageUnreadable: The page has no area, or needs more pieces than allowed.
     """
     scale = single_scale(width, height, user_unit, contents, sizes)
-    need = _need(width, height, user_unit, contents, sizes)
-    if need.is_met(scale, min(width, height)):
+    if is_one_picture(width, height, user_unit, contents, sizes):
         return _single(Box(0, 0, width, height), width, height, scale, user_unit)
 
     region = _region(width, height, contents.extent)
@@ -304,10 +311,11 @@ def _divided(
                 em_px=em_px,
             )
     at_most = dpi(math.sqrt(sizes.max_pieces / fewest) * least, user_unit)
+    fix = f"set PAGEMILL_MAX_PIECES={fewest} or more" if fewest <= MOST_PIECES else "cut it into smaller pages"
     raise PageUnreadable(
         f"too small to read: the page of {page[0]:g} x {page[1]:g} points needs {fewest} pieces at "
         f"{dpi(least, user_unit):.0f} dpi, and {sizes.max_pieces} pieces have about {at_most:.0f} dpi; "
-        f"set PAGEMILL_MAX_PIECES={fewest} or more"
+        f"{fix}"
     )
 
 
