@@ -138,7 +138,7 @@ class PageReader:
         while image := page.current:
             if not await self._is_read(image):
                 return page.failed()
-        return page.read()
+        return await asyncio.to_thread(page.read) if page.is_divided else page.read()
 
     async def _is_read(self, image: ImageAttempts) -> bool:
         """Ask the model, and once more if the answer has a defect; tell whether the image now has a text."""

@@ -43,8 +43,11 @@ class _Matrix:
     def box(self, corners: Corners) -> Corners:
         left, bottom, right, top = corners
         xs, ys = zip(
-            *((self.a * x + self.c * y + self.e, self.b * x + self.d * y + self.f)
-              for x in (left, right) for y in (bottom, top)),
+            *(
+                (self.a * x + self.c * y + self.e, self.b * x + self.d * y + self.f)
+                for x in (left, right)
+                for y in (bottom, top)
+            ),
             strict=True,
         )
         return min(xs), min(ys), max(xs), max(ys)

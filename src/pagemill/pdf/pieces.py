@@ -72,9 +72,7 @@ def _paper(bgrx: Pixels) -> np.uint32:
 def _seams(band: Pixels, layout: Layout, gap_px: int) -> list[Seam]:
     """The seams between the pieces of a row."""
     edges = [layout.columns[index] + layout.piece_width for index in range(len(layout.columns) - 1)]
-    return [
-        upright_seam(ink(band[:, start:end]), gap_px) for start, end in zip(layout.columns[1:], edges, strict=True)
-    ]
+    return [upright_seam(ink(band[:, start:end]), gap_px) for start, end in zip(layout.columns[1:], edges, strict=True)]
 
 
 def _tile(band: Pixels, left: int, layout: Layout, column: int, seams: list[Seam], paper: np.uint32) -> Pixels:

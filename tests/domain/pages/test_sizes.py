@@ -204,7 +204,9 @@ def test_pieces_are_within_the_bounds_and_leave_nothing_out(  # noqa: PLR0913, P
 
 
 def _covers(starts: tuple[int, ...], length: int, whole: int) -> bool:
-    return starts[0] == 0 and starts[-1] + length == whole and all(shared > 0 for shared in overlaps(starts, length)[1:])
+    return (
+        starts[0] == 0 and starts[-1] + length == whole and all(shared > 0 for shared in overlaps(starts, length)[1:])
+    )
 
 
 def test_pieces_share_several_lines_of_text() -> None:

@@ -1,25 +1,28 @@
 """Joins the texts of a page's pieces: what two pieces both show is kept once. Pure functions.
 
 Pieces usually share nothing: they are parted along white paper. Where there is none, both show the overlap; then the end
-of one text is aligned with the beginning of the next, line by line.
+of one text is aligned with the beginning of the next, word by word, since not all models keep the lines of a page.
 """
 
 from __future__ import annotations
 
+import functools
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-_SLACK = 1.6  # an overlap has at most so many times the lines that its height lets expect,
-_SLACK_LINES = 2  # and so many more: lines differ in height
-_SHARPNESS = 4  # lines of a receipt differ in one figure of thirty characters; a misread letter costs as much
-_LEAST_LIKENESS = 0.5  # of two lines, sharpened, that may be the same: 0.84 of their characters
-_GAP = -0.3  # a line that only one of the texts has
-_CUT_LINES = 1  # lines at the very border, which may be cut in half
-_FOUND_SHARE = 0.5  # of the expected lines have to agree
-_DISTANCE = 0.02  # between two alignments that agree alike, the length expected decides
-_AMBIGUOUS = 0.1  # of a line: another alignment is about as good
+_WORD = re.compile(r"\S+")
+_SLACK = 1.6  # an overlap has at most so many times the words that its height lets expect,
+_SLACK_WORDS = 16  # and so many more: two lines
+_LEAST_LIKENESS = 0.6  # of two words that may be one, of which a letter is misread
+_GAP = -0.5  # a word that only one of the texts has
+_DIFFERENT = 3 * _GAP  # worse than two gaps: words that differ are never paired
+_CUT, _CUT_WORDS = -0.02, 12  # words at the very border, whose line may be cut in half
+_FOUND_SHARE = 0.5  # of the expected words have to agree
+_DISTANCE = 0.5  # of alignments that agree alike, the expected length decides: lost by one twice or half as long
+_AMBIGUOUS = 0.1  # another alignment is about as good
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +35,8 @@ class PieceText:
 
 @dataclass(frozen=True, slots=True)
 class _Alignment:
-    score: float
-    pairs: tuple[tuple[int, int], ...]  # lines that are the same, as indices of both texts
-    used: int  # lines of the later text that belong to the overlap
+    score: float  # a word
+    pairs: tuple[tuple[int, int], ...]  # words that are the same, as indices of both texts
 
 
 def join(pieces: Sequence[PieceText]) -> tuple[str, tuple[str, ...]]:
@@ -45,88 +47,101 @@ def join(pieces: Sequence[PieceText]) -> tuple[str, tuple[str, ...]]:
     """
     joined = pieces[0].text.strip("\n")
     objections = []
-    for number, piece in enumerate(pieces[1:], start=2):
+    for number, (before, piece) in enumerate(zip(pieces, pieces[1:], strict=False), start=2):
         after = piece.text.strip("\n")
         if not piece.overlap:
             joined = "\n\n".join(filter(None, (joined, after)))
             continue
-        joined, problem = _joined(joined, after, piece.overlap, pieces[number - 2].text)
+        joined, problem = _aligned(joined, after, piece.overlap, len(before.text.split()))
         if problem:
             objections.append(f"overlap of pieces {number - 1} and {number} {problem}")
     return joined, tuple(objections)
 
 
-def _joined(joined: str, after: str, overlap: float, before: str) -> tuple[str, str]:
-    first, second = joined.split("\n"), after.split("\n")
-    one = [(index, _plain(line)) for index, line in enumerate(first) if line.strip()]
-    other = [(index, _plain(line)) for index, line in enumerate(second) if line.strip()]
-    before_lines = sum(bool(line.strip()) for line in before.split("\n"))
-    expected = overlap * (min(before_lines, len(one)) + len(other)) / 2
-    most = math.ceil(_SLACK * expected) + _SLACK_LINES
-    one, other = one[-min(most, before_lines) :] if before_lines else [], other[:most]
-    candidates = _alignments([line for _, line in one], [line for _, line in other], expected)
+def _aligned(joined: str, after: str, overlap: float, words_before: int) -> tuple[str, str]:
+    """Join two texts that share about `overlap` of their words; and say what may be wrong."""
+    one, other = list(_WORD.finditer(joined))[-words_before:] if words_before else [], list(_WORD.finditer(after))
+    expected = min(overlap * words_before, overlap * len(other)), max(overlap * words_before, overlap * len(other))
+    most = math.ceil(_SLACK * expected[1]) + _SLACK_WORDS
+    one, other = one[-most:], other[:most]
     found = [
         candidate
-        for candidate in candidates
-        if len(candidate.pairs) >= max(1, math.floor(_FOUND_SHARE * expected)) and candidate.score > 0
+        for candidate in _alignments([_plain(word) for word in one], [_plain(word) for word in other], expected)
+        if len(candidate.pairs) >= max(1, _FOUND_SHARE * expected[0]) and candidate.score > 0
     ]
     if not found:
         return "\n\n".join(filter(None, (joined, after))), "not found: text may be doubled"
-    best, *others = sorted(found, key=lambda candidate: -candidate.score)
-    ambiguous = any(candidate.score > best.score - _AMBIGUOUS for candidate in others if candidate.used != best.used)
+    best = max(found, key=lambda candidate: candidate.score)
+    ambiguous = any(
+        candidate.score > best.score - _AMBIGUOUS and not set(candidate.pairs) & set(best.pairs) for candidate in found
+    )
     upper, lower = best.pairs[len(best.pairs) // 2]
-    text = "\n".join([*first[: one[upper][0] + 1], *second[other[lower][0] + 1 :]])
-    return text, "is ambiguous: lines that are alike may be doubled or missing" if ambiguous else ""
+    text = joined[: one[upper].end()] + after[other[lower].end() :]
+    return text, "is ambiguous: text that is repeated may be doubled or missing" if ambiguous else ""
 
 
-def _plain(line: str) -> str:
-    return " ".join(line.casefold().split())
+def _plain(word: re.Match[str]) -> str:
+    return word[0].casefold()
 
 
-def _alignments(one: Sequence[str], other: Sequence[str], expected: float) -> list[_Alignment]:
-    """For each number of lines from the beginning of `other`: how they agree best with the end of `one`.
+def _alignments(one: Sequence[str], other: Sequence[str], expected: tuple[float, float]) -> list[_Alignment]:
+    """For each number of words from the beginning of `other`: how they agree best with the end of `one`.
 
-    An overlap alignment (Needleman and Wunsch with free ends): it begins at any line of `one`, and ends at its end.
+    Args:
+        one: The last words of the earlier text.
+        other: The first words of the later one.
+        expected: The least and the greatest number of words that the overlap's height lets expect.
     """
+    # Needleman and Wunsch with free ends: an alignment begins at any word of `one`, and ends at its end.
     rows, columns = len(one), len(other)
-    if not rows or not columns:
-        return []
-    worth = [[_worth(a, b) for b in other] for a in one]
     score = [[0.0] * (columns + 1) for _ in range(rows + 1)]
     origin: list[list[str]] = [[""] * (columns + 1) for _ in range(rows + 1)]
     for column in range(1, columns + 1):
-        score[0][column] = _GAP * max(column - _CUT_LINES, 0)
+        score[0][column] = score[0][column - 1] + (_CUT if column <= _CUT_WORDS else _GAP)
         origin[0][column] = "other"
-    for row in range(1, rows + 1):
-        cut_off = row > rows - _CUT_LINES
-        for column in range(1, columns + 1):
-            score[row][column], origin[row][column] = max(
-                (score[row - 1][column - 1] + worth[row - 1][column - 1], "both"),
-                (score[row - 1][column] + (0.0 if cut_off else _GAP), "one"),
-                (score[row][column - 1] + (0.0 if column <= _CUT_LINES else _GAP), "other"),
+    for row, word in enumerate(one, start=1):
+        skip = _CUT if row > rows - _CUT_WORDS else _GAP
+        above, here, origins = score[row - 1], score[row], origin[row]
+        for column, other_word in enumerate(other, start=1):
+            here[column], origins[column] = max(
+                (above[column - 1] + _worth(word, other_word), "z both"),  # of steps that are equal, this one
+                (above[column] + skip, "one"),
+                (here[column - 1] + (_CUT if column <= _CUT_WORDS else _GAP), "other"),
             )
     return [
-        _Alignment(score[rows][used] - _DISTANCE * abs(used - expected), _pairs(origin, worth, rows, used), used)
+        _Alignment(score[rows][used] / used - _distance(used, expected), _pairs(origin, rows, used))
         for used in range(1, columns + 1)
+        if rows
     ]
 
 
+def _distance(used: int, expected: tuple[float, float]) -> float:
+    """How far a length is from those expected: 0 within them."""
+    fewest, most = (max(length, 1.0) for length in expected)
+    return _DISTANCE * max(math.log2(fewest / used), math.log2(used / most), 0.0)
+
+
+@functools.lru_cache(maxsize=4096)
 def _worth(one: str, other: str) -> float:
-    """Above 0 for two lines that may be the same; below two gaps for lines that are not."""
-    matcher = SequenceMatcher(None, one, other, autojunk=False)
-    if matcher.real_quick_ratio() ** _SHARPNESS < _LEAST_LIKENESS:
-        return 3 * _GAP
-    worth = matcher.ratio() ** _SHARPNESS - _LEAST_LIKENESS
-    return worth if worth > 0 else 3 * _GAP
+    """1 for equal words, less for words that are alike."""
+    if one == other:
+        return 1.0
+    if min(len(one), len(other)) < 3:  # noqa: PLR2004 -- of two letters, one misread leaves nothing
+        return _DIFFERENT
+    likeness = SequenceMatcher(None, one, other, autojunk=False).ratio()
+    return likeness if likeness >= _LEAST_LIKENESS and not _are_numbers(one, other) else _DIFFERENT
 
 
-def _pairs(
-    origin: Sequence[Sequence[str]], worth: Sequence[Sequence[float]], row: int, column: int
-) -> tuple[tuple[int, int], ...]:
+def _are_numbers(one: str, other: str) -> bool:
+    """Numbers that differ are not the same number misread: in a table all are alike."""
+    return any(character.isdigit() for character in one) and any(character.isdigit() for character in other)
+
+
+def _pairs(origin: Sequence[Sequence[str]], row: int, column: int) -> tuple[tuple[int, int], ...]:
     pairs = []
     while column and row:
         step = origin[row][column]
-        if step == "both" and worth[row - 1][column - 1] > 0:
+        if step == "z both":
             pairs.append((row - 1, column - 1))
         row -= step != "other"
         column -= step != "one"

@@ -67,7 +67,6 @@ class Box:
             self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
         )
 
-
     def holds_middle_of(self, other: Box) -> bool:
         """Whether the middle of another rectangle is within this one."""
         x, y = (other.left + other.right) / 2, (other.top + other.bottom) / 2
@@ -268,9 +267,7 @@ def _region(width: float, height: float, extent: Box | None) -> Box:
 def _single(region: Box, width: float, height: float, scale: float, user_unit: float) -> Layout:
     window = _window(region, width, height, scale)
     whole = region == Box(0, 0, width, height)
-    return Layout(
-        scale, dpi(scale, user_unit), window, whole, piece_width=window.width, piece_height=window.height
-    )
+    return Layout(scale, dpi(scale, user_unit), window, whole, piece_width=window.width, piece_height=window.height)
 
 
 def _window(region: Box, width: float, height: float, scale: float) -> Window:
@@ -299,9 +296,7 @@ def _divided(
         columns, piece_width = _starts(window.width, sizes.longest_edge_px, _OVERLAP_EMS * em_px)
         rows, piece_height = _starts(window.height, sizes.longest_edge_px, _OVERLAP_LINES * em_px)
         whole = region == Box(0, 0, *page)
-        found = Layout(
-            scale, dpi(scale, user_unit), window, whole, piece_width=piece_width, piece_height=piece_height
-        )
+        found = Layout(scale, dpi(scale, user_unit), window, whole, piece_width=piece_width, piece_height=piece_height)
         fewest = columns * rows
         if fewest <= sizes.max_pieces:
             return replace(
