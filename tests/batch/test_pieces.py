@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -113,7 +114,7 @@ async def test_a_piece_that_is_known_to_hold_text_and_comes_back_empty_is_a_fail
 
 async def test_a_page_whose_pieces_are_all_empty_is_failed(mill: Mill) -> None:
     class Drawing(FakeRasterizer):
-        async def render(self, path, number: int) -> Rendering:  # type: ignore[no-untyped-def] # noqa: ANN001
+        async def render(self, path: Path, number: int) -> Rendering:
             drawn = await super().render(path, number)
             return Rendering(number, 10, 10, None, pieces=drawn.pieces[1:])
 
@@ -163,7 +164,7 @@ async def test_images_in_memory_are_counted_with_all_pieces(mill: Mill) -> None:
 
 async def test_findings_of_rendering_and_the_resolution_are_in_every_result(mill: Mill) -> None:
     class Finding(FakeRasterizer):
-        async def render(self, path, number: int) -> Rendering:  # type: ignore[no-untyped-def] # noqa: ANN001
+        async def render(self, _: Path, number: int) -> Rendering:
             png = b"image" if number == 1 else None
             return Rendering(number, 10, 10, png, blank=number == 2, dpi=77.5, objections=("cut through ink",))
 

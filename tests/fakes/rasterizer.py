@@ -49,7 +49,9 @@ class FakeRasterizer:
 
     def _pieces(self, path: Path, number: int, count: int) -> tuple[Piece, ...]:
         """Piece 2 of page 3 of `a.pdf` is the bytes `a.pdf 3 piece 2`. Only the first is known to hold text."""
-        images = [f"{path.name} {number} piece {piece}".encode().ljust(self._image_bytes) for piece in range(1, count + 1)]
+        images = [
+            f"{path.name} {number} piece {piece}".encode().ljust(self._image_bytes) for piece in range(1, count + 1)
+        ]
         return tuple(Piece(image, may_be_empty=place > 0) for place, image in enumerate(images))
 
 

@@ -57,7 +57,7 @@ def test_a_page_of_usual_size_is_one_picture_with_the_same_pixels_as_ever(path: 
         assert rendering.png == png.encode(rows[:, : bitmap.width])
         assert not rendering.pieces
         assert not rendering.objections
-        assert rendering.dpi == pytest.approx(1540 / longest * 72)
+        assert rendering.dpi == pytest.approx(1540 / longest * 72, abs=0.05)
 
 
 def test_a_receipt_of_two_metres_becomes_strips_that_hold_every_line_once() -> None:
@@ -86,7 +86,7 @@ def test_a_drawing_of_a0_becomes_tiles_that_hold_all_ink_once() -> None:
     whole = page.render(scale=rendering.dpi / 72).to_numpy()[:, :, 0]
 
     assert 12 <= len(rendering.pieces) <= 32
-    assert sum(_dark(piece.png) for piece in rendering.pieces) == pytest.approx(int((whole < 128).sum()), rel=0.001)
+    assert sum(_dark(piece.png) for piece in rendering.pieces) == pytest.approx(int((whole < 128).sum()), rel=0.01)
     assert rendering.dpi > 130
     assert not rendering.objections
     assert any(piece.may_be_empty for piece in rendering.pieces)  # nothing but lines
@@ -103,7 +103,11 @@ def test_a_scan_on_a_tiny_page_keeps_its_pixels() -> None:
 
 @pytest.mark.parametrize("bands", [1, 12])
 @pytest.mark.parametrize("in_a_form", [True, False])
-def test_a_scan_in_bands_or_inside_a_form_keeps_its_pixels_too(tmp_path: Path, bands: int, in_a_form: bool) -> None:
+def test_a_scan_in_bands_or_inside_a_form_keeps_its_pixels_too(
+    tmp_path: Path,
+    bands: int,
+    in_a_form: bool,  # noqa: FBT001 -- a parameter of the test
+) -> None:
     def scan(canvas: Canvas) -> None:
         if in_a_form:
             canvas.beginForm("scan")

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
-from pagemill.domain.pages.sizes import Box, Contents, Lettering
+from pagemill.domain.pages.sizes import Contents, Lettering
+from pagemill.domain.pages.tiling import Box
 
 Corners = tuple[float, float, float, float]  # left, bottom, right, top, in the page's own coordinates
 
@@ -102,7 +103,7 @@ def _things(page: pdfium.PdfPage, most: int) -> Iterator[_Thing]:
     )
 
 
-def _of_level(parent, count, get, outer: _Matrix, left: list[int], depth: int) -> Iterator[_Thing]:  # type: ignore[no-untyped-def] # noqa: ANN001, PLR0913, PLR0917 -- ctypes
+def _of_level(parent, count, get, outer: _Matrix, left: list[int], depth: int) -> Iterator[_Thing]:  # type: ignore[no-untyped-def] # noqa: ANN001, PLR0917 -- ctypes
     objects = count(parent)
     step = max(1, math.ceil(objects / max(left[0], 1)))
     for index in range(0, objects, step):

@@ -164,7 +164,9 @@ def _render_page(
     drawn = time.perf_counter()
     if options.skip_blank and ink.is_uniform(bgrx):
         ink.assert_nothing_to_draw(page, paper=int(bgrx[0, 0]))
-        return Rendering(number, width_px, height_px, None, blank=True, dpi=round(plan.dpi, 1), render_seconds=drawn - started)
+        return Rendering(
+            number, width_px, height_px, None, blank=True, dpi=round(plan.dpi, 1), render_seconds=drawn - started
+        )
     image, pieces, findings = png.encode(bgrx) if plan.pieces == 1 else None, (), ()
     if plan.pieces > 1:
         pieces, findings = cut(bgrx, plan, known.text_boxes)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
 import numpy as np
 from numpy.typing import NDArray
 
 from pagemill.domain.pages.model import Piece
-from pagemill.domain.pages.sizes import Box, Layout, overlaps, piece_cores
+from pagemill.domain.pages.tiling import Box, Layout, overlaps
 from pagemill.pdf import png
 from pagemill.pdf.blank import is_uniform
 from pagemill.pdf.seams import Seam, ink, level_seam, upright_seam
@@ -17,7 +20,7 @@ _SAMPLED = 16  # every so many rows and columns: enough to know the paper's colo
 Pixels = NDArray[np.uint32]
 
 
-def cut(bgrx: Pixels, layout: Layout, text_boxes: tuple[Box, ...] | None) -> tuple[tuple[Piece, ...], tuple[str, ...]]:
+def cut(bgrx: Pixels, layout: Layout, text_boxes: Sequence[Box] | None) -> tuple[tuple[Piece, ...], tuple[str, ...]]:
     """Cut a rendering into pieces, row by row. Pieces without ink are left out.
 
     Args:
@@ -28,69 +31,79 @@ def cut(bgrx: Pixels, layout: Layout, text_boxes: tuple[Box, ...] | None) -> tup
     Returns:
         The pieces, and what may have been damaged by cutting.
     """
-    gap_px = max(round(_WORD_GAP_EMS * layout.em_px), 1)
-    paper = _paper(bgrx)
-    shared = overlaps(layout.rows, layout.piece_height)
-    cores = iter(piece_cores(layout))
-    strips = len(layout.columns) == 1
-    upper: Seam | None = None
-    pieces: list[Piece] = []
-    cut_words = 0
-    for row, top in enumerate(layout.rows):
-        bottom = top + layout.piece_height
-        band = bgrx[top:bottom].copy()
-        overlap = 0
-        if upper and (upper.clean or not strips):
-            _clear_above(band, upper, paper)
-        elif upper:
-            overlap = shared[row]
-        upper = None
-        if row + 1 < len(layout.rows):
-            start = layout.rows[row + 1]
-            upper = level_seam(ink(bgrx[start:bottom]), gap_px)
-            cut_words += not upper.clean and not strips
-            if upper.clean or not strips:
-                _clear_below(band, start - top, upper, paper)
-        seams = _seams(band, layout, gap_px)
-        cut_words += sum(not seam.clean for seam in seams)
-        for column, left in enumerate(layout.columns):
-            core = next(cores)
-            tile = _tile(band, left, layout, column, seams, paper)
-            if is_uniform(tile):
-                continue
-            may_be_empty = text_boxes is None or not any(core.holds_middle_of(place) for place in text_boxes)
-            pieces.append(Piece(png.encode(tile), overlap / layout.piece_height, may_be_empty=may_be_empty))
-    findings = (f"cut into {len(pieces)} pieces: words at {cut_words} of their borders may be damaged",)
-    return tuple(pieces), findings if cut_words else ()
+    cutter = _Cutter(bgrx, layout)
+    pieces = []
+    for core, (tile, overlap) in zip(layout.cores(), cutter.tiles(), strict=True):
+        if is_uniform(tile):
+            continue
+        may_be_empty = text_boxes is None or not any(core.holds_middle_of(box) for box in text_boxes)
+        pieces.append(Piece(png.encode(tile), overlap, may_be_empty=may_be_empty))
+    if not cutter.damaged:
+        return tuple(pieces), ()
+    return tuple(pieces), (f"cut into {len(pieces)} pieces: words at {cutter.damaged} of their borders may be damaged",)
 
 
-def _paper(bgrx: Pixels) -> np.uint32:
-    sample = np.sort(bgrx[::_SAMPLED, ::_SAMPLED], axis=None)
-    return np.uint32(sample[len(sample) // 2])
+@dataclass(slots=True)
+class _Cutter:
+    """Parts the pieces along seams: each shows its own side, and paper beyond the seam."""
 
+    bgrx: Pixels
+    layout: Layout
+    damaged: int = 0  # borders that had to be cut through ink
+    _paper: np.uint32 = field(init=False)
+    _gap_px: int = field(init=False)
 
-def _seams(band: Pixels, layout: Layout, gap_px: int) -> list[Seam]:
-    """The seams between the pieces of a row."""
-    edges = [layout.columns[index] + layout.piece_width for index in range(len(layout.columns) - 1)]
-    return [upright_seam(ink(band[:, start:end]), gap_px) for start, end in zip(layout.columns[1:], edges, strict=True)]
+    def __post_init__(self) -> None:
+        sample = np.sort(self.bgrx[::_SAMPLED, ::_SAMPLED], axis=None)
+        self._paper = np.uint32(sample[len(sample) // 2])
+        self._gap_px = max(round(_WORD_GAP_EMS * self.layout.em_px), 1)
 
+    def tiles(self) -> Iterator[tuple[Pixels, float]]:
+        """Yield the pixels of each piece, and the share of its height that the piece above shows, too."""
+        grid = self.layout.grid
+        for band, overlap in self._bands():
+            seams = [
+                upright_seam(ink(band[:, place : place + shared]), self._gap_px)
+                for place, shared in zip(grid.columns[1:], overlaps(grid.columns, grid.piece_width)[1:], strict=True)
+            ]
+            self.damaged += sum(not seam.clean for seam in seams)
+            for column, left in enumerate(grid.columns):
+                tile = band[:, left : left + grid.piece_width].copy()
+                if column:
+                    self._clear_before(tile, seams[column - 1])
+                if column < len(seams):
+                    self._clear_from(tile, grid.columns[column + 1] - left, seams[column])
+                yield tile, overlap / grid.piece_height
 
-def _tile(band: Pixels, left: int, layout: Layout, column: int, seams: list[Seam], paper: np.uint32) -> Pixels:
-    tile = band[:, left : left + layout.piece_width].copy()
-    places = np.arange(tile.shape[1])[None, :]
-    if column:
-        tile[places < seams[column - 1].boundary[:, None]] = paper
-    if column < len(seams):
-        start = layout.columns[column + 1] - left
-        tile[places >= start + seams[column].boundary[:, None]] = paper
-    return tile
+    def _bands(self) -> Iterator[tuple[Pixels, int]]:
+        """Yield the pixels of each row of pieces, and how many of their rows the one above shows, too.
 
+        Where strips cannot be parted without cutting words, both keep the overlap: their texts can be aligned.
+        """
+        grid = self.layout.grid
+        strips = len(grid.columns) == 1
+        shared = overlaps(grid.rows, grid.piece_height)
+        above: Seam | None = None
+        for row, top in enumerate(grid.rows):
+            band = self.bgrx[top : top + grid.piece_height].copy()
+            if above:
+                self._clear_before(band.T, above)
+            overlap = shared[row] if row and not above else 0
+            above = None
+            if row + 1 < len(grid.rows):
+                seam = level_seam(ink(band[grid.piece_height - shared[row + 1] :]), self._gap_px)
+                above = seam if seam.clean or not strips else None
+                self.damaged += not seam.clean and not strips
+            if above:
+                self._clear_from(band.T, grid.piece_height - shared[row + 1], above)
+            yield band, overlap
 
-def _clear_above(band: Pixels, seam: Seam, paper: np.uint32) -> None:
-    rows = np.arange(int(seam.boundary.max(initial=0)))[:, None]
-    band[: len(rows)][rows < seam.boundary[None, :]] = paper
+    def _clear_before(self, pixels: Pixels, seam: Seam) -> None:
+        """Paint over what lies before a seam through the first columns."""
+        shown = pixels[:, : int(seam.boundary.max(initial=0))]
+        shown[np.arange(shown.shape[1])[None, :] < seam.boundary[:, None]] = self._paper
 
-
-def _clear_below(band: Pixels, start: int, seam: Seam, paper: np.uint32) -> None:
-    rows = np.arange(band.shape[0] - start)[:, None]
-    band[start:][rows >= seam.boundary[None, :]] = paper
+    def _clear_from(self, pixels: Pixels, start: int, seam: Seam) -> None:
+        """Paint over what lies behind a seam through the columns from `start` on."""
+        shown = pixels[:, start:]
+        shown[np.arange(shown.shape[1])[None, :] >= seam.boundary[:, None]] = self._paper

@@ -6,7 +6,8 @@ import math
 
 import pypdfium2 as pdfium
 
-from pagemill.domain.pages.sizes import Contents, Layout, Sizes, is_one_picture, is_usual, layout
+from pagemill.domain.pages.sizes import Contents, Sheet, Sizes, is_one_picture, is_usual, layout
+from pagemill.domain.pages.tiling import Layout
 from pagemill.pdf.contents import contents, sampled_lettering
 
 
@@ -26,13 +27,13 @@ def plan(page: pdfium.PdfPage, user_unit: float, sizes: Sizes) -> tuple[Contents
     Raises:
         PageUnreadable: The page has no area, or needs more pieces than allowed.
     """
-    width, height = page.get_size()
-    if is_usual(width, height, user_unit, sizes):
+    sheet = Sheet(*page.get_size(), user_unit)
+    if is_usual(sheet, sizes):
         known = sampled_lettering(page)
-        if is_one_picture(width, height, user_unit, known, sizes):
-            return known, layout(width, height, user_unit, known, sizes)
+        if is_one_picture(sheet, known, sizes):
+            return known, layout(sheet, known, sizes)
     known = contents(page)
-    return known, layout(width, height, user_unit, known, sizes)
+    return known, layout(sheet, known, sizes)
 
 
 def draw(page: pdfium.PdfPage, found: Layout) -> pdfium.PdfBitmap:

@@ -7,17 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pagemill.domain.pages.sizes import (
-    Box,
     Contents,
-    Layout,
     Lettering,
+    Sheet,
     Sizes,
     common_size,
     is_usual,
     layout,
-    overlaps,
-    piece_cores,
 )
+from pagemill.domain.pages.tiling import Box, overlaps
 from pagemill.errors import PageUnreadable
 
 MM = 72 / 25.4
@@ -42,9 +40,9 @@ def _text(size: float, ems: float = 500.0) -> Contents:
 def test_usual_paper_is_one_picture_whatever_is_on_it(
     size: tuple[float, float], pixels: tuple[int, int], contents: Contents
 ) -> None:
-    found = layout(*size, 1, contents, SIZES)
+    found = layout(Sheet(*size), contents, SIZES)
 
-    assert is_usual(*size, 1, SIZES)
+    assert is_usual(Sheet(*size), SIZES)
     assert (found.pieces, found.is_whole_page) == (1, True)
     assert (found.window.width, found.window.height) == pixels
 
@@ -60,7 +58,7 @@ def test_usual_paper_is_one_picture_whatever_is_on_it(
     ],
 )
 def test_a_large_page_that_is_legible_is_one_picture(size: tuple[float, float], contents: Contents) -> None:
-    assert layout(*size, 1, contents, SIZES).pieces == 1
+    assert layout(Sheet(*size), contents, SIZES).pieces == 1
 
 
 @pytest.mark.parametrize(
@@ -79,21 +77,21 @@ def test_a_large_page_that_is_legible_is_one_picture(size: tuple[float, float], 
 def test_a_page_that_would_be_illegible_is_cut_into_pieces(
     size: tuple[float, float], contents: Contents, least_dpi: float
 ) -> None:
-    found = layout(*size, 1, contents, SIZES)
+    found = layout(Sheet(*size), contents, SIZES)
 
     assert 1 < found.pieces <= SIZES.max_pieces
     assert found.dpi >= least_dpi * (1 - 1e-9)
 
 
 def test_a_user_unit_makes_a_small_box_a_large_page() -> None:
-    found = layout(8.5, 11, 72, _text(1 / 6), SIZES)
+    found = layout(Sheet(8.5, 11, 72), _text(1 / 6), SIZES)
 
     assert (found.window.width, found.window.height) == (1190, 1540)
     assert found.dpi == pytest.approx(140)
 
 
 def test_a_user_unit_makes_a_box_of_a4_a_poster_which_needs_no_more_pixels() -> None:
-    found = layout(595, 842, 4, _text(12), SIZES)
+    found = layout(Sheet(595, 842, 4), _text(12), SIZES)
 
     assert (found.pieces, found.window.height) == (1, 1540)
     assert found.dpi == pytest.approx(32.9, abs=0.1)
@@ -110,7 +108,7 @@ def test_a_user_unit_makes_a_box_of_a4_a_poster_which_needs_no_more_pixels() -> 
     ],
 )
 def test_a_small_page_is_not_enlarged_beyond_300_dpi_without_a_reason(contents: Contents, height: int) -> None:
-    found = layout(99.2, 140.3, 1, contents, SIZES)
+    found = layout(Sheet(99.2, 140.3), contents, SIZES)
 
     assert (found.pieces, found.window.height) == (1, height)
 
@@ -118,7 +116,7 @@ def test_a_small_page_is_not_enlarged_beyond_300_dpi_without_a_reason(contents: 
 def test_only_the_part_with_contents_is_rendered_of_a_page_that_is_too_large() -> None:
     known = Contents([Lettering(12, 300)], extent=Box(60, 13_600, 560, 14_300), text_boxes=())
 
-    found = layout(14_400, 14_400, 1, known, SIZES)
+    found = layout(Sheet(14_400, 14_400), known, SIZES)
 
     assert (found.pieces, found.is_whole_page) == (1, False)
     assert max(found.window.width, found.window.height) == 1540
@@ -132,20 +130,20 @@ def test_a_page_that_needs_too_many_pieces_says_what_its_resolution_would_be() -
         match=r"too small to read: .* 14400 x 14400 points needs 49 pieces at 48 dpi, and 32 pieces have about 39 dpi; "
         "set PAGEMILL_MAX_PIECES=49 or more",
     ):
-        layout(14_400, 14_400, 1, _text(12), SIZES)
+        layout(Sheet(14_400, 14_400), _text(12), SIZES)
 
 
 def test_the_number_of_pieces_that_the_message_asks_for_is_enough() -> None:
-    assert layout(14_400, 14_400, 1, _text(12), Sizes(max_pieces=49)).pieces <= 49
+    assert layout(Sheet(14_400, 14_400), _text(12), Sizes(max_pieces=49)).pieces <= 49
 
 
 def test_a_page_that_needs_more_pieces_than_there_may_be_has_to_be_cut_before() -> None:
     with pytest.raises(PageUnreadable, match="cut it into smaller pages"):
-        layout(14_400, 14_400, 1, _text(5), SIZES)
+        layout(Sheet(14_400, 14_400), _text(5), SIZES)
 
 
 def test_with_fewer_pieces_the_resolution_is_lower() -> None:
-    many, few = (layout(1189 * MM, 841 * MM, 1, _text(7.1), Sizes(max_pieces=most)) for most in (32, 12))
+    many, few = (layout(Sheet(1189 * MM, 841 * MM), _text(7.1), Sizes(max_pieces=most)) for most in (32, 12))
 
     assert many.pieces > few.pieces <= 12
     assert few.dpi < many.dpi
@@ -155,12 +153,12 @@ def test_with_fewer_pieces_the_resolution_is_lower() -> None:
 @pytest.mark.parametrize("size", [(0, 0), (0, 500), (math.inf, 10), (math.nan, math.nan)])
 def test_a_page_without_area_is_refused(size: tuple[float, float]) -> None:
     with pytest.raises(PageUnreadable, match="no area"):
-        layout(*size, 1, Contents(), SIZES)
+        layout(Sheet(*size), Contents(), SIZES)
 
 
 def test_a_page_too_narrow_for_a_token_at_the_highest_resolution_is_refused() -> None:
     with pytest.raises(PageUnreadable, match="too narrow to read: 14400 x 3 points"):
-        layout(14_400, 3, 1, Contents(), SIZES)
+        layout(Sheet(14_400, 3), Contents(), SIZES)
 
 
 def test_a_stamp_is_no_measure_of_a_page() -> None:
@@ -177,7 +175,7 @@ def test_a_stamp_is_no_measure_of_a_page() -> None:
     edge=st.sampled_from([224, 1540]),
     max_pieces=st.integers(1, 64),
 )
-def test_pieces_are_within_the_bounds_and_leave_nothing_out(  # noqa: PLR0913, PLR0917 -- one page
+def test_pieces_are_within_the_bounds_and_leave_nothing_out(  # noqa: PLR0917 -- one page
     width: float,
     height: float,
     user_unit: float,
@@ -190,16 +188,16 @@ def test_pieces_are_within_the_bounds_and_leave_nothing_out(  # noqa: PLR0913, P
     sizes = Sizes(longest_edge_px=edge, max_pieces=max_pieces)
     contents = Contents([Lettering(size, ems)], scan_scale=scan_scale)
     try:
-        found = layout(width, height, user_unit, contents, sizes)
+        found = layout(Sheet(width, height, user_unit), contents, sizes)
     except PageUnreadable as error:
         assert "too small to read" in str(error) or "too narrow" in str(error)  # noqa: PT017 -- most pages are readable
         return
 
     assert 1 <= found.pieces <= max_pieces
-    assert max(found.piece_width, found.piece_height) <= edge
-    assert _covers(found.columns, found.piece_width, found.window.width)
-    assert _covers(found.rows, found.piece_height, found.window.height)
-    assert len(piece_cores(found)) == found.pieces
+    assert max(found.grid.piece_width, found.grid.piece_height) <= edge
+    assert _covers(found.grid.columns, found.grid.piece_width, found.window.width)
+    assert _covers(found.grid.rows, found.grid.piece_height, found.window.height)
+    assert len(found.cores()) == found.pieces
     assert found.dpi == pytest.approx(found.scale * 72 / user_unit)
 
 
@@ -210,6 +208,6 @@ def _covers(starts: tuple[int, ...], length: int, whole: int) -> bool:
 
 
 def test_pieces_share_several_lines_of_text() -> None:
-    found: Layout = layout(80 * MM, 2000 * MM, 1, _text(9), SIZES)
+    found = layout(Sheet(80 * MM, 2000 * MM), _text(9), SIZES)
 
-    assert min(overlaps(found.rows, found.piece_height)[1:]) >= 2 * 1.3 * found.em_px
+    assert min(overlaps(found.grid.rows, found.grid.piece_height)[1:]) >= 2 * 1.3 * found.em_px

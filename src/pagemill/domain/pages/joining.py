@@ -1,7 +1,7 @@
 """Joins the texts of a page's pieces: what two pieces both show is kept once. Pure functions.
 
-Pieces usually share nothing: they are parted along white paper. Where there is none, both show the overlap; then the end
-of one text is aligned with the beginning of the next, word by word, since not all models keep the lines of a page.
+Pieces usually share nothing: they are parted along white paper. Where there is none, both show the overlap; then the
+end of one text is aligned with the beginning of the next, word by word, since not all models keep the lines of a page.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import pairwise
 
 _WORD = re.compile(r"\S+")
 _SLACK = 1.6  # an overlap has at most so many times the words that its height lets expect,
@@ -47,7 +48,7 @@ def join(pieces: Sequence[PieceText]) -> tuple[str, tuple[str, ...]]:
     """
     joined = pieces[0].text.strip("\n")
     objections = []
-    for number, (before, piece) in enumerate(zip(pieces, pieces[1:], strict=False), start=2):
+    for number, (before, piece) in enumerate(pairwise(pieces), start=2):
         after = piece.text.strip("\n")
         if not piece.overlap:
             joined = "\n\n".join(filter(None, (joined, after)))

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from dataclasses import dataclass
 
+from pagemill.domain.pages.tiling import Box, Layout, Window, grid, pieces_needed
 from pagemill.errors import PageUnreadable
 
 MOST_PIECES = 64  # that the setting allows: all pieces of a page are in a render worker's memory at once
@@ -34,43 +34,9 @@ _STRIP_PX = 1089  # the width of A4 at 1540 pixels
 
 _FEWEST_EMS = 30.0  # less text than this is a stamp or a page number
 _UNKNOWN_EM_PX = 18.0  # 10 points at 132 dpi
-_OVERLAP_LINES = 4.0  # heights of lettering that two pieces share, one above the other
-_OVERLAP_EMS = 10.0  # widths that two pieces share, side by side: most words fit in
-_LARGEST_OVERLAP = 0.25  # of a piece
 _MARGIN = 0.02  # around the contents, of their longest side
 _LARGEST_PAGE_PX = 2.0**30  # PDFium counts pixels in 32 bits, also those outside of the picture
 _STEPS = 40  # scales that are tried between the wanted and the least
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A rectangle on the page as it is displayed, in units from its upper left corner."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-    @property
-    def width(self) -> float:
-        """From left to right."""
-        return self.right - self.left
-
-    @property
-    def height(self) -> float:
-        """From top to bottom."""
-        return self.bottom - self.top
-
-    def meets(self, other: Box) -> bool:
-        """Whether the two have an area in common."""
-        return (
-            self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
-        )
-
-    def holds_middle_of(self, other: Box) -> bool:
-        """Whether the middle of another rectangle is within this one."""
-        x, y = (other.left + other.right) / 2, (other.top + other.bottom) / 2
-        return self.left <= x <= self.right and self.top <= y <= self.bottom
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,36 +67,37 @@ class Sizes:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """A rectangle of pixels within the whole page at a layout's scale."""
+class Sheet:
+    """A page as it is displayed."""
 
-    left: int
-    top: int
-    width: int
-    height: int
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """How a page is rendered."""
-
-    scale: float
-    dpi: float
-    window: Window  # the part of the page that is rendered
-    is_whole_page: bool  # whether that is all of it
-    columns: tuple[int, ...] = (0,)  # left edges of the pieces, within the window
-    rows: tuple[int, ...] = (0,)  # upper edges
-    piece_width: int = 0
-    piece_height: int = 0
-    em_px: float = field(default=_UNKNOWN_EM_PX)  # height of the lettering
+    width: float  # in units
+    height: float
+    user_unit: float = 1.0
 
     @property
-    def pieces(self) -> int:
-        """The number of pieces; 1: the page is one picture."""
-        return len(self.columns) * len(self.rows)
+    def longest(self) -> float:
+        """The longest side."""
+        return max(self.width, self.height)
+
+    @property
+    def shortest(self) -> float:
+        """The shortest side."""
+        return min(self.width, self.height)
+
+    def dpi(self, scale: float) -> float:
+        """The resolution of a scale, on paper."""
+        return scale * _UNITS_PER_INCH / self.user_unit
+
+    def scale(self, dpi: float) -> float:
+        """The scale of a resolution."""
+        return dpi * self.user_unit / _UNITS_PER_INCH
+
+    def whole(self) -> Box:
+        """All of it."""
+        return Box(0, 0, self.width, self.height)
 
 
-def single_scale(width: float, height: float, user_unit: float, contents: Contents, sizes: Sizes) -> float:
+def single_scale(sheet: Sheet, contents: Contents, sizes: Sizes) -> float:
     """Pixels a unit, so that the longest side is exactly `longest_edge_px`.
 
     Small pages are not enlarged beyond `max_dpi`, unless they are scans that have more pixels, or their text is tiny.
@@ -138,68 +105,58 @@ def single_scale(width: float, height: float, user_unit: float, contents: Conten
     Raises:
         PageUnreadable: The page has no area.
     """
-    longest, shortest = max(width, height), min(width, height)
-    if not (math.isfinite(longest) and shortest > 0):
-        raise PageUnreadable(f"the page has no area: {width:g} x {height:g} points")
+    if not (math.isfinite(sheet.longest) and sheet.shortest > 0):
+        raise PageUnreadable(f"the page has no area: {sheet.width:g} x {sheet.height:g} points")
     # A hair less: rounding up 1540.0000000000002 would make it 1541 pixels.
-    return min(sizes.longest_edge_px / longest * (1 - 1e-12), _largest_scale(user_unit, contents, sizes))
+    return min(sizes.longest_edge_px / sheet.longest * (1 - 1e-12), _largest_scale(sheet, contents, sizes))
 
 
-def dpi(scale: float, user_unit: float) -> float:
-    """The resolution of a scale, on paper."""
-    return scale * _UNITS_PER_INCH / user_unit
-
-
-def is_usual(width: float, height: float, user_unit: float, sizes: Sizes) -> bool:
+def is_usual(sheet: Sheet, sizes: Sizes) -> bool:
     """Whether a page of this size is usually legible as one picture, as A4 and A3 are, and fills it."""
-    scale = single_scale(width, height, user_unit, Contents(), sizes)
+    scale = single_scale(sheet, Contents(), sizes)
     return (
-        dpi(scale, user_unit) >= _USUAL_DPI
-        and scale < _largest_scale(user_unit, Contents(), sizes)
-        and min(width, height) * scale >= _SMALLEST_EDGE_PX
+        sheet.dpi(scale) >= _USUAL_DPI
+        and scale < _largest_scale(sheet, Contents(), sizes)
+        and sheet.shortest * scale >= _SMALLEST_EDGE_PX
     )
 
 
-def is_one_picture(width: float, height: float, user_unit: float, contents: Contents, sizes: Sizes) -> bool:
+def is_one_picture(sheet: Sheet, contents: Contents, sizes: Sizes) -> bool:
     """Whether a page is legible as one picture of all of it."""
-    scale = single_scale(width, height, user_unit, contents, sizes)
-    return _need(width, height, user_unit, contents, sizes).is_met(scale, min(width, height))
+    return _need(sheet, contents, sizes).is_met(single_scale(sheet, contents, sizes), sheet)
 
 
-def layout(width: float, height: float, user_unit: float, contents: Contents, sizes: Sizes) -> Layout:
+def layout(sheet: Sheet, contents: Contents, sizes: Sizes) -> Layout:
     """Decide how a page is rendered.
 
     Args:
-        width: Of the page as it is displayed, in units.
-        height: As above.
-        user_unit: Of the page; 1 unless it says otherwise.
+        sheet: The page.
         contents: What is known about its contents.
         sizes: The bounds.
 
     Raises:
         PageUnreadable: The page has no area, or needs more pieces than allowed.
     """
-    scale = single_scale(width, height, user_unit, contents, sizes)
-    if is_one_picture(width, height, user_unit, contents, sizes):
-        return _single(Box(0, 0, width, height), width, height, scale, user_unit)
+    scale = single_scale(sheet, contents, sizes)
+    if is_one_picture(sheet, contents, sizes):
+        return _single(sheet, sheet.whole(), scale)
 
-    region = _region(width, height, contents.extent)
-    scale = single_scale(region.width, region.height, user_unit, contents, sizes)
-    scale = min(scale, _LARGEST_PAGE_PX / max(width, height))
-    # Less to show, more pixels for it: judged as a page of its own.
-    need = _need(region.width, region.height, user_unit, contents, sizes)
-    if need.is_met(scale, min(region.width, region.height)):
-        return _single(region, width, height, scale, user_unit)
+    # Less to show, more pixels for it: what has contents is judged as a page of its own.
+    region = _region(sheet, contents.extent)
+    part = Sheet(region.width, region.height, sheet.user_unit)
+    most = _LARGEST_PAGE_PX / sheet.longest
+    scale, need = min(single_scale(part, contents, sizes), most), _need(part, contents, sizes)
+    if need.is_met(scale, part):
+        return _single(sheet, region, scale)
 
-    largest = min(_largest_scale(user_unit, contents, sizes), _LARGEST_PAGE_PX / max(width, height))
-    narrow = _SMALLEST_EDGE_PX / min(region.width, region.height)
-    least, wanted = (min(max(scale, narrow), largest) for scale in (need.least, need.wanted))
+    largest, narrow = min(_largest_scale(sheet, contents, sizes), most), _SMALLEST_EDGE_PX / part.shortest
     if largest < narrow:
         raise PageUnreadable(
-            f"the page is too narrow to read: {width:g} x {height:g} points become "
-            f"{math.ceil(region.width * largest)} x {math.ceil(region.height * largest)} pixels"
+            f"the page is too narrow to read: {sheet.width:g} x {sheet.height:g} points become "
+            f"{math.ceil(part.width * largest)} x {math.ceil(part.height * largest)} pixels"
         )
-    return _divided(region, (width, height), user_unit, least, wanted, need.size, sizes)
+    least, wanted = (min(max(scale, narrow), largest) for scale in (need.least, need.wanted))
+    return _divided(sheet, region, _Need(least, wanted, need.size), sizes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,24 +167,23 @@ class _Need:
     wanted: float
     size: float | None = None  # of the lettering
 
-    def is_met(self, scale: float, shortest: float) -> bool:
-        return scale >= self.least * (1 - 1e-9) and shortest * scale >= _SMALLEST_EDGE_PX
+    def is_met(self, scale: float, sheet: Sheet) -> bool:
+        return scale >= self.least * (1 - 1e-9) and sheet.shortest * scale >= _SMALLEST_EDGE_PX
 
 
-def _need(width: float, height: float, user_unit: float, contents: Contents, sizes: Sizes) -> _Need:
-    usual = dpi(single_scale(width, height, user_unit, contents, sizes), user_unit) >= _USUAL_DPI
+def _need(sheet: Sheet, contents: Contents, sizes: Sizes) -> _Need:
+    usual = sheet.dpi(single_scale(sheet, contents, sizes)) >= _USUAL_DPI
     size = common_size(contents.lettering, _USUAL_SHARE if usual else _SMALL_SHARE)
     if size:
         return _Need(_LEGIBLE_EM_PX / size, _WANTED_EM_PX / size, size)
-    of_dpi = user_unit / _UNITS_PER_INCH
+    wanted = sheet.scale(_WANTED_DPI)
     if not contents.scan_scale:
-        return _Need(_LEAST_DPI_OF_DRAWINGS * of_dpi, _WANTED_DPI * of_dpi)
-    if dpi(contents.scan_scale, user_unit) >= _LEAST_DPI_OF_SCANNERS:
-        return _Need(_USUAL_DPI * of_dpi, min(contents.scan_scale, _WANTED_DPI * of_dpi))
-    shortest, longest = min(width, height), max(width, height)
-    if longest <= _LONG * shortest:
+        return _Need(sheet.scale(_LEAST_DPI_OF_DRAWINGS), wanted)
+    if sheet.dpi(contents.scan_scale) >= _LEAST_DPI_OF_SCANNERS:
+        return _Need(sheet.scale(_USUAL_DPI), min(contents.scan_scale, wanted))
+    if sheet.longest <= _LONG * sheet.shortest:
         return _Need(0.0, 0.0)
-    wanted = min(contents.scan_scale, _STRIP_PX / shortest)
+    wanted = min(contents.scan_scale, _STRIP_PX / sheet.shortest)
     return _Need(wanted / 2, wanted)
 
 
@@ -244,108 +200,54 @@ def common_size(lettering: Sequence[Lettering], share: float) -> float | None:
     return None
 
 
-def _largest_scale(user_unit: float, contents: Contents, sizes: Sizes) -> float:
+def _largest_scale(sheet: Sheet, contents: Contents, sizes: Sizes) -> float:
     size = common_size(contents.lettering, _SMALL_SHARE)
     of_lettering = _WANTED_EM_PX / size if size else 0.0
-    return max(sizes.max_dpi / _UNITS_PER_INCH * user_unit, contents.scan_scale, of_lettering)
+    return max(sheet.scale(sizes.max_dpi), contents.scan_scale, of_lettering)
 
 
-def _region(width: float, height: float, extent: Box | None) -> Box:
+def _region(sheet: Sheet, extent: Box | None) -> Box:
     """The part of the page that has contents, with a margin."""
     if extent is None:
-        return Box(0, 0, width, height)
+        return sheet.whole()
     margin = _MARGIN * max(extent.width, extent.height)
     region = Box(
         max(extent.left - margin, 0),
         max(extent.top - margin, 0),
-        min(extent.right + margin, width),
-        min(extent.bottom + margin, height),
+        min(extent.right + margin, sheet.width),
+        min(extent.bottom + margin, sheet.height),
     )
-    return region if region.width > 0 and region.height > 0 else Box(0, 0, width, height)
+    return region if region.width > 0 and region.height > 0 else sheet.whole()
 
 
-def _single(region: Box, width: float, height: float, scale: float, user_unit: float) -> Layout:
-    window = _window(region, width, height, scale)
-    whole = region == Box(0, 0, width, height)
-    return Layout(scale, dpi(scale, user_unit), window, whole, piece_width=window.width, piece_height=window.height)
+def _single(sheet: Sheet, region: Box, scale: float) -> Layout:
+    window = _window(sheet, region, scale)
+    one = grid(window, max(window.width, window.height), 0)
+    return Layout(scale, sheet.dpi(scale), window, region == sheet.whole(), one, _UNKNOWN_EM_PX)
 
 
-def _window(region: Box, width: float, height: float, scale: float) -> Window:
-    if region == Box(0, 0, width, height):
-        return Window(0, 0, math.ceil(width * scale), math.ceil(height * scale))
+def _window(sheet: Sheet, region: Box, scale: float) -> Window:
+    if region == sheet.whole():
+        return Window(0, 0, math.ceil(sheet.width * scale), math.ceil(sheet.height * scale))
     left, top = math.floor(region.left * scale), math.floor(region.top * scale)
     # Rounded to nearest, so that the longest side is not a pixel longer than it may be.
     return Window(left, top, max(round(region.width * scale), 1), max(round(region.height * scale), 1))
 
 
-def _divided(
-    region: Box,
-    page: tuple[float, float],
-    user_unit: float,
-    least: float,
-    wanted: float,
-    size: float | None,
-    sizes: Sizes,
-) -> Layout:
+def _divided(sheet: Sheet, region: Box, need: _Need, sizes: Sizes) -> Layout:
     """Divide a region at the largest scale up to the wanted one that needs no more pieces than allowed."""
     fewest = 0
     for step in range(_STEPS + 1):
-        scale = wanted * (least / wanted) ** (step / _STEPS)
-        window = _window(region, *page, scale)
-        em_px = size * scale if size else _UNKNOWN_EM_PX
-        columns, piece_width = _starts(window.width, sizes.longest_edge_px, _OVERLAP_EMS * em_px)
-        rows, piece_height = _starts(window.height, sizes.longest_edge_px, _OVERLAP_LINES * em_px)
-        whole = region == Box(0, 0, *page)
-        found = Layout(scale, dpi(scale, user_unit), window, whole, piece_width=piece_width, piece_height=piece_height)
-        fewest = columns * rows
+        scale = need.wanted * (need.least / need.wanted) ** (step / _STEPS)
+        window = _window(sheet, region, scale)
+        em_px = need.size * scale if need.size else _UNKNOWN_EM_PX
+        fewest = pieces_needed(window, sizes.longest_edge_px, em_px)
         if fewest <= sizes.max_pieces:
-            return replace(
-                found,
-                columns=_spread(columns, window.width - piece_width),
-                rows=_spread(rows, window.height - piece_height),
-                em_px=em_px,
-            )
-    at_most = dpi(math.sqrt(sizes.max_pieces / fewest) * least, user_unit)
+            found = grid(window, sizes.longest_edge_px, em_px)
+            return Layout(scale, sheet.dpi(scale), window, region == sheet.whole(), found, em_px)
+    at_most = sheet.dpi(need.least) * math.sqrt(sizes.max_pieces / fewest)
     fix = f"set PAGEMILL_MAX_PIECES={fewest} or more" if fewest <= MOST_PIECES else "cut it into smaller pages"
     raise PageUnreadable(
-        f"too small to read: the page of {page[0]:g} x {page[1]:g} points needs {fewest} pieces at "
-        f"{dpi(least, user_unit):.0f} dpi, and {sizes.max_pieces} pieces have about {at_most:.0f} dpi; "
-        f"{fix}"
+        f"too small to read: the page of {sheet.width:g} x {sheet.height:g} points needs {fewest} pieces at "
+        f"{sheet.dpi(need.least):.0f} dpi, and {sizes.max_pieces} pieces have about {at_most:.0f} dpi; {fix}"
     )
-
-
-def _starts(length: int, edge: int, overlap: float) -> tuple[int, int]:
-    """How many pieces cover a length, and how long each is."""
-    if length <= edge:
-        return 1, length
-    shared = min(math.ceil(overlap), math.floor(_LARGEST_OVERLAP * edge))
-    return math.ceil((length - shared) / (edge - shared)), edge
-
-
-def _spread(count: int, last: int) -> tuple[int, ...]:
-    """The edges of pieces, at equal distances from 0 to `last`."""
-    return tuple(round(index * last / (count - 1)) for index in range(count)) if count > 1 else (0,)
-
-
-def piece_cores(found: Layout) -> tuple[Box, ...]:
-    """What no other piece shows of each piece, in units of the page, row by row."""
-    left, top, scale = found.window.left, found.window.top, found.scale
-    across, down = _cores(found.columns, found.piece_width), _cores(found.rows, found.piece_height)
-    return tuple(
-        Box((left + x0) / scale, (top + y0) / scale, (left + x1) / scale, (top + y1) / scale)
-        for y0, y1 in down
-        for x0, x1 in across
-    )
-
-
-def _cores(starts: Sequence[int], length: int) -> list[tuple[int, int]]:
-    shared = overlaps(starts, length)
-    return [
-        (start + before, start + length - after)
-        for start, before, after in zip(starts, shared, (*shared[1:], 0), strict=True)
-    ]
-
-
-def overlaps(starts: Sequence[int], length: int) -> tuple[int, ...]:
-    """The pixels that each piece shares with the one before it; 0 for the first."""
-    return (0, *(before + length - start for before, start in pairwise(starts)))
