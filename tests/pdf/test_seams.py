@@ -21,7 +21,7 @@ def _picture(width: int, height: int, draw: list[tuple[float, float, str]]) -> N
 
 def _bgrx(image: Image.Image) -> NDArray[np.uint32]:
     grey = np.asarray(image.convert("L")).astype(np.uint32)
-    return grey | grey << 8 | grey << 16 | np.uint32(0xFF000000)
+    return (grey * 0x010101 | 0xFF000000).astype(np.uint32)
 
 
 def _crossed(edges: NDArray[np.bool_], seam: Seam) -> int:

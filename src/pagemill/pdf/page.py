@@ -19,8 +19,8 @@ from pagemill.domain.pages.quality import text_layer_is_usable
 from pagemill.domain.pages.sizes import Sizes
 from pagemill.errors import DocumentUnreadable, PageUnreadable
 from pagemill.pdf import blank as ink
-from pagemill.pdf import png, scale
-from pagemill.pdf.pieces import cut
+from pagemill.pdf import scale
+from pagemill.pdf.pieces import image_or_pieces
 from pagemill.pdf.user_units import UserUnits
 
 _LARGEST_DECODED_IMAGE_BYTES = 512 * 2**20  # beyond, PDFium runs out of its 2 GiB and silently draws nothing
@@ -167,9 +167,7 @@ def _render_page(
         return Rendering(
             number, width_px, height_px, None, blank=True, dpi=round(plan.dpi, 1), render_seconds=drawn - started
         )
-    image, pieces, findings = png.encode(bgrx) if plan.pieces == 1 else None, (), ()
-    if plan.pieces > 1:
-        pieces, findings = cut(bgrx, plan, known.text_boxes)
+    image, pieces, findings = image_or_pieces(bgrx, plan, known.text_boxes)
     encoded = time.perf_counter()
     bitmap.close()
     return Rendering(

@@ -20,6 +20,14 @@ _SAMPLED = 16  # every so many rows and columns: enough to know the paper's colo
 Pixels = NDArray[np.uint32]
 
 
+Images = tuple[bytes | None, tuple[Piece, ...], tuple[str, ...]]
+
+
+def image_or_pieces(bgrx: Pixels, layout: Layout, text_boxes: Sequence[Box] | None) -> Images:
+    """Encode a rendering: as one image, or as pieces; and say what may have been damaged by cutting."""
+    return (png.encode(bgrx), (), ()) if layout.pieces == 1 else (None, *cut(bgrx, layout, text_boxes))
+
+
 def cut(bgrx: Pixels, layout: Layout, text_boxes: Sequence[Box] | None) -> tuple[tuple[Piece, ...], tuple[str, ...]]:
     """Cut a rendering into pieces, row by row. Pieces without ink are left out.
 

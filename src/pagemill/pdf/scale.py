@@ -27,7 +27,8 @@ def plan(page: pdfium.PdfPage, user_unit: float, sizes: Sizes) -> tuple[Contents
     Raises:
         PageUnreadable: The page has no area, or needs more pieces than allowed.
     """
-    sheet = Sheet(*page.get_size(), user_unit)
+    width, height = page.get_size()
+    sheet = Sheet(width, height, user_unit)
     if is_usual(sheet, sizes):
         known = sampled_lettering(page)
         if is_one_picture(sheet, known, sizes):

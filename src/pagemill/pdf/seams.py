@@ -66,14 +66,15 @@ def _coarse_seam(edges: NDArray[np.bool_], near: NDArray[np.bool_]) -> Seam:
 def _halved(pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
     height, width = pixels.shape
     padded = np.pad(pixels, ((0, height % 2), (0, width % 2)))
-    halved: NDArray[np.bool_] = padded.reshape((height + 1) // 2, 2, (width + 1) // 2, 2).any(axis=(1, 3))
+    halved: NDArray[np.bool_] = np.logical_or.reduce([padded[down::2, right::2] for down in (0, 1) for right in (0, 1)])
     return halved
 
 
 def _widened(edges: NDArray[np.bool_], gap_px: int) -> NDArray[np.bool_]:
     """Ink, and what is no further than `gap_px` to the right or left of it."""
     ends = np.pad(edges, ((0, 0), (gap_px + 1, gap_px))).cumsum(axis=1, dtype=np.int32)
-    return (ends[:, 2 * gap_px + 1 :] - ends[:, : -2 * gap_px - 1]) > 0
+    widened: NDArray[np.bool_] = ends[:, 2 * gap_px + 1 :] > ends[:, : -2 * gap_px - 1]
+    return widened
 
 
 def _seam(edges: NDArray[np.bool_], near: NDArray[np.bool_]) -> Seam:

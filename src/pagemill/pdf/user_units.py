@@ -32,7 +32,7 @@ class UserUnits:
         import pikepdf  # noqa: PLC0415 -- loaded by now
 
         try:
-            unit = float(self._pdf.pages[number - 1].obj.get("/UserUnit", 1))  # type: ignore[arg-type]
+            unit = float(self._pdf.pages[number - 1].obj.get("/UserUnit", 1))
         except (pikepdf.PdfError, IndexError, TypeError, ValueError):
             return 1.0
         return unit if math.isfinite(unit) and unit > 0 else 1.0
