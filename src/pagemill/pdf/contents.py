@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
@@ -81,17 +81,14 @@ def sampled_lettering(page: pdfium.PdfPage) -> Contents:
 
 
 def contents(page: pdfium.PdfPage) -> Contents:
-    """All that is known about a page. If it has too many objects, where they stand is not known."""
+    """All that is known about a page. If it has too many objects, what they cover is not known."""
     things = list(_things(page, _MOST_OBJECTS + 1))
-    texts = list(_text_runs(things))
-    known = len(things) <= _MOST_OBJECTS
     places = [corners for thing in things if (corners := thing.corners())] + _annotations(page)
     display = _Display(page)
     return Contents(
-        lettering=[run for run, _ in texts],
+        lettering=[replace(run, place=display.box(corners)) for run, corners in _text_runs(things)],
         scan_scale=_scan_scale(things, page),
-        extent=display.union(places) if known and places else None,
-        text_boxes=[display.box(corners) for _, corners in texts] if known else None,
+        extent=display.union(places) if len(things) <= _MOST_OBJECTS and places else None,
     )
 
 
@@ -131,7 +128,7 @@ def _matrix(handle: pdfium_c.FPDF_PAGEOBJECT) -> _Matrix:
 
 def _text_runs(things: Sequence[_Thing] | Iterator[_Thing]) -> Iterator[tuple[Lettering, Corners]]:
     for thing in things:
-        if thing.kind != pdfium_c.FPDF_PAGEOBJ_TEXT:
+        if thing.kind != pdfium_c.FPDF_PAGEOBJ_TEXT or _is_invisible(thing):
             continue
         size = ctypes.c_float()
         corners = thing.corners()
@@ -142,6 +139,12 @@ def _text_runs(things: Sequence[_Thing] | Iterator[_Thing]) -> Iterator[tuple[Le
         length = math.hypot(corners[2] - corners[0], corners[3] - corners[1])
         if em > 0 and length > 0:
             yield Lettering(em, length / em), corners
+
+
+def _is_invisible(text: _Thing) -> bool:
+    """Whether it is an earlier OCR's: its sizes may be anything."""
+    mode: int = pdfium_c.FPDFTextObj_GetTextRenderMode(text.handle)
+    return mode == pdfium_c.FPDF_TEXTRENDERMODE_INVISIBLE
 
 
 def _scan_scale(things: Sequence[_Thing], page: pdfium.PdfPage) -> float:

@@ -167,7 +167,7 @@ def _render_page(
         return Rendering(
             number, width_px, height_px, None, blank=True, dpi=round(plan.dpi, 1), render_seconds=drawn - started
         )
-    image, pieces, findings = image_or_pieces(bgrx, plan, known.text_boxes)
+    image, pieces, findings = image_or_pieces(bgrx, plan, known)
     encoded = time.perf_counter()
     bitmap.close()
     return Rendering(

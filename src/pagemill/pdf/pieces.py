@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pagemill.domain.pages.model import Piece
-from pagemill.domain.pages.tiling import Box, Layout, overlaps
+from pagemill.domain.pages.sizes import Contents
+from pagemill.domain.pages.tiling import Layout, overlaps
 from pagemill.pdf import png
 from pagemill.pdf.blank import is_uniform
 from pagemill.pdf.seams import Seam, ink, level_seam, upright_seam
@@ -23,18 +24,18 @@ Pixels = NDArray[np.uint32]
 Images = tuple[bytes | None, tuple[Piece, ...], tuple[str, ...]]
 
 
-def image_or_pieces(bgrx: Pixels, layout: Layout, text_boxes: Sequence[Box] | None) -> Images:
+def image_or_pieces(bgrx: Pixels, layout: Layout, contents: Contents) -> Images:
     """Encode a rendering: as one image, or as pieces; and say what may have been damaged by cutting."""
-    return (png.encode(bgrx), (), ()) if layout.pieces == 1 else (None, *cut(bgrx, layout, text_boxes))
+    return (png.encode(bgrx), (), ()) if layout.pieces == 1 else (None, *cut(bgrx, layout, contents))
 
 
-def cut(bgrx: Pixels, layout: Layout, text_boxes: Sequence[Box] | None) -> tuple[tuple[Piece, ...], tuple[str, ...]]:
+def cut(bgrx: Pixels, layout: Layout, contents: Contents) -> tuple[tuple[Piece, ...], tuple[str, ...]]:
     """Cut a rendering into pieces, row by row. Pieces without ink are left out.
 
     Args:
         bgrx: The layout's window, as uint32 pixels.
         layout: Where the pieces are.
-        text_boxes: Where text stands, in units of the page; None: not known.
+        contents: What is known about the page.
 
     Returns:
         The pieces, and what may have been damaged by cutting.
@@ -44,8 +45,7 @@ def cut(bgrx: Pixels, layout: Layout, text_boxes: Sequence[Box] | None) -> tuple
     for core, (tile, overlap) in zip(layout.cores(), cutter.tiles(), strict=True):
         if is_uniform(tile):
             continue
-        may_be_empty = text_boxes is None or not any(core.holds_middle_of(box) for box in text_boxes)
-        pieces.append(Piece(png.encode(tile), overlap, may_be_empty=may_be_empty))
+        pieces.append(Piece(png.encode(tile), overlap, may_be_empty=not contents.has_text_in(core)))
     if not cutter.damaged:
         return tuple(pieces), ()
     return tuple(pieces), (f"cut into {len(pieces)} pieces: words at {cutter.damaged} of their borders may be damaged",)

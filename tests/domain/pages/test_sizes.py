@@ -114,7 +114,7 @@ def test_a_small_page_is_not_enlarged_beyond_300_dpi_without_a_reason(contents: 
 
 
 def test_only_the_part_with_contents_is_rendered_of_a_page_that_is_too_large() -> None:
-    known = Contents([Lettering(12, 300)], extent=Box(60, 13_600, 560, 14_300), text_boxes=())
+    known = Contents([Lettering(12, 300)], extent=Box(60, 13_600, 560, 14_300))
 
     found = layout(Sheet(14_400, 14_400), known, SIZES)
 

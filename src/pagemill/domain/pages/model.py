@@ -52,7 +52,7 @@ class Piece:
 
     png: bytes
     overlap: float = 0.0  # share of its height that the piece before it shows, too
-    may_be_empty: bool = True  # False: it is known to hold text
+    may_be_empty: bool = True  # False: it is known to hold some text
 
 
 @dataclass(frozen=True, slots=True)

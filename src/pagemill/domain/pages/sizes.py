@@ -32,7 +32,7 @@ _LEAST_DPI_OF_SCANNERS = 100.0  # an image below this says nothing about the pap
 _LONG = 3.0  # long side : short side; beyond, it is a strip, as receipts and screenshots of whole web pages are
 _STRIP_PX = 1089  # the width of A4 at 1540 pixels
 
-_FEWEST_EMS = 30.0  # less text than this is a stamp or a page number
+_FEWEST_EMS = 30.0  # less text than this is a stamp, a label or a page number
 _UNKNOWN_EM_PX = 18.0  # 10 points at 132 dpi
 _MARGIN = 0.02  # around the contents, of their longest side
 _LARGEST_PAGE_PX = 2.0**30  # PDFium counts pixels in 32 bits, also those outside of the picture
@@ -45,16 +45,21 @@ class Lettering:
 
     size: float  # of the font, in units
     ems: float  # length, in widths of an em
+    place: Box | None = None  # on the page; None: not asked for
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
     """What is known about a page's contents before it is rendered."""
 
-    lettering: Sequence[Lettering] = ()
+    lettering: Sequence[Lettering] = ()  # all of it, or a sample
     scan_scale: float = 0.0  # pixels a unit of the images, if they cover most of the page; else 0
     extent: Box | None = None  # nothing is drawn outside; None: not known
-    text_boxes: Sequence[Box] | None = None  # where text stands; None: not known
+
+    def has_text_in(self, core: Box) -> bool:
+        """Whether more text than a label is known to stand within a rectangle."""
+        inside = (run.ems for run in self.lettering if run.place and core.holds_middle_of(run.place))
+        return sum(inside) >= _FEWEST_EMS
 
 
 @dataclass(frozen=True, slots=True)
