@@ -91,6 +91,8 @@ def test_a_drawing_of_a0_becomes_tiles_that_hold_all_ink_once() -> None:
     assert not rendering.objections
     assert any(piece.may_be_empty for piece in rendering.pieces)  # nothing but lines
     assert not all(piece.may_be_empty for piece in rendering.pieces)
+    areas = [_grey(piece.png).size for piece in rendering.pieces]
+    assert sum(areas) < rendering.width_px * rendering.height_px  # overlaps and empty edges are not sent
 
 
 def test_a_scan_on_a_tiny_page_keeps_its_pixels() -> None:

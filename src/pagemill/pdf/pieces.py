@@ -16,6 +16,7 @@ from pagemill.pdf.blank import is_uniform
 from pagemill.pdf.seams import Seam, ink, level_seam, upright_seam
 
 _WORD_GAP_EMS = 0.3
+_MARGIN_PX = 28  # around what a piece shows
 _SAMPLED = 16  # every so many rows and columns: enough to know the paper's colour
 
 Pixels = NDArray[np.uint32]
@@ -45,7 +46,8 @@ def cut(bgrx: Pixels, layout: Layout, contents: Contents) -> tuple[tuple[Piece, 
     for core, (tile, overlap) in zip(layout.cores(), cutter.tiles(), strict=True):
         if is_uniform(tile):
             continue
-        pieces.append(Piece(png.encode(tile), overlap, may_be_empty=not contents.has_text_in(core)))
+        shown = tile if overlap else cutter.trimmed(tile)
+        pieces.append(Piece(png.encode(shown), overlap, may_be_empty=not contents.has_text_in(core)))
     if not cutter.damaged:
         return tuple(pieces), ()
     return tuple(pieces), (f"cut into {len(pieces)} pieces: words at {cutter.damaged} of their borders may be damaged",)
@@ -82,6 +84,13 @@ class _Cutter:
                 if column < len(seams):
                     self._clear_from(tile, grid.columns[column + 1] - left, seams[column])
                 yield tile, overlap / grid.piece_height
+
+    def trimmed(self, tile: Pixels) -> Pixels:
+        """A tile without the rows and columns at its edges that are nothing but paper: the model reads them, too."""
+        drawn = tile != self._paper
+        rows, columns = (np.flatnonzero(drawn.any(axis=axis)) for axis in (1, 0))
+        top, left = max(rows[0] - _MARGIN_PX, 0), max(columns[0] - _MARGIN_PX, 0)
+        return tile[top : rows[-1] + 1 + _MARGIN_PX, left : columns[-1] + 1 + _MARGIN_PX]
 
     def _bands(self) -> Iterator[tuple[Pixels, int]]:
         """Yield the pixels of each row of pieces, and how many of their rows the one above shows, too.
