@@ -11,15 +11,15 @@ from pagemill.errors import DocumentUnreadable, PageUnreadable
 
 
 class FakeRasterizer:
-    """Draws page 3 of `a.pdf` as the bytes `a.pdf 3`.
+    """Renders page 3 of `a.pdf` as the bytes `a.pdf 3`.
 
-    A file holds a number of pages, and may name pages that do not draw, are blank, or are cut into pieces, as page 4
-    into two: `5 broken=2 blank=3 pieces=4:2`.
+    A file holds a number of pages, and may name pages that cannot be rendered, are blank, or are cut into pieces, as
+    page 4 into two: `5 broken=2 blank=3 pieces=4:2`.
     """
 
     def __init__(self, *, image_bytes: int = 0) -> None:
         """Configure; images are padded to `image_bytes`."""
-        self.drawn: Counter[tuple[str, int]] = Counter()
+        self.rendered: Counter[tuple[str, int]] = Counter()
         self.held = 0
         self._image_bytes = image_bytes
 
@@ -31,9 +31,9 @@ class FakeRasterizer:
         return int(words[0])
 
     async def render(self, path: Path, number: int) -> Rendering:
-        """The page, if it can be drawn."""
+        """The page, if it can be rendered."""
         await asyncio.sleep(0)
-        self.drawn[path.name, number] += 1
+        self.rendered[path.name, number] += 1
         words = _words(path)
         if f"broken={number}" in words:
             raise PageUnreadable("the page is damaged")

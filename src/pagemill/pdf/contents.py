@@ -143,8 +143,7 @@ def _text_runs(things: Sequence[_Thing] | Iterator[_Thing]) -> Iterator[tuple[Le
 
 def _is_invisible(text: _Thing) -> bool:
     """Whether it is an earlier OCR's: its sizes may be anything."""
-    mode: int = pdfium_c.FPDFTextObj_GetTextRenderMode(text.handle)
-    return mode == pdfium_c.FPDF_TEXTRENDERMODE_INVISIBLE
+    return bool(pdfium_c.FPDFTextObj_GetTextRenderMode(text.handle) == pdfium_c.FPDF_TEXTRENDERMODE_INVISIBLE)
 
 
 def _scan_scale(things: Sequence[_Thing], page: pdfium.PdfPage) -> float:

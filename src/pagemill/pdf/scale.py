@@ -37,8 +37,8 @@ def plan(page: pdfium.PdfPage, user_unit: float, sizes: Sizes) -> tuple[Contents
     return known, layout(sheet, known, sizes)
 
 
-def draw(page: pdfium.PdfPage, found: Layout) -> pdfium.PdfBitmap:
-    """Draw the layout's window of a page; four bytes a pixel draw faster than three."""
+def render(page: pdfium.PdfPage, found: Layout) -> pdfium.PdfBitmap:
+    """Render the layout's window of a page; four bytes a pixel render faster than three."""
     if found.is_whole_page:
         return page.render(scale=found.scale, prefer_bgrx=True)
     width_px, height_px = (math.ceil(side * found.scale) for side in page.get_size())
