@@ -115,8 +115,8 @@ async def test_a_piece_that_is_known_to_hold_text_and_comes_back_empty_is_a_fail
 async def test_a_page_whose_pieces_are_all_empty_is_failed(mill: Mill) -> None:
     class Drawing(FakeRasterizer):
         async def render(self, path: Path, number: int) -> Rendering:
-            drawn = await super().render(path, number)
-            return Rendering(number, 10, 10, None, pieces=drawn.pieces[1:])
+            rendered = await super().render(path, number)
+            return Rendering(number, 10, 10, None, pieces=rendered.pieces[1:])
 
     mill.rasterizer = Drawing()
     mill.add("a.pdf", "1 pieces=1:3")
@@ -150,16 +150,16 @@ async def test_a_stop_in_mid_page_keeps_nothing_of_it_and_the_next_run_reads_it(
 async def test_images_in_memory_are_counted_with_all_pieces(mill: Mill) -> None:
     mill.rasterizer = FakeRasterizer(image_bytes=1000)
     mill.add("a.pdf", "40 " + " ".join(f"pieces={page}:10" for page in range(1, 41)))
-    drawn: list[int] = []
+    rendered: list[int] = []
 
     def healthy() -> bool:
-        drawn.append(mill.rasterizer.drawn.total())
-        return len(drawn) > 20
+        rendered.append(mill.rasterizer.rendered.total())
+        return len(rendered) > 20
 
     async with FakeEndpoint(healthy=healthy) as endpoint:
         await mill.run(endpoint, image_bytes=50_000)
 
-    assert 5 <= max(drawn) <= 9  # five pages fill the budget, and up to four are being rendered
+    assert 5 <= max(rendered) <= 9  # five pages fill the budget, and up to four are being rendered
 
 
 async def test_findings_of_rendering_and_the_resolution_are_in_every_result(mill: Mill) -> None:

@@ -30,7 +30,7 @@ def _crossed(edges: NDArray[np.bool_], seam: Seam) -> int:
 
 
 def test_a_seam_between_two_lines_is_clean_and_cuts_neither() -> None:
-    edges = ink(_picture(300, 60, [(5, 8, "the upper line of text"), (5, 34, "and the one that follows it")]))
+    edges = ink(_picture(300, 56, [(5, 2, "the upper line of text"), (5, 38, "and the one that follows it")]))
 
     seam = level_seam(edges, _GAP)
 

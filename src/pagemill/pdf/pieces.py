@@ -17,11 +17,10 @@ from pagemill.pdf.seams import Seam, ink, level_seam, upright_seam
 
 _WORD_GAP_EMS = 0.3
 _MARGIN_PX = 28  # around what a piece shows
+_ALL = slice(None)
 _SAMPLED = 16  # every so many rows and columns: enough to know the paper's colour
 
 Pixels = NDArray[np.uint32]
-
-
 Images = tuple[bytes | None, tuple[Piece, ...], tuple[str, ...]]
 
 
@@ -71,19 +70,20 @@ class _Cutter:
     def tiles(self) -> Iterator[tuple[Pixels, float]]:
         """Yield the pixels of each piece, and the share of its height that the piece above shows, too."""
         grid = self.layout.grid
-        for band, overlap in self._bands():
-            seams = [
-                upright_seam(ink(band[:, place : place + shared]), self._gap_px)
-                for place, shared in zip(grid.columns[1:], overlaps(grid.columns, grid.piece_width)[1:], strict=True)
-            ]
-            self.damaged += sum(not seam.clean for seam in seams)
+        level = [None, *self._level_seams(), None]
+        for row, top in enumerate(grid.rows):
+            above, below = level[row], level[row + 1]
+            band = self.bgrx[top : top + grid.piece_height]
+            upright = [None, *self._upright_seams(band), None]
+            shared_rows = self._shared_rows[row] if row and not above else 0
             for column, left in enumerate(grid.columns):
-                tile = band[:, left : left + grid.piece_width].copy()
-                if column:
-                    self._clear_before(tile, seams[column - 1])
-                if column < len(seams):
-                    self._clear_from(tile, grid.columns[column + 1] - left, seams[column])
-                yield tile, overlap / grid.piece_height
+                across = slice(left, left + grid.piece_width)
+                tile = band[:, across].copy()
+                self._clear_before(tile, upright[column])
+                self._clear_from(tile, upright[column + 1])
+                self._clear_before(tile.T, above, across)
+                self._clear_from(tile.T, below, across)
+                yield tile, shared_rows / grid.piece_height
 
     def trimmed(self, tile: Pixels) -> Pixels:
         """A tile without the rows and columns at its edges that are nothing but paper: the model reads them, too."""
@@ -92,35 +92,45 @@ class _Cutter:
         top, left = max(rows[0] - _MARGIN_PX, 0), max(columns[0] - _MARGIN_PX, 0)
         return tile[top : rows[-1] + 1 + _MARGIN_PX, left : columns[-1] + 1 + _MARGIN_PX]
 
-    def _bands(self) -> Iterator[tuple[Pixels, int]]:
-        """Yield the pixels of each row of pieces, and how many of their rows the one above shows, too.
+    def _level_seams(self) -> list[Seam | None]:
+        """The seams between the rows of pieces, as long as the window is wide.
 
-        Where strips cannot be parted without cutting words, both keep the overlap: their texts can be aligned.
+        None where strips cannot be parted without cutting words. Both then keep the overlap; their texts are aligned.
         """
+        seams: list[Seam | None] = []
+        for top, shared in zip(self.layout.grid.rows[1:], self._shared_rows[1:], strict=True):
+            seam = level_seam(ink(self.bgrx[top : top + shared]), self._gap_px)
+            is_strip = len(self.layout.grid.columns) == 1
+            seams.append(seam if seam.clean or not is_strip else None)
+            self.damaged += not seam.clean and not is_strip
+        return seams
+
+    def _upright_seams(self, band: Pixels) -> list[Seam]:
+        """The seams between the pieces of one row."""
         grid = self.layout.grid
-        strips = len(grid.columns) == 1
-        shared = overlaps(grid.rows, grid.piece_height)
-        above: Seam | None = None
-        for row, top in enumerate(grid.rows):
-            band = self.bgrx[top : top + grid.piece_height].copy()
-            if above:
-                self._clear_before(band.T, above)
-            overlap = shared[row] if row and not above else 0
-            above = None
-            if row + 1 < len(grid.rows):
-                seam = level_seam(ink(band[grid.piece_height - shared[row + 1] :]), self._gap_px)
-                above = seam if seam.clean or not strips else None
-                self.damaged += not seam.clean and not strips
-            if above:
-                self._clear_from(band.T, grid.piece_height - shared[row + 1], above)
-            yield band, overlap
+        shared = overlaps(grid.columns, grid.piece_width)
+        seams = [
+            upright_seam(ink(band[:, left : left + width]), self._gap_px)
+            for left, width in zip(grid.columns[1:], shared[1:], strict=True)
+        ]
+        self.damaged += sum(not seam.clean for seam in seams)
+        return seams
 
-    def _clear_before(self, pixels: Pixels, seam: Seam) -> None:
-        """Paint over what lies before a seam through the first columns."""
-        shown = pixels[:, : int(seam.boundary.max(initial=0))]
-        shown[np.arange(shown.shape[1])[None, :] < seam.boundary[:, None]] = self._paper
+    @property
+    def _shared_rows(self) -> tuple[int, ...]:
+        return overlaps(self.layout.grid.rows, self.layout.grid.piece_height)
 
-    def _clear_from(self, pixels: Pixels, start: int, seam: Seam) -> None:
-        """Paint over what lies behind a seam through the columns from `start` on."""
-        shown = pixels[:, start:]
-        shown[np.arange(shown.shape[1])[None, :] >= seam.boundary[:, None]] = self._paper
+    def _clear_before(self, pixels: Pixels, seam: Seam | None, rows: slice = _ALL) -> None:
+        """Paint over what lies before a seam, which runs through the first columns of these rows."""
+        if seam is None:
+            return
+        boundary = seam.boundary[rows]
+        shown = pixels[:, : int(boundary.max(initial=0))]
+        shown[np.arange(shown.shape[1])[None, :] < boundary[:, None]] = self._paper
+
+    def _clear_from(self, pixels: Pixels, seam: Seam | None, rows: slice = _ALL) -> None:
+        """Paint over what lies behind a seam, which runs through the last columns of these rows."""
+        if seam is None:
+            return
+        shown = pixels[:, pixels.shape[1] - seam.width :]
+        shown[np.arange(seam.width)[None, :] >= seam.boundary[rows][:, None]] = self._paper
