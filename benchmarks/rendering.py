@@ -45,8 +45,8 @@ class Inspection:
 
     def share(self) -> float:
         """Seconds of inspection for a second of rendering and encoding."""
-        inspection, rendering = (sum(times) for times in zip(*self._fastest.values(), strict=True))
-        return inspection / rendering
+        times = self._fastest.values()
+        return sum(inspecting for inspecting, _ in times) / sum(rendering for _, rendering in times)
 
 
 async def pages_per_second(path: Path, workers: int, inspection: Inspection) -> float:

@@ -71,12 +71,12 @@ def dynamic_xfa(path: Path) -> None:
 
 def wide_14400_points(path: Path) -> None:
     """The largest page that PDF 1.7 allows."""
-    write_pdf(path, [lambda canvas: canvas.rect(1000, 1000, 5000, 5000, fill=1)], size=(14400, 14400))
+    write_pdf(path, [lambda canvas: canvas.rect(1000, 1000, 3000, 3000, fill=1)], size=(14400, 14400))
 
 
 def too_narrow(path: Path) -> None:
-    """A strip 14,400 points long and 10 high."""
-    write_pdf(path, [lambda canvas: canvas.rect(0, 0, 999, 5, fill=1)], size=(14400, 10))
+    """A strip 14,400 points long and 3 high."""
+    write_pdf(path, [lambda canvas: canvas.rect(0, 0, 999, 5, fill=1)], size=(14400, 3))
 
 
 def without_area(path: Path) -> None:

@@ -6,14 +6,15 @@ import asyncio
 from collections import Counter
 from pathlib import Path
 
-from pagemill.domain.pages.model import Rendering
+from pagemill.domain.pages.model import Piece, Rendering
 from pagemill.errors import DocumentUnreadable, PageUnreadable
 
 
 class FakeRasterizer:
     """Renders page 3 of `a.pdf` as the bytes `a.pdf 3`.
 
-    A file holds a number of pages, and may name pages that cannot be rendered, or are blank: `5 broken=2 blank=3`.
+    A file holds a number of pages, and may name pages that cannot be rendered, are blank, or are cut into pieces, as
+    page 4 into two: `5 broken=2 blank=3 pieces=4:2`.
     """
 
     def __init__(self, *, image_bytes: int = 0) -> None:
@@ -40,7 +41,18 @@ class FakeRasterizer:
             return Rendering(number, 10, 10, None, blank=True)
         if f"text={number}" in words:
             return Rendering(number, 10, 10, None, text="embedded text")
-        return Rendering(number, 10, 10, f"{path.name} {number}".encode().ljust(self._image_bytes))
+        for word in words:
+            page, _, pieces = word.removeprefix("pieces=").partition(":")
+            if word.startswith("pieces=") and int(page) == number:
+                return Rendering(number, 10, 10, None, pieces=self._pieces(path, number, int(pieces)), dpi=100.0)
+        return Rendering(number, 10, 10, f"{path.name} {number}".encode().ljust(self._image_bytes), dpi=132.0)
+
+    def _pieces(self, path: Path, number: int, count: int) -> tuple[Piece, ...]:
+        """Piece 2 of page 3 of `a.pdf` is the bytes `a.pdf 3 piece 2`. Only the first is known to hold text."""
+        images = [
+            f"{path.name} {number} piece {piece}".encode().ljust(self._image_bytes) for piece in range(1, count + 1)
+        ]
+        return tuple(Piece(image, may_be_empty=place > 0) for place, image in enumerate(images))
 
 
 def _words(path: Path) -> list[str]:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pagemill.batch.attempts import ImageAttempts, PageAttempts
 from pagemill.batch.checkpoints import Checkpoints
 from pagemill.batch.gate import EndpointGate, GateClosed
 from pagemill.batch.progress import Progress
 from pagemill.batch.stop import RunStop
 from pagemill.domain.pages.model import Document, PageResult, Rendering, Status, Transcript
-from pagemill.domain.pages.quality import objections
-from pagemill.domain.wording import counted
+from pagemill.domain.pages.quality import is_empty, objections
 from pagemill.errors import (
     EndpointNeverAnswered,
     EndpointUnavailable,
@@ -28,11 +26,7 @@ from pagemill.errors import (
 )
 from pagemill.ports import Rasterizer, Recognizer, SlotPool
 
-_SUSPECT_AFTER = 3  # failures that the page may have caused; from then on it is sent alone
-_GIVE_UP_AFTER = 5  # such failures, if the endpoint then reads another image
-_EXCUSED_AFTER = 2  # failures on the other image in a row; one may be chance
 _STOPPING = (EndpointNeverAnswered, StoreUnusable, UsageError)  # errors that no page can be read after
-_MOST_ANSWERS = 2  # a second answer is asked for only if the first has a defect
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,22 +87,24 @@ class PageReader:
             return PageResult(number, Status.FAILED, objections=(str(error),))
         if rendering is None:
             return None
-        if rendering.png is None:
+        if rendering.png is None and not rendering.pieces:
             result = _without_model(rendering)
             await self._save(document, result)
             return result
-        with self._images.holding(len(rendering.png)):
-            return await self._transcribe(
-                document, _PageAttempts(number, rendering.png, self._checkpoints.recipe.max_tokens)
-            )
+        page = PageAttempts(rendering, self._checkpoints.recipe.max_tokens)
+        with self._images.holding(page.size_bytes):
+            return await self._transcribe(document, page)
 
     async def _render(self, path: Path, number: int) -> Rendering | None:
         async with self._rendering:
             await self._images.room()
             return None if self._stop.reason else await self._rasterizer.render(path, number)
 
-    async def _transcribe(self, document: Document, page: _PageAttempts) -> PageResult | None:
-        """Send the page until it has a result. Failures of the endpoint that the page did not cause are waited out."""
+    async def _transcribe(self, document: Document, page: PageAttempts) -> PageResult | None:
+        """Send the page until it has a result. Failures of the endpoint that the page did not cause are waited out.
+
+        Pieces that are read by then are not sent again.
+        """
         while not self._stop.reason:
             await self._gate.ready()
             async with self._slots.slot():
@@ -119,10 +115,11 @@ class PageReader:
                 except GateClosed:
                     continue
                 except EndpointUnavailable as trouble:
-                    page.count_failure(trouble)
+                    if page.current:
+                        page.current.count_failure(trouble)
         return None
 
-    async def _in_flight(self, document: Document, page: _PageAttempts) -> PageResult:
+    async def _in_flight(self, document: Document, page: PageAttempts) -> PageResult:
         self._progress.in_flight += 1
         try:
             result = await self._ask(page)
@@ -131,114 +128,67 @@ class PageReader:
         finally:
             self._progress.in_flight -= 1
 
-    async def _ask(self, page: _PageAttempts) -> PageResult:
-        """Ask the model, and once more if the answer has a defect.
+    async def _ask(self, page: PageAttempts) -> PageResult:
+        """Ask the model about each image of the page, one after the other, until one cannot be read.
 
         Raises:
             EndpointUnavailable: There was no answer.
             GateClosed: The endpoint failed on another page before this one was sent.
         """
-        while page.answers < _MOST_ANSWERS:
-            async with self._gate.passage(alone=page.suspect):
-                if page.to_be_given_up:
-                    return await self._verify_endpoint(page)
+        while image := page.current:
+            if not await self._is_read(image):
+                return page.failed()
+        return await asyncio.to_thread(page.read) if page.is_divided else page.read()
+
+    async def _is_read(self, image: ImageAttempts) -> bool:
+        """Ask the model, and once more if the answer has a defect; tell whether the image now has a text."""
+        while not image.answered_enough:
+            async with self._gate.passage(alone=image.suspect):
+                if image.to_be_given_up:
+                    await self._verify_endpoint(image)
+                    return False
                 try:
-                    transcript = await self._send(page)
+                    transcript = await self._send(image)
                 except RequestRejected as error:
-                    page.objections.append(str(error))
-                    return page.result(Status.FAILED)
+                    image.objections.append(str(error))
+                    return False
             defects = objections(transcript)
             if not defects:
-                return page.result(Status.OK, transcript.markdown)
-            page.objections += defects
-            page.max_tokens = self._most_tokens(transcript)
-        return page.result(Status.FAILED)
+                image.text = transcript.markdown
+                return True
+            image.objections += defects
+            image.max_tokens = self._most_tokens(transcript)
+        if image.may_be_empty and is_empty(transcript):
+            image.text = ""  # a piece of a drawing, which may show nothing but lines
+        return image.text is not None
 
-    async def _verify_endpoint(self, page: _PageAttempts) -> PageResult:
-        """Send another image. If the endpoint answers, it works, and the page itself is the cause of its failures."""
+    async def _verify_endpoint(self, image: ImageAttempts) -> None:
+        """Send another image. If the endpoint answers, it works, and the image itself is the cause of its failures."""
         try:
             await self._recognizer.prove()
         except RequestRejected:
             pass  # a 4xx answer still proves that the engine works
         except EndpointUnavailable as trouble:
-            page.excuse()
+            image.excuse()
             raise EndpointUnavailable(str(trouble), retry_after_seconds=trouble.retry_after_seconds) from trouble
-        return page.result(Status.FAILED)
 
     def _most_tokens(self, transcript: Transcript) -> int:
         """The tokens that the context has left beside the image; unchanged if the endpoint counts no tokens."""
         left = self._limits.context_tokens - transcript.prompt_tokens if transcript.prompt_tokens else 0
         return max(left, self._checkpoints.recipe.max_tokens)
 
-    async def _send(self, page: _PageAttempts) -> Transcript:
-        page.sends += 1
+    async def _send(self, image: ImageAttempts) -> Transcript:
+        image.sends += 1
         self._progress.sent()
         try:
-            transcript = await self._recognizer.read(page.image, max_tokens=page.max_tokens)
+            transcript = await self._recognizer.read(image.png, max_tokens=image.max_tokens)
         finally:
             self._progress.answered()
-        page.answers += 1
-        page.prompt_tokens += transcript.prompt_tokens
-        page.completion_tokens += transcript.completion_tokens
+        image.add(transcript)
         return transcript
 
     async def _save(self, document: Document, result: PageResult) -> None:
         await asyncio.to_thread(self._checkpoints.write, document, result)
-
-
-class _PageAttempts:
-    """A page that is sent: its attempts so far, and the failures that it may have caused."""
-
-    def __init__(self, number: int, image: bytes, max_tokens: int) -> None:
-        self.number = number
-        self.image = image
-        self.max_tokens = max_tokens
-        self.sends = 0
-        self.answers = 0
-        self.prompt_tokens = 0
-        self.completion_tokens = 0
-        self.objections: list[str] = []
-        self._suspicious_failures = 0
-        self._excuses = 0
-        self._troubles: Counter[str] = Counter()
-        self._started = time.monotonic()
-
-    @property
-    def suspect(self) -> bool:
-        """Whether to send it alone. Before, a failure counts for every page that is in flight at that moment."""
-        return self._suspicious_failures >= _SUSPECT_AFTER
-
-    @property
-    def to_be_given_up(self) -> bool:
-        """Whether to give it up, provided that the endpoint reads another image."""
-        return self._suspicious_failures >= _GIVE_UP_AFTER
-
-    def count_failure(self, trouble: EndpointUnavailable) -> None:
-        """Count a failure of the endpoint that the page may have caused."""
-        if trouble.page_may_be_the_cause:
-            self._suspicious_failures += 1
-            self._troubles[str(trouble)] += 1
-
-    def excuse(self) -> None:
-        """Note that the endpoint failed on another image, too. The second time, one failure is no longer counted."""
-        self._excuses += 1
-        if self._excuses == _EXCUSED_AFTER:
-            self._suspicious_failures, self._excuses = self._suspicious_failures - 1, 0
-
-    def result(self, status: Status, markdown: str = "") -> PageResult:
-        """The page's result. Failures of the endpoint are part of it only if the page failed."""
-        if status is Status.FAILED:
-            self.objections += [f"{trouble} ({counted(times, 'time')})" for trouble, times in self._troubles.items()]
-        return PageResult(
-            self.number,
-            status,
-            markdown,
-            objections=tuple(self.objections),
-            attempts=self.sends,
-            prompt_tokens=self.prompt_tokens,
-            completion_tokens=self.completion_tokens,
-            seconds=round(time.monotonic() - self._started, 3),
-        )
 
 
 class _ByteBudget:
@@ -271,4 +221,6 @@ class _ByteBudget:
 
 def _without_model(rendering: Rendering) -> PageResult:
     status = Status.BLANK if rendering.blank else Status.TEXT_LAYER
-    return PageResult(rendering.number, status, rendering.text or "")
+    return PageResult(
+        rendering.number, status, rendering.text or "", objections=rendering.objections, dpi=rendering.dpi
+    )

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from pagemill.domain.pages.sizes import MOST_PIECES
 from pagemill.domain.service.cost import SERVICE_USD_PER_SECOND
 from pagemill.errors import UsageError
 
@@ -44,6 +45,9 @@ class Settings(BaseSettings):
     context_tokens: int = Field(8192, ge=1, description="the model's window in tokens; bounds the second try")
     longest_edge_px: int = Field(1540, ge=200, le=4096, description="longest side of a page image, in pixels")
     max_dpi: int = Field(300, ge=50, le=1200, description="highest resolution a small page is rendered at")
+    max_pieces: int = Field(
+        32, ge=1, le=MOST_PIECES, description="images that a page too long or too large for one is cut into, at most"
+    )
     render_workers: int = Field(
         default_factory=lambda: min(os.cpu_count() or 1, 8), ge=1, le=64, description="processes that render pages"
     )

@@ -171,6 +171,7 @@ def _recipe(parameters: OcrBatchParameters, settings: Settings, engine: EngineNa
         mode=parameters.mode,
         longest_edge_px=settings.longest_edge_px,
         max_dpi=settings.max_dpi,
+        max_pieces=settings.max_pieces,
         max_tokens=settings.max_tokens,
         guard_version=GUARD_VERSION,
     )
@@ -184,6 +185,7 @@ def _rasterizer(parameters: OcrBatchParameters, settings: Settings) -> PdfiumRas
         options=RenderOptions(
             longest_edge_px=settings.longest_edge_px,
             max_dpi=settings.max_dpi,
+            max_pieces=settings.max_pieces,
             skip_blank=parameters.mode is not Mode.FORCE,
             prefer_text=parameters.mode is Mode.TEXT,
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pypdfium2 as pdfium
@@ -24,19 +25,33 @@ def images(page: pdfium.PdfPage) -> Iterator[pdfium.PdfImage]:
             yield pdfium.PdfImage(handle, page=page, pdf=page.pdf)
 
 
-def pixel_span(
-    page: pdfium.PdfPage, shape: tuple[int, ...], box: tuple[float, float, float, float]
-) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Where a box of a page (left, bottom, right, top in points) lies in its rendering of `shape` (h, w).
+@dataclass(frozen=True, slots=True)
+class PagePixels:
+    """The pixels of a rendered page, or of the window of it that was rendered."""
 
-    Returns:
-        First column and the one after the last, first row and the one after the last; equal if it lies outside.
-    """
-    height, width = shape
-    across, down = ctypes.c_int(), ctypes.c_int()
-    columns, rows = [], []
-    for x, y in ((box[0], box[1]), (box[2], box[3])):
-        pdfium_c.FPDF_PageToDevice(page, 0, 0, width, height, 0, x, y, across, down)
-        columns.append(min(max(across.value, 0), width))
-        rows.append(min(max(down.value, 0), height))
-    return (min(columns), max(columns)), (min(rows), max(rows))
+    bgrx: NDArray[np.uint32]  # of the window, shape (h, w)
+    width_px: int  # of the whole page
+    height_px: int
+    left_px: int = 0  # of the window
+    top_px: int = 0
+
+    @classmethod
+    def of_page(cls, bgrx: NDArray[np.uint32]) -> PagePixels:
+        """The pixels of a whole page."""
+        return cls(bgrx, bgrx.shape[1], bgrx.shape[0])
+
+    def region(
+        self, page: pdfium.PdfPage, box: tuple[float, float, float, float], *, step: int = 1
+    ) -> NDArray[np.uint32]:
+        """The pixels in a box of the page (left, bottom, right, top in points), every `step`th in both directions.
+
+        Empty if the box is outside the window.
+        """
+        across, down = ctypes.c_int(), ctypes.c_int()
+        columns, rows = [], []
+        height, width = self.bgrx.shape
+        for x, y in ((box[0], box[1]), (box[2], box[3])):
+            pdfium_c.FPDF_PageToDevice(page, 0, 0, self.width_px, self.height_px, 0, x, y, across, down)
+            columns.append(min(max(across.value - self.left_px, 0), width))
+            rows.append(min(max(down.value - self.top_px, 0), height))
+        return self.bgrx[min(rows) : max(rows) : step, min(columns) : max(columns) : step]

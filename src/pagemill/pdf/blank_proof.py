@@ -12,13 +12,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import numpy as np
 import pikepdf
 import pypdfium2 as pdfium
-from numpy.typing import NDArray
 
 from pagemill.errors import PageUnreadable
 from pagemill.pdf import fonts, geometry
+from pagemill.pdf.blank import PagePixels
 from pagemill.pdf.blank_images import shows_nothing
 from pagemill.pdf.damage import appearance, damage_of
 from pagemill.pdf.objects import content_streams, inherited, visible_box
@@ -33,14 +32,14 @@ _COLOUR_TOLERANCE = 1
 _SPACES = b" \t\r\n\x00\xa0"
 
 
-def assert_blank(reader: SecondReader | None, page: pdfium.PdfPage, number: int, bgrx: NDArray[np.uint32]) -> None:
+def assert_blank(reader: SecondReader | None, page: pdfium.PdfPage, number: int, pixels: PagePixels) -> None:
     """Check that a page that was drawn in one colour is blank.
 
     Args:
         reader: The second reader of the document; None if it cannot open the file.
         page: The page as PDFium has it.
         number: Its number, 1-based.
-        bgrx: Its rendering: one colour throughout.
+        pixels: Its rendering: one colour throughout.
 
     Raises:
         PageUnreadable: It is not blank, or nothing proves that it is.
@@ -53,7 +52,7 @@ def assert_blank(reader: SecondReader | None, page: pdfium.PdfPage, number: int,
     damage = damage_of(reader, second)
     if damage.findings:
         raise PageUnreadable(f"the page came out empty although it is damaged: {'; '.join(damage.said())}; {_CURE}")
-    paper = int(bgrx[0, 0])
+    paper = int(pixels.bgrx[0, 0])
     colour = (paper >> 16 & 0xFF, paper >> 8 & 0xFF, paper & 0xFF)
     try:
         marks = _marks(reader, second, colour)
@@ -64,7 +63,7 @@ def assert_blank(reader: SecondReader | None, page: pdfium.PdfPage, number: int,
     if marks and all(mark.kind == "text" for mark in marks) and _is_white_space(page):
         return
     if marks:
-        fonts.check_text(page, bgrx, damage.risky_fonts, single_spaces(reader, second))  # the better reason
+        fonts.check_text(page, pixels, damage.risky_fonts, single_spaces(reader, second))  # the better reason
         what = ", ".join(sorted({mark.what for mark in marks})[:8])
         raise PageUnreadable(
             f"the page came out empty although it holds objects ({what}): PDFium could not draw them; {_CURE}"

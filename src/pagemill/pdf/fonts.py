@@ -15,15 +15,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-import numpy as np
 import pikepdf
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
-from numpy.typing import NDArray
 
 from pagemill.domain.wording import counted
 from pagemill.errors import PageUnreadable
-from pagemill.pdf.blank import pixel_span
+from pagemill.pdf.blank import PagePixels
 from pagemill.pdf.font_probe import INSTALL
 
 _FILES = ("/FontFile", "/FontFile2", "/FontFile3")
@@ -119,13 +117,13 @@ class _Seen:
 
 
 def check_text(
-    page: pdfium.PdfPage, bgrx: NDArray[np.uint32], risks: dict[str, Risk], count_spaces: Callable[[str], int]
+    page: pdfium.PdfPage, pixels: PagePixels, risks: dict[str, Risk], count_spaces: Callable[[str], int]
 ) -> list[str]:
     """Look for characters that are missing from a rendering. Call it for pages that use a font at risk.
 
     Args:
         page: The page.
-        bgrx: Its rendering, shape (h, w).
+        pixels: Its rendering.
         risks: The fonts at risk on it, by name.
         count_spaces: How often the page shows a single space, as a string of its own, in a font.
 
@@ -136,7 +134,7 @@ def check_text(
         PageUnreadable: Letters or digits are missing, or drawn as others.
     """
     findings = []
-    seen_fonts = _fonts_on(page, bgrx, risks)
+    seen_fonts = _fonts_on(page, pixels, risks)
     for name, dropped in _dropped_by_font(page, risks).items():
         # PDFium's list of characters lacks strings of no width: single spaces, and single characters without a shape.
         unseen = dropped - count_spaces(name)
@@ -164,7 +162,7 @@ def check_text(
     return findings
 
 
-def _fonts_on(page: pdfium.PdfPage, bgrx: NDArray[np.uint32], risks: dict[str, Risk]) -> dict[str, _Seen]:
+def _fonts_on(page: pdfium.PdfPage, pixels: PagePixels, risks: dict[str, Risk]) -> dict[str, _Seen]:
     text = page.get_textpage()
     fonts: dict[int, tuple[str, Risk | None]] = {}
     outlines: dict[tuple[int, int], bool] = {}
@@ -191,7 +189,7 @@ def _fonts_on(page: pdfium.PdfPage, bgrx: NDArray[np.uint32], risks: dict[str, R
             outlines[identity, code] = bool(pdfium_c.FPDFFont_GetGlyphPath(font, code, _OUTLINE_SIZE))
         if not outlines[identity, code]:
             entry.without_outline.append(chr(code))
-            if not _has_ink(page, text, index, bgrx):
+            if not _has_ink(page, text, index, pixels):
                 entry.without_ink.append(chr(code))
     text.close()
     return seen
@@ -256,13 +254,12 @@ def _name(get: Any, font: Any) -> str:
     return buffer.value.decode("utf-8", "replace")
 
 
-def _has_ink(page: pdfium.PdfPage, text: pdfium.PdfTextPage, index: int, bgrx: NDArray[np.uint32]) -> bool:
+def _has_ink(page: pdfium.PdfPage, text: pdfium.PdfTextPage, index: int, pixels: PagePixels) -> bool:
     """Tell whether there is any contrast where a character stands; true where it stands outside the page."""
     box = pdfium_c.FS_RECTF()
     if not pdfium_c.FPDFText_GetLooseCharBox(text, index, box):
         return False
-    (x0, x1), (y0, y1) = pixel_span(page, bgrx.shape, (box.left, box.bottom, box.right, box.top))
-    region = bgrx[y0:y1, x0:x1]
+    region = pixels.region(page, (box.left, box.bottom, box.right, box.top))
     if not region.size:
         return True
     green = region >> 8 & 0xFF

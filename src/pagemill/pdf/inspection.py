@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pagemill.errors import PageUnreadable
 from pagemill.pdf import blank_proof, fonts, geometry
-from pagemill.pdf.blank import images, pixel_span
+from pagemill.pdf.blank import PagePixels, images
 from pagemill.pdf.damage import Damage, damage_of
 from pagemill.pdf.objects import inherited, visible_box
 from pagemill.pdf.painting import Painter, TooManyInstructions
@@ -30,30 +30,28 @@ class Inspector:
     def __init__(self) -> None:
         self._readers = SecondReaders()
 
-    def assert_blank(self, path: Path, page: pdfium.PdfPage, number: int, bgrx: NDArray[np.uint32]) -> None:
+    def assert_blank(self, path: Path, page: pdfium.PdfPage, number: int, pixels: PagePixels) -> None:
         """Check that a page that came out in one colour is blank; see `blank_proof`.
 
         Raises:
             PageUnreadable: It is not, or nothing proves it.
         """
-        blank_proof.assert_blank(self._readers.of(path), page, number, bgrx)
+        blank_proof.assert_blank(self._readers.of(path), page, number, pixels)
 
-    def findings(
-        self, path: Path, page: pdfium.PdfPage, number: int, bgrx: NDArray[np.uint32] | None
-    ) -> tuple[str, ...]:
+    def findings(self, path: Path, page: pdfium.PdfPage, number: int, pixels: PagePixels | None) -> tuple[str, ...]:
         """Say what is damaged on a page that is not blank.
 
         Args:
             path: The file.
             page: The page, 1-based `number`, as PDFium has it.
             number: See `page`.
-            bgrx: The page as it was rendered, shape (h, w); None if only its text is wanted.
+            pixels: The page as it was rendered; None if only its text is wanted.
 
         Raises:
             PageUnreadable: A large part of it is lost.
         """
-        if bgrx is not None:
-            _check_images(page, bgrx)
+        if pixels is not None:
+            _check_images(page, pixels)
         reader = self._readers.of(path)
         second = reader.page(number) if reader else None
         if reader is None or second is None:
@@ -61,9 +59,9 @@ class Inspector:
         damage = damage_of(reader, second)
         if damage.lost:
             _check_losses(reader, second, damage)
-        if damage.risky_fonts and bgrx is not None:
+        if damage.risky_fonts and pixels is not None:
             spaces = blank_proof.single_spaces(reader, second)
-            for finding in fonts.check_text(page, bgrx, damage.risky_fonts, spaces):
+            for finding in fonts.check_text(page, pixels, damage.risky_fonts, spaces):
                 damage.add(finding)
         return damage.said()
 
@@ -84,25 +82,20 @@ def _check_losses(reader: SecondReader, page: pikepdf.Dictionary, damage: Damage
         return  # the findings say so
 
 
-def _check_images(page: pdfium.PdfPage, bgrx: NDArray[np.uint32]) -> None:
+def _check_images(page: pdfium.PdfPage, pixels: PagePixels) -> None:
     """Refuse the page if a large image left nothing on it, and PDFium cannot decode it."""
+    page_size = pixels.width_px * pixels.height_px
     for image in images(page):
-        region = _region(page, image, bgrx)
-        if region.size < _LARGE_SHARE * bgrx.size / _SAMPLED**2 or not _is_nearly_empty(region):
+        region = pixels.region(page, image.get_bounds(), step=_SAMPLED)
+        if region.size < _LARGE_SHARE * page_size / _SAMPLED**2 or not _is_nearly_empty(region):
             continue
         try:
             image.get_bitmap().close()
         except pdfium.PdfiumError as error:
             raise PageUnreadable(
                 f"an image ({_filters(image)}) is damaged: PDFium cannot decode it; "
-                f"it covers {region.size * _SAMPLED**2 / bgrx.size:.0%} of the page; {_CURE}"
+                f"it covers {region.size * _SAMPLED**2 / page_size:.0%} of the page; {_CURE}"
             ) from error
-
-
-def _region(page: pdfium.PdfPage, image: pdfium.PdfImage, bgrx: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """The pixels where an image stands, every fourth both ways."""
-    (x0, x1), (y0, y1) = pixel_span(page, bgrx.shape, image.get_bounds())
-    return bgrx[y0:y1:_SAMPLED, x0:x1:_SAMPLED]
 
 
 def _is_nearly_empty(region: NDArray[np.uint32]) -> bool:

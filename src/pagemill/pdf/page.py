@@ -17,15 +17,16 @@ from numpy.typing import NDArray
 
 from pagemill.domain.pages.model import Rendering
 from pagemill.domain.pages.quality import text_layer_is_usable
+from pagemill.domain.pages.sizes import Sizes
 from pagemill.errors import DocumentUnreadable, PageUnreadable
 from pagemill.pdf import blank as ink
-from pagemill.pdf import forms, png
+from pagemill.pdf import forms, scale
+from pagemill.pdf.pieces import image_or_pieces
+from pagemill.pdf.user_units import UserUnits
 
 if TYPE_CHECKING:
     from pagemill.pdf.inspection import Inspector
 
-_POINTS_PER_INCH = 72
-_SMALLEST_EDGE_PX = 28  # one token of the model covers 28 x 28 px
 _LARGEST_DECODED_IMAGE_BYTES = 512 * 2**20  # above this, PDFium runs out of its 2 GiB and silently renders nothing
 _UNKNOWN_BITS_PER_PIXEL = 24  # PDFium says 0 for an image that it does not decode
 _SCAN_SHARE = 0.5  # an image that covers more of the page is a scan; text over it is a stamp or old OCR
@@ -39,6 +40,7 @@ class RenderOptions:
 
     longest_edge_px: int = 1540
     max_dpi: int = 300
+    max_pieces: int = 32  # that a page may be cut into
     skip_blank: bool = True  # False: a page without ink is rendered like any other
     prefer_text: bool = False  # True: a usable text layer is returned instead of an image
 
@@ -65,6 +67,7 @@ class PdfPages:
         self._options = options
         self._inspector: Inspector | None = None  # imported with the first page: only render workers need pikepdf
         self._open: OrderedDict[Path, pdfium.PdfDocument] = OrderedDict()
+        self._user_units: dict[Path, UserUnits] = {}
 
     def answer(self, request: CountPages | RenderPage) -> int | Rendering:
         """Count the pages of a document, or render one page.
@@ -80,7 +83,8 @@ class PdfPages:
             from pagemill.pdf.inspection import Inspector  # noqa: PLC0415 -- see `_inspector`
 
             self._inspector = Inspector()
-        return _render(document, request, self._options, self._inspector)
+        user_unit = self._user_units[request.path].of(request.number)
+        return _render(document, request, user_unit, self._options, self._inspector)
 
     def _document(self, path: Path) -> pdfium.PdfDocument:
         if path in self._open:
@@ -88,8 +92,11 @@ class PdfPages:
             return self._open[path]
         document = _open_document(path)
         self._open[path] = document
+        self._user_units[path] = UserUnits(path)
         if len(self._open) > _OPEN_DOCUMENTS:
-            self._open.popitem(last=False)[1].close()
+            oldest, closing = self._open.popitem(last=False)
+            closing.close()
+            self._user_units.pop(oldest).close()
         return document
 
 
@@ -137,15 +144,15 @@ def _opens_without_pages(path: Path) -> bool:
 
 
 def _render(
-    document: pdfium.PdfDocument, request: RenderPage, options: RenderOptions, inspector: Inspector
+    document: pdfium.PdfDocument, request: RenderPage, user_unit: float, options: RenderOptions, inspector: Inspector
 ) -> Rendering:
     started = time.perf_counter()
     try:
-        page = document[request.number - 1]
+        page = scale.load_page(document, request.number)
     except (pdfium.PdfiumError, IndexError) as error:
         raise PageUnreadable("the page is damaged: PDFium cannot load it; try: qpdf IN.pdf OUT.pdf") from error
     try:
-        return _render_page(page, request, options, inspector, started)
+        return _render_page(page, request, user_unit, options, inspector, started=started)
     except pdfium.PdfiumError as error:
         raise PageUnreadable(f"PDFium cannot render the page: {error}") from error
     finally:
@@ -153,28 +160,35 @@ def _render(
 
 
 def _render_page(
-    page: pdfium.PdfPage, request: RenderPage, options: RenderOptions, inspector: Inspector, started: float
+    page: pdfium.PdfPage,
+    request: RenderPage,
+    user_unit: float,
+    options: RenderOptions,
+    inspector: Inspector,
+    *,
+    started: float,
 ) -> Rendering:
     number = request.number
-    scale = _scale(page.get_size(), options)
     scanned = _check_images(page)
-    width_px, height_px = (math.ceil(side * scale) for side in page.get_size())
     if options.prefer_text and not scanned:
         text = page.get_textpage().get_text_bounded()
         if text_layer_is_usable(text):
             found = inspector.findings(request.path, page, number, None)
             seconds = time.perf_counter() - started
-            return Rendering(number, width_px, height_px, None, text=text, objections=found, render_seconds=seconds)
+            return Rendering(number, 0, 0, None, text=text, objections=found, render_seconds=seconds)
 
-    bitmap = page.render(scale=scale, prefer_bgrx=True)  # four bytes a pixel render faster than three
+    sizes = Sizes(options.longest_edge_px, options.max_dpi, options.max_pieces)
+    known, plan = scale.plan(page, user_unit, sizes)
+    width_px, height_px, dpi = plan.window.width, plan.window.height, round(plan.dpi, 1)
+    bitmap = scale.render(page, plan)
     bgrx = _pixels(bitmap)
     rendered = time.perf_counter()
     if options.skip_blank and ink.is_uniform(bgrx):
-        inspector.assert_blank(request.path, page, number, bgrx)
-        return Rendering(number, width_px, height_px, None, blank=True, render_seconds=rendered - started)
-    found = inspector.findings(request.path, page, number, bgrx)
+        inspector.assert_blank(request.path, page, number, scale.pixels_of(page, plan, bgrx))
+        return Rendering(number, width_px, height_px, None, blank=True, dpi=dpi, render_seconds=rendered - started)
+    found = inspector.findings(request.path, page, number, scale.pixels_of(page, plan, bgrx))
     inspected = time.perf_counter()
-    image = png.encode(bgrx)
+    image, pieces, findings = image_or_pieces(bgrx, plan, known)
     encoded = time.perf_counter()
     bitmap.close()
     return Rendering(
@@ -182,26 +196,13 @@ def _render_page(
         width_px,
         height_px,
         image,
-        objections=found,
+        pieces=pieces,
+        objections=(*found, *findings),
+        dpi=dpi,
         render_seconds=rendered - started,
         inspect_seconds=inspected - rendered,
         encode_seconds=encoded - inspected,
     )
-
-
-def _scale(size_points: tuple[float, float], options: RenderOptions) -> float:
-    """Pixels a point, so that the longest side is exactly `longest_edge_px`, but never above `max_dpi`."""
-    longest, shortest = max(size_points), min(size_points)
-    if not (math.isfinite(longest) and shortest > 0):
-        raise PageUnreadable(f"the page has no area: {size_points[0]:g} x {size_points[1]:g} points")
-    # Slightly less: rounding up 1540.0000000000002 would give 1541 pixels.
-    scale = min(options.longest_edge_px / longest * (1 - 1e-12), options.max_dpi / _POINTS_PER_INCH)
-    if shortest * scale < _SMALLEST_EDGE_PX:
-        raise PageUnreadable(
-            f"the page is too narrow to read: {size_points[0]:g} x {size_points[1]:g} points become "
-            f"{math.ceil(longest * scale)} x {math.ceil(shortest * scale)} pixels; cut it into shorter pages"
-        )
-    return scale
 
 
 def _check_images(page: pdfium.PdfPage) -> bool:

@@ -14,6 +14,7 @@ _RESULTS = st.builds(
     markdown=st.text(),
     objections=st.lists(st.text()).map(tuple),
     attempts=st.integers(0, 9),
+    dpi=st.none() | st.floats(1, 1200),
 )
 
 
@@ -23,6 +24,17 @@ def test_a_page_result_that_was_written_is_read_back_from_one_line(result: PageR
 
     assert line.count("\n") == 1
     assert assembly.from_json(line) == result
+
+
+def test_a_checkpoint_from_before_resolutions_were_noted_is_read() -> None:
+    old = (
+        '{"number": 2, "status": "ok", "markdown": "text", "objections": [], "attempts": 1, "prompt_tokens": 2145, '
+        '"completion_tokens": 431, "seconds": 3.912}'
+    )
+
+    result = assembly.from_json(old)
+
+    assert (result.markdown, result.dpi) == ("text", None)
 
 
 @pytest.mark.parametrize("damaged", [b"", b"{", b"[]", b"{}", b'{"number": 1, "status": "lost", "objections": []}'])

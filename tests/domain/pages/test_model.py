@@ -23,6 +23,7 @@ def test_a_recipe_id_is_12_hex_digits_and_stays_the_same() -> None:
         {"mode": Mode.TEXT},
         {"longest_edge_px": 1288},
         {"max_dpi": 200},
+        {"max_pieces": 64},
         {"image_format": "jpeg"},
         {"sampling": {"temperature": 0.0}},
         {"max_tokens": 100},

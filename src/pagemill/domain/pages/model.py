@@ -47,19 +47,30 @@ class RejectedEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a page that is too large for one image."""
+
+    png: bytes
+    overlap: float = 0.0  # share of its height that the piece before it shows, too
+    may_be_empty: bool = True  # False: it is known to hold some text
+
+
+@dataclass(frozen=True, slots=True)
 class Rendering:
-    """One rendered page: an image, or the embedded text, or the statement that the page is blank."""
+    """One rendered page: an image or pieces, or the embedded text, or the statement that the page is blank."""
 
     number: int  # 1-based
-    width_px: int
+    width_px: int  # 0: not rendered
     height_px: int
-    png: bytes | None  # None: not needed, see `text` and `blank`
+    png: bytes | None  # None: not needed, see `text` and `blank`; or too large, see `pieces`
     blank: bool = False  # no ink on the page
     text: str | None = None  # the text layer, where the mode asks for it and it is usable
     objections: tuple[str, ...] = ()  # what is damaged on the page: it may be `ok` only together with them
     render_seconds: float = 0.0
     inspect_seconds: float = 0.0
     encode_seconds: float = 0.0
+    dpi: float | None = None  # on paper; None: not rendered
+    pieces: tuple[Piece, ...] = ()  # row by row, left to right; none where one image is enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +96,7 @@ class PageResult:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     seconds: float = 0.0  # from the first send to the last answer
+    dpi: float | None = None  # of the image on paper; None: there was none, or an older version wrote the result
 
 
 @dataclass(frozen=True)  # no slots: `id` is cached in the instance
@@ -97,6 +109,7 @@ class Recipe:
     mode: Mode = Mode.AUTO
     longest_edge_px: int = 1540
     max_dpi: int = 300
+    max_pieces: int = 32
     image_format: str = "png"
     sampling: Mapping[str, float] = field(default_factory=lambda: {"temperature": 0.2, "top_p": 0.9})
     max_tokens: int = 4096

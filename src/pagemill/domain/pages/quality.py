@@ -17,11 +17,16 @@ _FEWEST_READABLE_CHARACTERS = 16  # less is a stamp or a page number over a scan
 def objections(transcript: Transcript) -> tuple[str, ...]:
     """List the defects of the transcript of a page with ink. Empty: no defect was found."""
     found = []
-    if transcript.finish_reason != "stop":
+    if not _is_complete(transcript):
         found.append(f"cut off: finish_reason is '{transcript.finish_reason}'")
     if not transcript.markdown.strip():
         found.append("empty although the page has ink")
     return tuple(found)
+
+
+def is_empty(transcript: Transcript) -> bool:
+    """Whether the model says that there is no text."""
+    return _is_complete(transcript) and not transcript.markdown.strip()
 
 
 def text_layer_is_usable(text: str) -> bool:
@@ -31,6 +36,10 @@ def text_layer_is_usable(text: str) -> bool:
         return False
     garbage = sum(_is_garbage(character) for character in visible)
     return garbage <= _LARGEST_GARBAGE_SHARE * len(visible)
+
+
+def _is_complete(transcript: Transcript) -> bool:
+    return transcript.finish_reason == "stop"
 
 
 def _is_garbage(character: str) -> bool:
