@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -11,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pypdfium2 as pdfium
-import pypdfium2.raw as pdfium_c
 from numpy.typing import NDArray
 
-from pagemill.domain.pages.model import Rendering
+from pagemill.domain.pages.model import CountedPdf, Rendering
 from pagemill.domain.pages.quality import text_layer_is_usable
 from pagemill.errors import DocumentUnreadable, PageUnreadable
 from pagemill.pdf import blank as ink
 from pagemill.pdf import png
+from pagemill.pdf.documents import StructureDamaged, open_document
 
 _POINTS_PER_INCH = 72
 _SMALLEST_EDGE_PX = 28  # one token of the model covers 28 x 28 px
@@ -26,7 +25,6 @@ _LARGEST_DECODED_IMAGE_BYTES = 512 * 2**20  # above this, PDFium runs out of its
 _UNKNOWN_BITS_PER_PIXEL = 24  # PDFium says 0 for an image that it does not decode
 _SCAN_SHARE = 0.5  # an image that covers more of the page is a scan; text over it is a stamp or old OCR
 _OPEN_DOCUMENTS = 2  # pages come document by document; the next one begins while the last pages of one are rendered
-_HEADER_WITHIN = 1024  # PDF 1.7, implementation note 13: the header may stand anywhere in the first 1024 bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +42,7 @@ class CountPages:
     """Asks a worker for the number of pages of a PDF."""
 
     path: Path
+    copy: Path  # where the worker writes a repaired copy, if the PDF needs one
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,70 +60,38 @@ class PdfPages:
         self._options = options
         self._open: OrderedDict[Path, pdfium.PdfDocument] = OrderedDict()
 
-    def answer(self, request: CountPages | RenderPage) -> int | Rendering:
+    def answer(self, request: CountPages | RenderPage) -> CountedPdf | Rendering:
         """Count the pages of a document, or render one page.
 
         Raises:
             DocumentUnreadable: The file cannot be opened as a PDF.
             PageUnreadable: The page cannot be rendered.
         """
-        document = self._document(request.path)
         if isinstance(request, CountPages):
-            return len(document)  # at least one: pypdfium2 does not open a PDF without pages
-        return _render(document, request.number, self._options)
+            return self._count(request)
+        return _render(self._document(request.path), request.number, self._options)
+
+    def _count(self, request: CountPages) -> CountedPdf:
+        from pagemill.pdf import counting  # noqa: PLC0415 -- only render workers need pikepdf
+
+        try:
+            document = self._document(request.path)
+        except StructureDamaged as damage:
+            rebuilt = counting.rebuild(request.path, request.copy)
+            if rebuilt:
+                return rebuilt
+            raise DocumentUnreadable(str(damage)) from damage
+        return counting.count(document, request.path, request.copy)
 
     def _document(self, path: Path) -> pdfium.PdfDocument:
         if path in self._open:
             self._open.move_to_end(path)
             return self._open[path]
-        document = _open_document(path)
+        document = open_document(path)
         self._open[path] = document
         if len(self._open) > _OPEN_DOCUMENTS:
             self._open.popitem(last=False)[1].close()
         return document
-
-
-def _open_document(path: Path) -> pdfium.PdfDocument:
-    try:
-        document = pdfium.PdfDocument(path)
-        document.init_forms()  # before any page is loaded: without it, the fields of many forms are empty
-    except pdfium.PdfiumError as error:
-        raise DocumentUnreadable(_why_it_does_not_open(path, error)) from error
-    except OSError as error:
-        raise DocumentUnreadable(f"cannot be read: {error.strerror or error}") from error
-    if document.get_formtype() == pdfium_c.FORMTYPE_XFA_FULL:
-        document.close()
-        raise DocumentUnreadable(
-            "a dynamic XFA form, whose pages exist only in Adobe's own format; print it to PDF with Adobe Reader first"
-        )
-    return document
-
-
-def _why_it_does_not_open(path: Path, error: pdfium.PdfiumError) -> str:
-    with path.open("rb") as file:
-        head = file.read(_HEADER_WITHIN)
-    if not head:
-        return "the file is empty (0 bytes); fetch it again"
-    if b"%PDF-" not in head:
-        return f"not a PDF: it begins with {head[:8]!r}"
-    if _opens_without_pages(path):
-        return "the PDF has no pages, or none that can be found; fetch it again, or try: qpdf IN.pdf OUT.pdf"
-    if error.err_code in {pdfium_c.FPDF_ERR_PASSWORD, pdfium_c.FPDF_ERR_SECURITY}:
-        return "password-protected; remove the password first: qpdf --decrypt --password=PASSWORD IN.pdf OUT.pdf"
-    return "damaged: no readable PDF structure, often a truncated download; fetch it again, or try: qpdf IN.pdf OUT.pdf"
-
-
-def _opens_without_pages(path: Path) -> bool:
-    """Tell a PDF without pages from one that does not open.
-
-    pypdfium2 reports both in the same way, and a load that succeeds does not reset the last error, which may be of an
-    earlier document.
-    """
-    handle = pdfium_c.FPDF_LoadDocument(os.fsencode(path) + b"\x00", None)
-    if not handle:
-        return False
-    pdfium_c.FPDF_CloseDocument(handle)
-    return True
 
 
 def _render(document: pdfium.PdfDocument, number: int, options: RenderOptions) -> Rendering:
@@ -132,7 +99,7 @@ def _render(document: pdfium.PdfDocument, number: int, options: RenderOptions) -
     try:
         page = document[number - 1]
     except (pdfium.PdfiumError, IndexError) as error:
-        raise PageUnreadable("the page is damaged: PDFium cannot load it; try: qpdf IN.pdf OUT.pdf") from error
+        raise PageUnreadable("the page is damaged: PDFium cannot load it") from error
     try:
         return _render_page(page, number, options, started)
     except pdfium.PdfiumError as error:

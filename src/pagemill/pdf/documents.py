@@ -1,0 +1,70 @@
+"""Opens PDFs with PDFium, and says why one does not open."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pypdfium2 as pdfium
+import pypdfium2.raw as pdfium_c
+
+from pagemill.errors import DocumentUnreadable
+from pagemill.pdf.encryption import why_no_password_opens
+
+_HEADER_WITHIN = 1024  # PDF 1.7, implementation note 13: the header may stand anywhere in the first 1024 bytes
+
+
+class StructureDamaged(DocumentUnreadable):
+    """PDFium finds no pages in the file; qpdf may."""
+
+
+def open_document(path: Path) -> pdfium.PdfDocument:
+    """Open a PDF of at least one page, with its form fields.
+
+    Raises:
+        StructureDamaged: The file is a PDF, but its structure is damaged, or it has no pages.
+        DocumentUnreadable: The file cannot be opened for another reason.
+    """
+    try:
+        document = pdfium.PdfDocument(path)
+        document.init_forms()  # before any page is loaded: without it, the fields of many forms are empty
+    except pdfium.PdfiumError as error:
+        raise _why_it_does_not_open(path, error) from error
+    except OSError as error:
+        raise DocumentUnreadable(f"cannot be read: {error.strerror or error}") from error
+    if document.get_formtype() == pdfium_c.FORMTYPE_XFA_FULL:
+        document.close()
+        raise DocumentUnreadable(
+            "a dynamic XFA form, whose pages exist only in Adobe's own format; print it to PDF with Adobe Reader first"
+        )
+    return document
+
+
+def _why_it_does_not_open(path: Path, error: pdfium.PdfiumError) -> DocumentUnreadable:
+    with path.open("rb") as file:
+        head = file.read(_HEADER_WITHIN)
+    if not head:
+        return DocumentUnreadable("the file is empty (0 bytes); fetch it again")
+    if b"%PDF-" not in head:
+        return DocumentUnreadable(f"not a PDF: it begins with {head[:8]!r}")
+    if _opens_without_pages(path):
+        return StructureDamaged("the PDF has no pages, or none that can be found; fetch it again")
+    if error.err_code in {pdfium_c.FPDF_ERR_PASSWORD, pdfium_c.FPDF_ERR_SECURITY}:
+        return DocumentUnreadable(
+            why_no_password_opens(path)
+            or "password-protected; remove the password first: qpdf --decrypt --password=PASSWORD IN.pdf OUT.pdf"
+        )
+    return StructureDamaged("damaged: no readable PDF structure, often a truncated download; fetch it again")
+
+
+def _opens_without_pages(path: Path) -> bool:
+    """Tell a PDF without pages from one that does not open.
+
+    pypdfium2 reports both in the same way, and a load that succeeds does not reset the last error, which may be of an
+    earlier document.
+    """
+    handle = pdfium_c.FPDF_LoadDocument(os.fsencode(path) + b"\x00", None)
+    if not handle:
+        return False
+    pdfium_c.FPDF_CloseDocument(handle)
+    return True
