@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-from pagemill.domain.pages.model import Rendering
+from pagemill.domain.pages.model import CountedPdf, Rendering
 from pagemill.errors import DocumentUnreadable, PageUnreadable
 
 
@@ -22,6 +24,11 @@ class FakeRasterizer:
         self.held = 0
         self._image_bytes = image_bytes
 
+    @asynccontextmanager
+    async def counted(self, path: Path) -> AsyncIterator[CountedPdf]:
+        """As many pages as the file says."""
+        yield CountedPdf(path, await self.page_count(path))
+
     async def page_count(self, path: Path) -> int:
         """The number the file says."""
         words = _words(path)
@@ -32,7 +39,8 @@ class FakeRasterizer:
     async def render(self, path: Path, number: int) -> Rendering:
         """The page, if it can be rendered."""
         await asyncio.sleep(0)
-        self.rendered[path.name, number] += 1
+        name = _name(path)
+        self.rendered[name, number] += 1
         words = _words(path)
         if f"broken={number}" in words:
             raise PageUnreadable("the page is damaged")
@@ -40,7 +48,12 @@ class FakeRasterizer:
             return Rendering(number, 10, 10, None, blank=True)
         if f"text={number}" in words:
             return Rendering(number, 10, 10, None, text="embedded text")
-        return Rendering(number, 10, 10, f"{path.name} {number}".encode().ljust(self._image_bytes))
+        return Rendering(number, 10, 10, f"{name} {number}".encode().ljust(self._image_bytes))
+
+
+def _name(path: Path) -> str:
+    """The name of the document's own file; the path may be a link to a descriptor."""
+    return path.resolve().name.encode("utf-8", "backslashreplace").decode()
 
 
 def _words(path: Path) -> list[str]:

@@ -21,7 +21,7 @@ from pagemill.domain.pages.sharding import DocumentSlice, ShardPlan, read_plan
 from pagemill.domain.pages.summary import DocumentOutcome, RunSummary, read_summary
 from pagemill.domain.service.cost import busy_cost_usd
 from pagemill.errors import PagemillError, StoreUnusable, UsageError
-from pagemill.ports import DocumentSource, ObjectStore
+from pagemill.ports import DocumentSource, LocalCopy, ObjectStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class PlannedSource:
         for part in self._plan.slices.values():
             yield part.document
 
-    def local_copy(self, document: Document) -> AbstractContextManager[Path]:
+    def local_copy(self, document: Document) -> AbstractContextManager[LocalCopy]:
         """Provide a document as a local file, as the source does."""
         return self._source.local_copy(document)
 

@@ -37,7 +37,7 @@ def count(document: pdfium.PdfDocument, path: Path, copy: Path) -> CountedPdf:
             return CountedPdf(path, pages, (*tree.findings(pages), *found))
         if pdf and tree and tree.leaves and _is_written(pdf, tree, copy):
             return CountedPdf(copy, len(tree.leaves), (*tree.findings(pages), *found))
-    last = _last_page(document, pages)
+    last = 0 if tree and not tree.leaves else _last_page(document, pages)
     if not last:
         raise DocumentUnreadable(
             f"the PDF has no pages, or none that can be found, although it says {counted(pages, 'page')}; "

@@ -92,11 +92,15 @@ def walk(pdf: pikepdf.Pdf) -> PageTree:
 def write_flat(pdf: pikepdf.Pdf, tree: PageTree, path: Path) -> None:
     """Write the document with a page tree of one node: the pages of the walk, in its order. Changes `pdf`.
 
+    References to objects that are not in the file do not get into the copy. If qpdf had to repair the file, a page
+    without contents may have lost them: in the copy it gets contents that cannot be decoded, so that it is not blank.
+
     Raises:
         pikepdf.PdfError: The document is too damaged to be written.
         OSError: There is no room for it.
     """
     node = pdf.make_indirect(Dictionary(Type=Name.Pages, Count=len(tree.leaves), Kids=Array()))
+    repaired = bool(pdf.get_warnings())
     kids = []
     for leaf in tree.leaves:
         page = leaf.page if leaf.page.is_indirect else pdf.make_indirect(leaf.page)
@@ -104,6 +108,8 @@ def write_flat(pdf: pikepdf.Pdf, tree: PageTree, path: Path) -> None:
             if key not in page:
                 page[key] = value
         page.Type, page.Parent = Name.Page, node
+        if repaired and "/Contents" not in page:
+            page.Contents = pdf.make_stream(b"", Filter=Name.LostContents)
         kids.append(page)
     node.Kids = Array(kids)
     pdf.Root.Pages = node

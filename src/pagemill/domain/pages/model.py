@@ -37,6 +37,7 @@ class Document:
     version: str  # changes when the bytes change: a GCS generation, or the SHA-256 of a local file
     size_bytes: int
     location: str = field(default="", compare=False)  # the path or object from which its source reads it
+    stamp: str = field(default="", compare=False)  # its source's note of the file that has this version
 
 
 @dataclass(frozen=True, slots=True)
