@@ -25,13 +25,15 @@ def open_document(path: Path) -> pdfium.PdfDocument:
         StructureDamaged: The file is a PDF, but its structure is damaged, or it has no pages.
         DocumentUnreadable: The file cannot be opened for another reason.
     """
-    try:
-        document = pdfium.PdfDocument(path)
-        document.init_forms()  # before any page is loaded: without it, the fields of many forms are empty
-    except pdfium.PdfiumError as error:
-        raise _why_it_does_not_open(path, error) from error
-    except OSError as error:
-        raise DocumentUnreadable(f"cannot be read: {error.strerror or error}") from error
+    # Not by pypdfium2, which resolves links: a link to a descriptor leads to a file whose name may be gone.
+    handle = pdfium_c.FPDF_LoadDocument(os.fsencode(path) + b"\x00", None)
+    if not handle:
+        raise _why_it_does_not_open(path, pdfium_c.FPDF_GetLastError())
+    document = pdfium.PdfDocument(handle)
+    if len(document) < 1:
+        document.close()
+        raise StructureDamaged("the PDF has no pages, or none that can be found; fetch it again")
+    document.init_forms()  # before any page is loaded: without it, the fields of many forms are empty
     if document.get_formtype() == pdfium_c.FORMTYPE_XFA_FULL:
         document.close()
         raise DocumentUnreadable(
@@ -40,31 +42,19 @@ def open_document(path: Path) -> pdfium.PdfDocument:
     return document
 
 
-def _why_it_does_not_open(path: Path, error: pdfium.PdfiumError) -> DocumentUnreadable:
-    with path.open("rb") as file:
-        head = file.read(_HEADER_WITHIN)
+def _why_it_does_not_open(path: Path, error_code: int) -> DocumentUnreadable:
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEADER_WITHIN)
+    except OSError as error:
+        return DocumentUnreadable(f"cannot be read: {error.strerror or error}")
     if not head:
         return DocumentUnreadable("the file is empty (0 bytes); fetch it again")
     if b"%PDF-" not in head:
         return DocumentUnreadable(f"not a PDF: it begins with {head[:8]!r}")
-    if _opens_without_pages(path):
-        return StructureDamaged("the PDF has no pages, or none that can be found; fetch it again")
-    if error.err_code in {pdfium_c.FPDF_ERR_PASSWORD, pdfium_c.FPDF_ERR_SECURITY}:
+    if error_code in {pdfium_c.FPDF_ERR_PASSWORD, pdfium_c.FPDF_ERR_SECURITY}:
         return DocumentUnreadable(
             why_no_password_opens(path)
             or "password-protected; remove the password first: qpdf --decrypt --password=PASSWORD IN.pdf OUT.pdf"
         )
     return StructureDamaged("damaged: no readable PDF structure, often a truncated download; fetch it again")
-
-
-def _opens_without_pages(path: Path) -> bool:
-    """Tell a PDF without pages from one that does not open.
-
-    pypdfium2 reports both in the same way, and a load that succeeds does not reset the last error, which may be of an
-    earlier document.
-    """
-    handle = pdfium_c.FPDF_LoadDocument(os.fsencode(path) + b"\x00", None)
-    if not handle:
-        return False
-    pdfium_c.FPDF_CloseDocument(handle)
-    return True

@@ -142,6 +142,8 @@ def _translated_to(unreadable: type[DocumentUnreadable | PageUnreadable], doing:
         raise unreadable(f"{doing} fails: {error}") from error
     except MemoryError as error:
         raise unreadable(f"{doing} takes more memory than a render worker has") from error
+    except DocumentUnreadable as error:
+        raise unreadable(str(error)) from error
     except PagemillError:
         raise
     except Exception as error:
