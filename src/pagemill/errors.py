@@ -12,6 +12,7 @@ PagemillError
 ├── StoreUnusable               source or destination cannot be read or written     exit 5
 ├── Permanent                   asking again gives the same answer
 │   ├── DocumentUnreadable      this file is no readable PDF
+│   │   └── DocumentChanged     it is no longer the file that was listed
 │   ├── PageUnreadable          this page cannot be rendered
 │   └── RequestRejected         the endpoint refuses this page (4xx)
 └── Transient                   asking again may help
@@ -70,6 +71,10 @@ class Permanent(PagemillError):
 
 class DocumentUnreadable(Permanent):
     """The file is not a PDF that can be opened."""
+
+
+class DocumentChanged(DocumentUnreadable):
+    """The file was changed, replaced or deleted after it was listed."""
 
 
 class PageUnreadable(Permanent):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
-from pagemill.domain.pages.model import Document, RejectedEntry, Rendering, Transcript
+from pagemill.domain.pages.model import CountedPdf, Document, RejectedEntry, Rendering, Transcript
 from pagemill.domain.service.plan import Candidate, Image, ServiceState
 
 ABSENT = "0"  # the version of an object that does not exist, as in GCS's `if_generation_match=0`
@@ -20,6 +20,21 @@ class StoredObject:
 
     data: bytes
     version: str
+
+
+class LocalCopy(Protocol):
+    """A listed document as a file on this machine."""
+
+    @property
+    def path(self) -> Path:
+        """The file. All processes that open this path read the same file."""
+
+    def check(self) -> None:
+        """Check that the file is still what was listed; blocks. Once it is not, it never is again.
+
+        Raises:
+            DocumentChanged: It is not.
+        """
 
 
 class DocumentSource(Protocol):
@@ -34,11 +49,11 @@ class DocumentSource(Protocol):
             StoreUnusable: The source as a whole cannot be read.
         """
 
-    def local_copy(self, document: Document) -> AbstractContextManager[Path]:
+    def local_copy(self, document: Document) -> AbstractContextManager[LocalCopy]:
         """Provide a listed document as a file, which exists until the context ends.
 
         Raises:
-            DocumentUnreadable: The document is gone or cannot be read.
+            DocumentUnreadable: The document is gone, cannot be read, or is no longer what was listed.
         """
 
 
@@ -89,8 +104,8 @@ class ObjectStore(Protocol):
 class Rasterizer(Protocol):
     """Renders pages."""
 
-    async def page_count(self, path: Path) -> int:
-        """Count a PDF's pages.
+    def counted(self, path: Path) -> AbstractAsyncContextManager[CountedPdf]:
+        """Count a PDF's pages. Until the context ends, they can be rendered from the path in the result.
 
         Raises:
             DocumentUnreadable: The file cannot be opened as a PDF, or has no pages.

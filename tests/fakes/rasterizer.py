@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-from pagemill.domain.pages.model import Piece, Rendering
+from pagemill.domain.pages.model import CountedPdf, Piece, Rendering
 from pagemill.errors import DocumentUnreadable, PageUnreadable
 
 
@@ -23,6 +25,11 @@ class FakeRasterizer:
         self.held = 0
         self._image_bytes = image_bytes
 
+    @asynccontextmanager
+    async def counted(self, path: Path) -> AsyncIterator[CountedPdf]:
+        """As many pages as the file says."""
+        yield CountedPdf(path, await self.page_count(path))
+
     async def page_count(self, path: Path) -> int:
         """The number the file says."""
         words = _words(path)
@@ -33,7 +40,8 @@ class FakeRasterizer:
     async def render(self, path: Path, number: int) -> Rendering:
         """The page, if it can be rendered."""
         await asyncio.sleep(0)
-        self.rendered[path.name, number] += 1
+        name = _name(path)
+        self.rendered[name, number] += 1
         words = _words(path)
         if f"broken={number}" in words:
             raise PageUnreadable("the page is damaged")
@@ -44,15 +52,18 @@ class FakeRasterizer:
         for word in words:
             page, _, pieces = word.removeprefix("pieces=").partition(":")
             if word.startswith("pieces=") and int(page) == number:
-                return Rendering(number, 10, 10, None, pieces=self._pieces(path, number, int(pieces)), dpi=100.0)
-        return Rendering(number, 10, 10, f"{path.name} {number}".encode().ljust(self._image_bytes), dpi=132.0)
+                return Rendering(number, 10, 10, None, pieces=self._pieces(name, number, int(pieces)), dpi=100.0)
+        return Rendering(number, 10, 10, f"{name} {number}".encode().ljust(self._image_bytes), dpi=132.0)
 
-    def _pieces(self, path: Path, number: int, count: int) -> tuple[Piece, ...]:
+    def _pieces(self, name: str, number: int, count: int) -> tuple[Piece, ...]:
         """Piece 2 of page 3 of `a.pdf` is the bytes `a.pdf 3 piece 2`. Only the first is known to hold text."""
-        images = [
-            f"{path.name} {number} piece {piece}".encode().ljust(self._image_bytes) for piece in range(1, count + 1)
-        ]
+        images = [f"{name} {number} piece {piece}".encode().ljust(self._image_bytes) for piece in range(1, count + 1)]
         return tuple(Piece(image, may_be_empty=place > 0) for place, image in enumerate(images))
+
+
+def _name(path: Path) -> str:
+    """The name of the document's own file; the path may be a link to a descriptor."""
+    return path.resolve().name.encode("utf-8", "backslashreplace").decode()
 
 
 def _words(path: Path) -> list[str]:

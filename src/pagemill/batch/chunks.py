@@ -12,12 +12,20 @@ from pagemill.domain.pages.model import Document, PageResult
 from pagemill.domain.pages.planning import format_pages
 
 
+@dataclass(frozen=True, slots=True)
+class DocumentFile:
+    """What the pages of an opened document are rendered from."""
+
+    path: Path
+    check: Callable[[], None]  # raises DocumentChanged if the document is no longer what was listed; blocks
+
+
 @dataclass(slots=True)
 class PageChunk:
     """Some pages of one document: one task run of the orchestrator. A task run for each page would cost too much."""
 
     document: Document
-    path: Path
+    file: DocumentFile
     numbers: tuple[int, ...]
     failed: dict[int, PageResult]  # shared by all chunks of the document
     started: asyncio.Event = field(default_factory=asyncio.Event)  # all its pages have begun: the next chunk may begin

@@ -9,15 +9,15 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from pagemill.batch import outcomes, publishing
 from pagemill.batch.checkpoints import Checkpoints
+from pagemill.batch.chunks import DocumentFile
 from pagemill.batch.outcomes import Finished
 from pagemill.batch.progress import Progress
 from pagemill.batch.stop import RunStop
 from pagemill.domain.pages.manifest import Manifest, Tally
-from pagemill.domain.pages.model import Document, RejectedEntry
+from pagemill.domain.pages.model import CountedPdf, Document, RejectedEntry
 from pagemill.domain.pages.planning import PendingDocument, Selection
 from pagemill.domain.pages.summary import DocumentOutcome
 from pagemill.errors import DocumentUnreadable, StoreUnusable
@@ -31,7 +31,7 @@ class OpenedDocument:
     """A document with pages to read, and its local file."""
 
     pending: PendingDocument
-    path: Path
+    file: DocumentFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,7 @@ class SurveyedDocument:
     page_count: int
     to_read: int  # pages that a run would read
     error: str = ""
+    findings: tuple[str, ...] = ()
 
 
 Handle = Callable[[OpenedDocument], Awaitable[Finished | None]]
@@ -152,14 +153,15 @@ class Documents:
         return outcomes.already_finished(document.key, prior, selected)
 
     async def _opened(self, document: Document, handle: Handle) -> Finished | None:
-        async with self._local_copy(document) as path:
-            page_count = await self._rasterizer.page_count(path)
+        async with self._counted(document) as (pdf, file):
             done = await self._done(document)
-            pending = PendingDocument(document, page_count, self._selection.selected(document, page_count), done)
+            pending = PendingDocument(
+                document, pdf.pages, self._selection.selected(document, pdf.pages), done, pdf.findings
+            )
             self._progress.pages_planned += len(pending.selected)
             if not pending.selected:
-                return outcomes.nothing_selected(document.key)
-            return await handle(OpenedDocument(pending, path))
+                return outcomes.nothing_selected(pending)
+            return await handle(OpenedDocument(pending, file))
 
     async def _done(self, document: Document) -> frozenset[int]:
         return await asyncio.to_thread(self._checkpoints.pages, document)
@@ -173,14 +175,25 @@ class Documents:
         if isinstance(entry, RejectedEntry):
             return SurveyedDocument(entry.key, 0, 0, entry.reason)
         try:
-            async with self._local_copy(entry) as path:
-                page_count = await self._rasterizer.page_count(path)
+            async with self._counted(entry) as (pdf, _):
+                to_read = frozenset(self._selection.selected(entry, pdf.pages)) - await self._done(entry)
+                return SurveyedDocument(entry.key, pdf.pages, len(to_read), findings=pdf.findings)
         except DocumentUnreadable as error:
             return SurveyedDocument(entry.key, 0, 0, str(error))
-        to_read = frozenset(self._selection.selected(entry, page_count)) - await self._done(entry)
-        return SurveyedDocument(entry.key, page_count, len(to_read))
 
     @contextlib.asynccontextmanager
-    async def _local_copy(self, document: Document) -> AsyncIterator[Path]:
+    async def _counted(self, document: Document) -> AsyncIterator[tuple[CountedPdf, DocumentFile]]:
+        """Open a document and count its pages. If it was changed since it was listed, that is the reason of any error.
+
+        Raises:
+            DocumentUnreadable: It cannot be opened, or was changed.
+        """
         with contextlib.ExitStack() as stack:
-            yield await asyncio.to_thread(stack.enter_context, self._source.local_copy(document))
+            copy = await asyncio.to_thread(stack.enter_context, self._source.local_copy(document))
+            try:
+                async with self._rasterizer.counted(copy.path) as pdf:
+                    await asyncio.to_thread(copy.check)
+                    yield pdf, DocumentFile(pdf.path, copy.check)
+            except DocumentUnreadable:
+                await asyncio.to_thread(copy.check)
+                raise

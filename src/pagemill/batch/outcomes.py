@@ -27,7 +27,8 @@ class Finished:
 def already_finished(document_key: str, prior: PriorManifest, selected: tuple[int, ...]) -> Finished:
     """The outcome of a document of which an earlier run has read all selected pages."""
     statuses = prior.counts(selected)
-    return Finished(DocumentOutcome(document_key, len(selected), statuses, reused=statuses.total()), statuses)
+    outcome = DocumentOutcome(document_key, len(selected), statuses, reused=statuses.total(), findings=prior.findings)
+    return Finished(outcome, statuses)
 
 
 def unreadable(document_key: str, reason: str) -> Finished:
@@ -35,9 +36,9 @@ def unreadable(document_key: str, reason: str) -> Finished:
     return Finished(DocumentOutcome(document_key, 0, {}, error=reason), Counter())
 
 
-def nothing_selected(document_key: str) -> Finished:
+def nothing_selected(pending: PendingDocument) -> Finished:
     """The outcome of a document that has none of the selected pages."""
-    return Finished(DocumentOutcome(document_key, 0, {}), Counter())
+    return Finished(DocumentOutcome(pending.document.key, 0, {}, findings=pending.findings), Counter())
 
 
 class DocumentPublisher:
@@ -66,6 +67,7 @@ class DocumentPublisher:
                 self.checkpoints,
                 pending.document,
                 page_count=pending.page_count,
+                findings=pending.findings,
                 numbers=pending.done.union(pending.selected),
                 failed=failed,
                 usd_per_page_second=self._usd_per_page_second,
@@ -115,6 +117,11 @@ def _finished(pending: PendingDocument, tally: Tally) -> Finished:
     reused = Counter({status: len(numbers & pending.done) for status, numbers in pages.items()})
     statuses = {status: len(numbers) for status, numbers in pages.items()}
     outcome = DocumentOutcome(
-        pending.document.key, len(selected), statuses, reused=reused.total(), failures=tally.failures
+        pending.document.key,
+        len(selected),
+        statuses,
+        reused=reused.total(),
+        failures=tally.failures,
+        findings=pending.findings,
     )
     return Finished(outcome, reused)

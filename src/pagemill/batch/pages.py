@@ -6,16 +6,17 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from pagemill.batch.attempts import ImageAttempts, PageAttempts
 from pagemill.batch.checkpoints import Checkpoints
+from pagemill.batch.chunks import DocumentFile
 from pagemill.batch.gate import EndpointGate, GateClosed
 from pagemill.batch.progress import Progress
 from pagemill.batch.stop import RunStop
 from pagemill.domain.pages.model import Document, PageResult, Rendering, Status, Transcript
 from pagemill.domain.pages.quality import is_empty, objections
 from pagemill.errors import (
+    DocumentChanged,
     EndpointNeverAnswered,
     EndpointUnavailable,
     PagemillError,
@@ -64,13 +65,13 @@ class PageReader:
         self._rendering = asyncio.Semaphore(limits.rendering)
         self._images = _ByteBudget(limits.image_bytes)
 
-    async def read(self, document: Document, path: Path, number: int) -> PageResult | None:
+    async def read(self, document: Document, file: DocumentFile, number: int) -> PageResult | None:
         """Read one page and save its result; None if the run stopped before the page had one.
 
         An error of the page becomes its result. An error of the endpoint or of the destination stops the run.
         """
         try:
-            result = await self._read(document, path, number)
+            result = await self._read(document, file, number)
         except PagemillError as error:
             if error is not self._stop.reason and not isinstance(error, _STOPPING):
                 raise
@@ -80,10 +81,10 @@ class PageReader:
             self._progress.statuses[result.status] += 1
         return result
 
-    async def _read(self, document: Document, path: Path, number: int) -> PageResult | None:
+    async def _read(self, document: Document, file: DocumentFile, number: int) -> PageResult | None:
         try:
-            rendering = await self._render(path, number)
-        except PageUnreadable as error:
+            rendering = await self._render(file, number)
+        except (DocumentChanged, PageUnreadable) as error:
             return PageResult(number, Status.FAILED, objections=(str(error),))
         if rendering is None:
             return None
@@ -95,10 +96,25 @@ class PageReader:
         with self._images.holding(page.size_bytes):
             return await self._transcribe(document, page)
 
-    async def _render(self, path: Path, number: int) -> Rendering | None:
+    async def _render(self, file: DocumentFile, number: int) -> Rendering | None:
+        """Render a page; None if the run has stopped.
+
+        A file that is unchanged after the rendering was unchanged before it. So each rendering is of the bytes that
+        were listed, and of a file that is changed, what was rendered before can still be used.
+
+        Raises:
+            DocumentChanged: The file is no longer what was listed.
+            PageUnreadable: The page cannot be rendered.
+        """
         async with self._rendering:
             await self._images.room()
-            return None if self._stop.reason else await self._rasterizer.render(path, number)
+            if self._stop.reason:
+                return None
+            await asyncio.to_thread(file.check)
+            try:
+                return await self._rasterizer.render(file.path, number)
+            finally:
+                await asyncio.to_thread(file.check)
 
     async def _transcribe(self, document: Document, page: PageAttempts) -> PageResult | None:
         """Send the page until it has a result. Failures of the endpoint that the page did not cause are waited out.

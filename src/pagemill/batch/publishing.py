@@ -48,6 +48,7 @@ def publish(
     numbers: Iterable[int],
     failed: Mapping[int, PageResult],
     usd_per_page_second: float,
+    findings: tuple[str, ...] = (),
 ) -> Tally:
     """Write `document.md`, `pages.jsonl` and `manifest.json`; all three are in the end of the same run; blocks.
 
@@ -64,6 +65,7 @@ def publish(
         numbers: The pages to publish: those with a checkpoint, and the failed ones.
         failed: Results of the pages that have no checkpoint.
         usd_per_page_second: Price of one page in flight for one second, in USD.
+        findings: What is wrong with the document as a whole, or not read.
 
     Raises:
         Contended: Other runs were faster in every round.
@@ -78,7 +80,8 @@ def publish(
             if current.covers(document, recipe, wanted) and not text_written:
                 break
             cost = texts.tally.page_seconds * usd_per_page_second
-            manifest = Manifest(document, recipe, page_count, texts.tally, cost, dt.datetime.now(dt.UTC))
+            now = dt.datetime.now(dt.UTC)
+            manifest = Manifest(document, recipe, page_count, texts.tally, cost, now, findings=findings)
             written = _replace(destination, current, texts, manifest)
         if written == _ALL:
             break

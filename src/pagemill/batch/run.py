@@ -92,7 +92,7 @@ class Batch:
 
     async def _page(self, chunk: PageChunk, number: int) -> None:
         try:
-            result = await self._reader.read(chunk.document, chunk.path, number)
+            result = await self._reader.read(chunk.document, chunk.file, number)
         finally:
             self._pages.release()
         if result and result.status is Status.FAILED:
@@ -110,7 +110,7 @@ class Batch:
             for numbers in page_chunks(opened.pending.left, size=self.limits.chunk_pages):
                 if self.stop.reason:
                     break
-                chunk = PageChunk(opened.pending.document, opened.path, numbers, failed)
+                chunk = PageChunk(opened.pending.document, opened.file, numbers, failed)
                 performing = chunks.create_task(perform(chunk))
                 started = asyncio.create_task(chunk.started.wait())
                 await asyncio.wait([performing, started], return_when=asyncio.FIRST_COMPLETED)

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from pagemill.batch import records
@@ -21,7 +20,7 @@ from pagemill.domain.pages.sharding import DocumentSlice, ShardPlan, read_plan
 from pagemill.domain.pages.summary import DocumentOutcome, RunSummary, read_summary
 from pagemill.domain.service.cost import busy_cost_usd
 from pagemill.errors import PagemillError, StoreUnusable, UsageError
-from pagemill.ports import DocumentSource, ObjectStore
+from pagemill.ports import DocumentSource, LocalCopy, ObjectStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ class PlannedSource:
         for part in self._plan.slices.values():
             yield part.document
 
-    def local_copy(self, document: Document) -> AbstractContextManager[Path]:
+    def local_copy(self, document: Document) -> AbstractContextManager[LocalCopy]:
         """Provide a document as a local file, as the source does."""
         return self._source.local_copy(document)
 

@@ -52,11 +52,17 @@ def print_summary(summary: RunSummary, console: Console) -> None:
     failures = [
         line for outcome in summary.outcomes for line in _failures(outcome.key, outcome.error, outcome.failures)
     ]
-    for line in failures[:_MOST_FAILURES]:
-        console.print(line, style="red", highlight=False, soft_wrap=True, markup=False)
-    if len(failures) > _MOST_FAILURES:
+    findings = [f"{outcome.key}: {finding}" for outcome in summary.outcomes for finding in outcome.findings]
+    _print_some(failures, summary, console, style="red")
+    _print_some(findings, summary, console, style="yellow")
+
+
+def _print_some(lines: list[str], summary: RunSummary, console: Console, *, style: str) -> None:
+    for line in lines[:_MOST_FAILURES]:
+        console.print(line, style=style, highlight=False, soft_wrap=True, markup=False)
+    if len(lines) > _MOST_FAILURES:
         where = f"{summary.destination}/_runs/{summary.run_id}/summary.json"
-        console.print(f"... and {len(failures) - _MOST_FAILURES} more: {where}", highlight=False, soft_wrap=True)
+        console.print(f"... and {len(lines) - _MOST_FAILURES} more: {where}", highlight=False, soft_wrap=True)
 
 
 def print_survey(documents: list[SurveyedDocument], console: Console, *, in_flight: int, usd_per_second: float) -> None:
@@ -72,7 +78,12 @@ def print_survey(documents: list[SurveyedDocument], console: Console, *, in_flig
     for title in ("document", "pages", "to read", "note"):
         table.add_column(title, justify="left" if title in {"document", "note"} else "right", overflow="fold")
     for document in documents:
-        table.add_row(document.key, str(document.page_count), str(document.to_read), document.error)
+        table.add_row(
+            document.key,
+            str(document.page_count),
+            str(document.to_read),
+            document.error or "; ".join(document.findings),
+        )
     console.print(table)
     pages, to_read = sum(d.page_count for d in documents), sum(d.to_read for d in documents)
     found, requests = f"{counted(len(documents), 'document')}, {counted(pages, 'page')}", counted(to_read, "request")

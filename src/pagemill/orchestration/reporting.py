@@ -48,8 +48,11 @@ async def reporting(progress: Progress, *, shard: UUID | None = None) -> AsyncIt
 
 
 async def report(summary: RunSummary) -> None:
-    """Create a table of the documents, those with failures first, and a link to summary.json, which has all details."""
-    outcomes = sorted(summary.outcomes, key=lambda outcome: (not outcome.failed, outcome.key))
+    """Create a table of the documents, and a link to summary.json, which has all details.
+
+    Documents with failures come first, then those with findings.
+    """
+    outcomes = sorted(summary.outcomes, key=lambda outcome: (not outcome.failed, not outcome.findings, outcome.key))
     left_out = max(len(outcomes) - _TABLE_ROWS, 0)
     note = f" summary.json also lists {counted(left_out, 'more document')}." if left_out else ""
     await acreate_table_artifact(
@@ -109,6 +112,7 @@ def _row(outcome: DocumentOutcome, destination: str) -> dict[str, object]:
     return {
         "document": outcome.key,
         "what failed": outcome.error or "; ".join(f"page {n}: {why}" for n, why in outcome.failures.items()),
+        "findings": "; ".join(outcome.findings),
         "pages": outcome.pages,
         **{status.value: outcome.statuses.get(status, 0) for status in Status},
         "reused": outcome.reused,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -12,15 +11,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pypdfium2 as pdfium
-import pypdfium2.raw as pdfium_c
 from numpy.typing import NDArray
 
-from pagemill.domain.pages.model import Rendering
+from pagemill.domain.pages.model import CountedPdf, Rendering
 from pagemill.domain.pages.quality import text_layer_is_usable
 from pagemill.domain.pages.sizes import Sizes
 from pagemill.errors import DocumentUnreadable, PageUnreadable
 from pagemill.pdf import blank as ink
-from pagemill.pdf import forms, scale
+from pagemill.pdf import scale
+from pagemill.pdf.documents import StructureDamaged, open_document
 from pagemill.pdf.pieces import image_or_pieces
 from pagemill.pdf.user_units import UserUnits
 
@@ -31,7 +30,6 @@ _LARGEST_DECODED_IMAGE_BYTES = 512 * 2**20  # above this, PDFium runs out of its
 _UNKNOWN_BITS_PER_PIXEL = 24  # PDFium says 0 for an image that it does not decode
 _SCAN_SHARE = 0.5  # an image that covers more of the page is a scan; text over it is a stamp or old OCR
 _OPEN_DOCUMENTS = 2  # pages come document by document; the next one begins while the last pages of one are rendered
-_HEADER_WITHIN = 1024  # PDF 1.7, implementation note 13: the header may stand anywhere in the first 1024 bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +48,7 @@ class CountPages:
     """Asks a worker for the number of pages of a PDF."""
 
     path: Path
+    copy: Path  # where the worker writes a repaired copy, if the PDF needs one
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,28 +68,40 @@ class PdfPages:
         self._open: OrderedDict[Path, pdfium.PdfDocument] = OrderedDict()
         self._user_units: dict[Path, UserUnits] = {}
 
-    def answer(self, request: CountPages | RenderPage) -> int | Rendering:
+    def answer(self, request: CountPages | RenderPage) -> CountedPdf | Rendering:
         """Count the pages of a document, or render one page.
 
         Raises:
             DocumentUnreadable: The file cannot be opened as a PDF.
             PageUnreadable: The page cannot be rendered.
         """
-        document = self._document(request.path)
         if isinstance(request, CountPages):
-            return len(document)  # at least one: pypdfium2 does not open a PDF without pages
+            return self._count(request)
         if not self._inspector:
             from pagemill.pdf.inspection import Inspector  # noqa: PLC0415 -- see `_inspector`
 
             self._inspector = Inspector()
+        document = self._document(request.path)
         user_unit = self._user_units[request.path].of(request.number)
         return _render(document, request, user_unit, self._options, self._inspector)
+
+    def _count(self, request: CountPages) -> CountedPdf:
+        from pagemill.pdf import counting  # noqa: PLC0415 -- only render workers need pikepdf
+
+        try:
+            document = self._document(request.path)
+        except StructureDamaged as damage:
+            rebuilt = counting.rebuild(request.path, request.copy)
+            if rebuilt:
+                return rebuilt
+            raise DocumentUnreadable(str(damage)) from damage
+        return counting.count(document, request.path, request.copy)
 
     def _document(self, path: Path) -> pdfium.PdfDocument:
         if path in self._open:
             self._open.move_to_end(path)
             return self._open[path]
-        document = _open_document(path)
+        document = open_document(path)
         self._open[path] = document
         self._user_units[path] = UserUnits(path)
         if len(self._open) > _OPEN_DOCUMENTS:
@@ -100,49 +111,6 @@ class PdfPages:
         return document
 
 
-def _open_document(path: Path) -> pdfium.PdfDocument:
-    try:
-        document = pdfium.PdfDocument(path)
-        forms.enable(document)  # before any page is loaded: without it, the fields of many forms are empty
-    except pdfium.PdfiumError as error:
-        raise DocumentUnreadable(_why_it_does_not_open(path, error)) from error
-    except OSError as error:
-        raise DocumentUnreadable(f"cannot be read: {error.strerror or error}") from error
-    if document.get_formtype() == pdfium_c.FORMTYPE_XFA_FULL:
-        document.close()
-        raise DocumentUnreadable(
-            "a dynamic XFA form, whose pages exist only in Adobe's own format; print it to PDF with Adobe Reader first"
-        )
-    return document
-
-
-def _why_it_does_not_open(path: Path, error: pdfium.PdfiumError) -> str:
-    with path.open("rb") as file:
-        head = file.read(_HEADER_WITHIN)
-    if not head:
-        return "the file is empty (0 bytes); fetch it again"
-    if b"%PDF-" not in head:
-        return f"not a PDF: it begins with {head[:8]!r}"
-    if _opens_without_pages(path):
-        return "the PDF has no pages, or none that can be found; fetch it again, or try: qpdf IN.pdf OUT.pdf"
-    if error.err_code in {pdfium_c.FPDF_ERR_PASSWORD, pdfium_c.FPDF_ERR_SECURITY}:
-        return "password-protected; remove the password first: qpdf --decrypt --password=PASSWORD IN.pdf OUT.pdf"
-    return "damaged: no readable PDF structure, often a truncated download; fetch it again, or try: qpdf IN.pdf OUT.pdf"
-
-
-def _opens_without_pages(path: Path) -> bool:
-    """Tell a PDF without pages from one that does not open.
-
-    pypdfium2 reports both in the same way, and a load that succeeds does not reset the last error, which may be of an
-    earlier document.
-    """
-    handle = pdfium_c.FPDF_LoadDocument(os.fsencode(path) + b"\x00", None)
-    if not handle:
-        return False
-    pdfium_c.FPDF_CloseDocument(handle)
-    return True
-
-
 def _render(
     document: pdfium.PdfDocument, request: RenderPage, user_unit: float, options: RenderOptions, inspector: Inspector
 ) -> Rendering:
@@ -150,7 +118,7 @@ def _render(
     try:
         page = scale.load_page(document, request.number)
     except (pdfium.PdfiumError, IndexError) as error:
-        raise PageUnreadable("the page is damaged: PDFium cannot load it; try: qpdf IN.pdf OUT.pdf") from error
+        raise PageUnreadable("the page is damaged: PDFium cannot load it") from error
     try:
         return _render_page(page, request, user_unit, options, inspector, started=started)
     except pdfium.PdfiumError as error:

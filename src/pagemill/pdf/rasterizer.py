@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import secrets
+import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from pagemill.domain.pages.model import Rendering
+from pagemill.domain.pages.model import CountedPdf, Rendering
 from pagemill.errors import DocumentUnreadable, PagemillError, PageUnreadable, WorkerLost
 from pagemill.pdf.page import CountPages, RenderOptions, RenderPage
 from pagemill.worker_process import WorkerProcess
@@ -67,14 +69,24 @@ class PdfiumRasterizer:
         await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
 
     async def page_count(self, path: Path) -> int:
-        """Count a PDF's pages.
+        """Count a PDF's pages, as `counted` does."""
+        async with self.counted(path) as pdf:
+            return pdf.pages
+
+    @contextlib.asynccontextmanager
+    async def counted(self, path: Path) -> AsyncIterator[CountedPdf]:
+        """Count a PDF's pages. A repaired copy, from which they are then rendered, exists until the context ends.
 
         Raises:
             DocumentUnreadable: The file cannot be opened as a PDF, has no pages, or kills every worker that opens it.
         """
-        with _translated_to(DocumentUnreadable, "opening the PDF"):
-            count: int = await self._call(CountPages(path))
-        return count
+        copy = Path(tempfile.gettempdir()) / f"pagemill-{secrets.token_hex(16)}.pdf"
+        try:
+            with _translated_to(DocumentUnreadable, "opening the PDF"):
+                pdf: CountedPdf = await self._call(CountPages(path, copy))
+            yield pdf
+        finally:
+            await asyncio.to_thread(copy.unlink, missing_ok=True)
 
     async def render(self, path: Path, number: int) -> Rendering:
         """Render one page, 1-based.
@@ -130,6 +142,8 @@ def _translated_to(unreadable: type[DocumentUnreadable | PageUnreadable], doing:
         raise unreadable(f"{doing} fails: {error}") from error
     except MemoryError as error:
         raise unreadable(f"{doing} takes more memory than a render worker has") from error
+    except DocumentUnreadable as error:
+        raise unreadable(str(error)) from error
     except PagemillError:
         raise
     except Exception as error:

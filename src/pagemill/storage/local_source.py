@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
-import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from pagemill.domain.pages.matching import is_pdf_name, matches
 from pagemill.domain.pages.model import Document, RejectedEntry
-from pagemill.errors import DocumentUnreadable, StoreUnusable
+from pagemill.errors import StoreUnusable
+from pagemill.ports import LocalCopy
+from pagemill.storage.files import StillWritten, digest, opened
 
 _OBJECTS = "gs://"
 
@@ -53,13 +53,13 @@ class LocalSource:
             raise StoreUnusable(f"{self.name}: no PDFs {wanted}in it (files ending in .pdf, in subfolders too)")
 
     @contextlib.contextmanager
-    def local_copy(self, document: Document) -> Iterator[Path]:
-        """Provide the file itself.
+    def local_copy(self, document: Document) -> Iterator[LocalCopy]:
+        """Provide the file itself, opened once for all processes.
 
         Raises:
-            DocumentUnreadable: The file was deleted after it was listed.
+            DocumentChanged: The file was deleted, replaced or changed after it was listed.
         """
-        with _as_file(Path(document.location)) as file:
+        with opened(document) as file:
             yield file
 
     def _candidates(self) -> Iterator[tuple[str, Path]]:
@@ -96,13 +96,13 @@ class ListedSource:
             raise StoreUnusable(f"{self.name}: the list names no PDF that could be read; write one path a line")
 
     @contextlib.contextmanager
-    def local_copy(self, document: Document) -> Iterator[Path]:
-        """Provide the file itself.
+    def local_copy(self, document: Document) -> Iterator[LocalCopy]:
+        """Provide the file itself, opened once for all processes.
 
         Raises:
-            DocumentUnreadable: The file was deleted after it was listed.
+            DocumentChanged: The file was deleted, replaced or changed after it was listed.
         """
-        with _as_file(Path(document.location)) as file:
+        with opened(document) as file:
             yield file
 
     def _entry(self, entry: str, line_number: int) -> Iterator[Document | RejectedEntry]:
@@ -167,24 +167,12 @@ def describe(key: str, path: Path) -> Document | RejectedEntry:
     """Turn a file into a document, or into a rejected entry that says why."""
     try:
         with path.open("rb") as file:
-            version = hashlib.file_digest(file, "sha256").hexdigest()
-            return Document(key, version, os.fstat(file.fileno()).st_size, str(path))
+            version, stamp = digest(file)
+            return Document(key, version, os.fstat(file.fileno()).st_size, str(path), stamp)
+    except StillWritten as error:
+        return RejectedEntry(key, str(error))
     except OSError as error:
         return RejectedEntry(key, f"the file cannot be read: {error.strerror or error}")
-
-
-@contextlib.contextmanager
-def _as_file(path: Path) -> Iterator[Path]:
-    """Provide a file under a name that PDFium can open: UTF-8."""
-    if not path.is_file():
-        raise DocumentUnreadable("the file was deleted after the run began")
-    if printable(str(path)) == str(path):
-        yield path
-        return
-    with tempfile.TemporaryDirectory(prefix="pagemill-") as folder:
-        link = Path(folder) / "document.pdf"
-        link.symlink_to(path.absolute())
-        yield link
 
 
 def _pdfs_below(folder: Path) -> Iterator[Path]:

@@ -56,8 +56,8 @@ def test_a_listed_object_is_downloaded_at_its_listed_generation(listing: Listing
     (document,) = source.documents()
 
     assert document == Document("scans/what ever%2F#?", str(generation), 5)
-    with source.local_copy(document) as path:
-        assert path.read_bytes() == b"12345"
+    with source.local_copy(document) as copy:
+        assert copy.path.read_bytes() == b"12345"
 
 
 @pytest.mark.parametrize(

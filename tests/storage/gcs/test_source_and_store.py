@@ -86,8 +86,8 @@ def test_a_single_object_is_a_document_under_its_own_name(bucket: FakeGcs, gcs_c
 
     assert isinstance(document, Document)
     assert document.key == "scan"
-    with source.local_copy(document) as path:
-        assert path.read_bytes() == b"12345"
+    with source.local_copy(document) as copy:
+        assert copy.path.read_bytes() == b"12345"
 
 
 def test_include_filters_a_prefix(bucket: FakeGcs, gcs_client: storage.Client) -> None:
@@ -106,8 +106,8 @@ def test_unusual_names_are_listed_and_downloaded_unchanged(bucket: FakeGcs, gcs_
     fetched = {}
     for document in source.documents():
         assert isinstance(document, Document)
-        with source.local_copy(document) as path:
-            fetched[document.key] = path.read_bytes()
+        with source.local_copy(document) as copy:
+            fetched[document.key] = copy.path.read_bytes()
 
     assert fetched == {name: name.encode() for name in _AWKWARD}
 
@@ -201,8 +201,8 @@ def test_an_interrupted_download_is_resumed(bucket: FakeGcs, gcs_client: storage
     torn = [Fault(torn=True)]
     bucket.fault = lambda kind, _bucket, _key: torn.pop() if kind == "media" and torn else None
 
-    with source.local_copy(document) as path:
-        assert path.read_bytes() == data
+    with source.local_copy(document) as copy:
+        assert copy.path.read_bytes() == data
 
 
 def test_missing_permissions_stop_a_run_before_it_begins(bucket: FakeGcs, gcs_client: storage.Client) -> None:
@@ -220,8 +220,8 @@ def test_an_object_that_is_stored_compressed_is_unpacked(bucket: FakeGcs, gcs_cl
     (document,) = source.documents()
     assert isinstance(document, Document)
 
-    with source.local_copy(document) as path:
-        assert path.read_bytes() == b"12345"
+    with source.local_copy(document) as copy:
+        assert copy.path.read_bytes() == b"12345"
 
 
 def test_a_resumed_download_with_damaged_bytes_is_noticed(bucket: FakeGcs, gcs_client: storage.Client) -> None:
@@ -303,8 +303,8 @@ def test_the_name_of_an_object_does_not_include_objects_below_it(bucket: FakeGcs
     bucket.delete("bucket", "in/a.pdf")
     (document,) = object_.documents()
     assert isinstance(document, Document)
-    with object_.local_copy(document) as path:
-        assert path.read_bytes() == b"in/a.pdf/a.pdf"
+    with object_.local_copy(document) as copy:
+        assert copy.path.read_bytes() == b"in/a.pdf/a.pdf"
 
 
 @pytest.mark.parametrize("stored", [b"", b"content" * 100])

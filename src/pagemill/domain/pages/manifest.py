@@ -51,6 +51,7 @@ class Manifest:
     cost_usd: float
     finished_at: dt.datetime  # UTC
     error: str = ""  # why no page of the document could be read
+    findings: tuple[str, ...] = ()  # what is wrong with the document as a whole, or not read
 
     def to_json(self) -> str:
         """The manifest as JSON."""
@@ -64,6 +65,7 @@ class Manifest:
             },
             "recipe": {"id": self.recipe.id} | self.recipe.as_dict(),
             "error": self.error or None,
+            "findings": list(self.findings),
             "pages": self.tally.counts().total(),
             "statuses": {status.value: count for status, count in self.tally.counts().items()},
             "page_numbers": {status.value: format_pages(numbers) for status, numbers in self.tally.pages.items()},
@@ -85,6 +87,7 @@ class PriorManifest:
     recipe_id: str
     page_count: int
     pages: Mapping[Status, frozenset[int]]
+    findings: tuple[str, ...] = ()
 
     def covers(self, document: Document, recipe: Recipe, selection: Collection[int]) -> bool:
         """Whether all selected pages have a result. A failed page has none: the next run tries it again."""
@@ -108,6 +111,7 @@ def read_prior_manifest(text: bytes) -> PriorManifest | None:
             recipe_id=body["recipe"]["id"],
             page_count=body["document"]["page_count"],
             pages={Status(name): frozenset(read_numbers(ranges)) for name, ranges in body["page_numbers"].items()},
+            findings=tuple(map(str, body.get("findings", ()))),
         )
     except (ValueError, KeyError, TypeError, AttributeError, UsageError):
         return None

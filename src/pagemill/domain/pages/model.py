@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from pathlib import Path
 
 
 class Status(StrEnum):
@@ -36,6 +37,7 @@ class Document:
     version: str  # changes when the bytes change: a GCS generation, or the SHA-256 of a local file
     size_bytes: int
     location: str = field(default="", compare=False)  # the path or object from which its source reads it
+    stamp: str = field(default="", compare=False)  # its source's note of the file that has this version
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,15 @@ class RejectedEntry:
 
     key: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CountedPdf:
+    """A PDF whose pages have been counted."""
+
+    path: Path  # what its pages are rendered from: the document itself, or a repaired copy
+    pages: int  # at least 1
+    findings: tuple[str, ...] = ()  # what is wrong with the document as a whole, or not read
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ class PendingDocument:
     page_count: int
     selected: tuple[int, ...]  # pages that need a result, ascending
     done: frozenset[int]  # pages that have a result of an earlier run, selected or not
+    findings: tuple[str, ...] = ()  # what is wrong with the document as a whole, or not read
 
     @property
     def left(self) -> tuple[int, ...]:

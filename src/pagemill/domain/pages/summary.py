@@ -24,6 +24,7 @@ class DocumentOutcome:
     seconds: float = 0.0
     error: str = ""  # why no page of the document could be read
     failures: Mapping[int, str] = field(default_factory=dict)  # page number to reason
+    findings: tuple[str, ...] = ()  # what is wrong with the document as a whole, or not read
 
     @property
     def failed(self) -> bool:
@@ -134,6 +135,7 @@ def _read_outcome(body: Any) -> DocumentOutcome:
         seconds=body["seconds"],
         error=body["error"] or "",
         failures={failure["page"]: failure["reason"] for failure in body["failures"]},
+        findings=tuple(map(str, body.get("findings", ()))),
     )
 
 
@@ -146,4 +148,5 @@ def _outcome(outcome: DocumentOutcome) -> dict[str, object]:
         "seconds": round(outcome.seconds, 3),
         "error": outcome.error or None,
         "failures": [{"page": page, "reason": reason} for page, reason in sorted(outcome.failures.items())],
+        "findings": list(outcome.findings),
     }

@@ -15,6 +15,8 @@ from google.cloud import storage
 from pagemill.domain.pages.matching import is_pdf_name, matches
 from pagemill.domain.pages.model import Document, RejectedEntry
 from pagemill.errors import StoreUnusable, UsageError
+from pagemill.ports import LocalCopy
+from pagemill.storage.files import PrivateCopy
 from pagemill.storage.gcs.client import LOOKUPS, SCHEME, BucketUnusable, explained, listed, no_bucket, parse_location
 from pagemill.storage.gcs.source import LISTED, described, downloaded
 from pagemill.storage.local_source import list_entries
@@ -62,7 +64,7 @@ class GcsListedSource:
             raise StoreUnusable(f"{self.name}: the list names no PDF {wanted}that could be read; {hint}")
 
     @contextlib.contextmanager
-    def local_copy(self, document: Document) -> Iterator[Path]:
+    def local_copy(self, document: Document) -> Iterator[LocalCopy]:
         """Download the listed generation into a temporary file, its checksum verified.
 
         Raises:
@@ -70,7 +72,7 @@ class GcsListedSource:
         """
         bucket = document.key.partition("/")[0]
         with downloaded(self._client, bucket, document.location, document.version) as path:
-            yield path
+            yield PrivateCopy(path)
 
     def _entries(self) -> Iterator[Document | RejectedEntry]:
         """The entries of all lines, in their order; several are looked up at once: each takes tens of milliseconds."""

@@ -16,6 +16,8 @@ from google.cloud import storage
 from pagemill.domain.pages.matching import is_pdf_name, matches
 from pagemill.domain.pages.model import Document, RejectedEntry
 from pagemill.errors import DocumentUnreadable, StoreUnusable
+from pagemill.ports import LocalCopy
+from pagemill.storage.files import PrivateCopy
 from pagemill.storage.gcs.client import SCHEME, BucketUnusable, Location, crc32c, explained, listed
 
 LISTED = "items(name,generation,size),nextPageToken"
@@ -59,14 +61,14 @@ class GcsSource:
             raise StoreUnusable(f"{self.name}: no PDFs {wanted}found (objects whose names end in .pdf)")
 
     @contextlib.contextmanager
-    def local_copy(self, document: Document) -> Iterator[Path]:
+    def local_copy(self, document: Document) -> Iterator[LocalCopy]:
         """Download the listed generation into a temporary file, its checksum verified.
 
         Raises:
             DocumentUnreadable: That generation is gone, may not be read, or arrives damaged.
         """
         with downloaded(self._client, self._location.bucket, document.location, document.version) as path:
-            yield path
+            yield PrivateCopy(path)
 
     def _key(self, name: str) -> str:
         """The document's key; empty for an object that is not below the location or not a PDF."""

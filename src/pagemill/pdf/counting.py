@@ -1,0 +1,105 @@
+"""Counts the pages that a PDF has. Where PDFium would count others, it gets a repaired copy."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pikepdf
+import pypdfium2 as pdfium
+
+from pagemill.domain.pages.model import CountedPdf
+from pagemill.domain.wording import counted
+from pagemill.errors import DocumentUnreadable
+from pagemill.pdf import embedded, file_end, page_tree
+from pagemill.pdf.documents import open_document
+
+_LARGEST_GAP = 100  # pages in a row that cannot be loaded: there are no further ones
+
+
+def count(document: pdfium.PdfDocument, path: Path, copy: Path) -> CountedPdf:
+    """Count a document's pages, and say what is wrong with it as a whole.
+
+    Args:
+        document: The document as PDFium has it.
+        path: Its file.
+        copy: Where a repaired copy is written if PDFium cannot load all pages of the document itself.
+
+    Raises:
+        DocumentUnreadable: None of its pages can be found.
+    """
+    pages = len(document)  # at least one: pypdfium2 does not open a PDF without pages
+    found = (*file_end.findings(path), *embedded.findings(document))
+    with _second_opinion(path) as pdf:
+        tree = page_tree.walk(pdf) if pdf else None
+        if tree and tree.matches(pages):
+            return CountedPdf(path, pages, (*tree.findings(pages), *found))
+        if pdf and tree and tree.leaves and _is_written(pdf, tree, copy):
+            return CountedPdf(copy, len(tree.leaves), (*tree.findings(pages), *found))
+    last = 0 if tree and not tree.leaves else _last_page(document, pages)
+    if not last:
+        raise DocumentUnreadable(
+            f"the PDF has no pages, or none that can be found, although it says {counted(pages, 'page')}; "
+            "fetch it again"
+        )
+    said = () if last == pages else (f"/Count says {counted(pages, 'page')}, {last} can be found",)
+    return CountedPdf(path, last, (*said, "the page tree is damaged: pages may be missing", *found))
+
+
+def rebuild(path: Path, copy: Path) -> CountedPdf | None:
+    """Count the pages of a file in which PDFium finds none, and write a copy that it can read.
+
+    Returns:
+        None if qpdf finds no pages, too.
+    """
+    with _second_opinion(path) as pdf:
+        tree = page_tree.walk(pdf) if pdf else None
+        if not (pdf and tree and tree.leaves and _is_written(pdf, tree, copy)):
+            return None
+    found = ("the file's structure is damaged and was rebuilt: pages may be missing", *tree.findings(len(tree.leaves)))
+    return CountedPdf(copy, len(tree.leaves), (*found, *file_end.findings(path)))
+
+
+@contextlib.contextmanager
+def _second_opinion(path: Path) -> Iterator[pikepdf.Pdf | None]:
+    """The document as qpdf has it, nothing in its page tree repaired; None if qpdf cannot open it."""
+    try:
+        pdf = pikepdf.open(path, suppress_warnings=True, inherit_page_attributes=False)
+    except (pikepdf.PdfError, RuntimeError):
+        yield None
+        return
+    with pdf:
+        yield pdf
+
+
+def _is_written(pdf: pikepdf.Pdf, tree: page_tree.PageTree, copy: Path) -> bool:
+    """Write a copy with a page tree that is right; tell whether PDFium loads all its pages."""
+    try:
+        page_tree.write_flat(pdf, tree, copy)
+    except (pikepdf.PdfError, RuntimeError):
+        return False
+    except OSError as error:
+        raise DocumentUnreadable(
+            f"its page tree is damaged, and a repaired copy cannot be written to {copy.parent}: {error.strerror}; "
+            "free some space there, or set TMPDIR to another folder"
+        ) from error
+    try:
+        with contextlib.closing(open_document(copy)) as document:
+            return len(document) == len(tree.leaves)
+    except DocumentUnreadable:
+        return False
+
+
+def _last_page(document: pdfium.PdfDocument, pages: int) -> int:
+    """The last page that PDFium can load; 0 if it loads none. Where many in a row do not load, it looks no further."""
+    last = 0
+    for number in (pages, *range(1, pages)):
+        if number > 1 and number != pages and number - last > _LARGEST_GAP:
+            break
+        with contextlib.suppress(pdfium.PdfiumError):
+            document[number - 1].close()
+            if number == pages:
+                return pages
+            last = number
+    return last
