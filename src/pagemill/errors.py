@@ -27,6 +27,10 @@ from __future__ import annotations
 class PagemillError(Exception):
     """Anything pagemill reports in its own words: what happened, to which object, what to do next."""
 
+    def __str__(self) -> str:
+        """The message; a lone surrogate in it, which no store or terminal takes, becomes its escape."""
+        return super().__str__().encode("utf-8", "backslashreplace").decode()
+
 
 class UsageError(PagemillError):
     """An option or a setting is wrong; nothing was done."""

@@ -64,6 +64,13 @@ class ObjectStore(Protocol):
             StoreUnusable: The store does not let us.
         """
 
+    def sizes(self, folder: str) -> Mapping[str, int]:
+        """Return the size in bytes of each object directly below a folder, by its name there; one request.
+
+        Raises:
+            StoreUnusable: The store does not let us.
+        """
+
     def write(self, key: str, body: bytes | IO[bytes], *, content_type: str, if_version: str | None = None) -> None:
         """Write an object whole: readers see the old bytes or the new, never a mix.
 
@@ -75,6 +82,13 @@ class ObjectStore(Protocol):
 
         Raises:
             PreconditionFailed: The object is at another version.
+            StoreUnusable: The store does not let us.
+        """
+
+    def discard(self, key: str, *, if_version: str) -> None:
+        """Remove an object that is at this version; if it is at another one or gone, do nothing.
+
+        Raises:
             StoreUnusable: The store does not let us.
         """
 

@@ -9,7 +9,7 @@ import os
 import secrets
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -63,6 +63,25 @@ class LocalStore:
         except OSError as error:
             raise StoreUnusable(f"{self._path(key)} cannot be read: {error.strerror}") from error
 
+    def sizes(self, folder: str) -> Mapping[str, int]:
+        """Return the size in bytes of each file directly below a folder, by name.
+
+        Raises:
+            StoreUnusable: The folder cannot be read.
+        """
+        path = self._path(folder)
+        try:
+            with os.scandir(path) as entries:
+                return {
+                    entry.name: entry.stat().st_size
+                    for entry in entries
+                    if entry.is_file() and not entry.name.startswith(".")
+                }
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise StoreUnusable(f"{path} cannot be read: {error.strerror}") from error
+
     def write(self, key: str, body: bytes | IO[bytes], *, content_type: str, if_version: str | None = None) -> None:
         """Write an object whole: to a temporary file, to the disk, then under its name.
 
@@ -83,6 +102,22 @@ class LocalStore:
             raise StoreUnusable(
                 f"{path} cannot be written: {error.strerror}; free some space or choose another destination"
             ) from error
+
+    def discard(self, key: str, *, if_version: str) -> None:
+        """Remove a file whose bytes still have this SHA-256.
+
+        Raises:
+            StoreUnusable: The folder cannot be written.
+        """
+        path = self._path(key)
+        try:
+            with _locked(path.parent):
+                if self.version(key) == if_version:
+                    path.unlink(missing_ok=True)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StoreUnusable(f"{path} cannot be removed: {error.strerror}; see who owns it") from error
 
     def check_writable(self) -> None:
         """Write and remove a probe.
@@ -138,6 +173,16 @@ class MemoryStore:
         data = self._objects.get(key)
         return ABSENT if data is None else _version(data)
 
+    def sizes(self, folder: str) -> Mapping[str, int]:
+        """Return the size in bytes of each object directly below a folder, by name."""
+        with self._guard:
+            found = {
+                key.removeprefix(f"{folder}/"): len(data)
+                for key, data in self._objects.items()
+                if key.startswith(f"{folder}/")
+            }
+        return {name: size for name, size in found.items() if "/" not in name}
+
     def write(self, key: str, body: bytes | IO[bytes], *, content_type: str, if_version: str | None = None) -> None:
         """Write an object whole.
 
@@ -152,6 +197,12 @@ class MemoryStore:
             if if_version not in {None, self.version(key)}:
                 raise PreconditionFailed(f"{key} is not at the version the writer expected")
             self._objects[key] = body
+
+    def discard(self, key: str, *, if_version: str) -> None:
+        """Remove an object that is at this version."""
+        with self._guard:
+            if self.version(key) == if_version:
+                self._objects.pop(key, None)
 
     def check_writable(self) -> None:
         """Memory can always be written."""

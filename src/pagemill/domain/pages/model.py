@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cached_property
+
+from pagemill.domain.wording import counted, encodable
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 class Status(StrEnum):
@@ -73,7 +78,11 @@ class Transcript:
 
 @dataclass(frozen=True, slots=True)
 class PageResult:
-    """The result of one planned page. Each planned page has exactly one."""
+    """The result of one planned page. Each planned page has exactly one.
+
+    Its texts can always be written as UTF-8. A lone surrogate, which an endpoint can send as a JSON escape, is no
+    character: in `markdown` it becomes U+FFFD, and `objections` say so.
+    """
 
     number: int  # 1-based
     status: Status
@@ -83,6 +92,16 @@ class PageResult:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     seconds: float = 0.0  # from the first send to the last answer
+
+    def __post_init__(self) -> None:
+        """Replace what is no character."""
+        markdown, replaced = _SURROGATES.subn("\N{REPLACEMENT CHARACTER}", self.markdown)
+        objections = tuple(map(encodable, self.objections))
+        if replaced:
+            object.__setattr__(self, "markdown", markdown)
+            objections += (f"{counted(replaced, 'surrogate')} in the text, replaced by U+FFFD",)
+        if objections != self.objections:
+            object.__setattr__(self, "objections", objections)
 
 
 @dataclass(frozen=True)  # no slots: `id` is cached in the instance

@@ -10,6 +10,8 @@ from typing import Protocol
 from pagemill.domain.pages.model import Document
 from pagemill.errors import UsageError
 
+MOST_PAGES = 2**22  # a page is an object, and PDFium numbers objects up to here
+
 _RANGE = re.compile(r"(?P<first>\d+)?(?P<dash>-)?(?P<last>\d+)?")
 
 
@@ -91,14 +93,20 @@ def format_pages(numbers: Iterable[int]) -> str:
     return ",".join(f"{first}" if first == last else f"{first}-{last}" for first, last in runs)
 
 
-def read_numbers(text: str) -> tuple[int, ...]:
+def read_numbers(text: str, *, most: int = MOST_PAGES) -> tuple[int, ...]:
     """Read what `format_pages` wrote.
 
     Raises:
-        UsageError: The text has another format.
+        ValueError: The text has another format, or names a page above `most`.
     """
-    last = int(text.replace("-", ",").rpartition(",")[2] or 0)
-    return parse_pages(text).of(last) if text else ()
+    numbers: list[int] = []
+    for part in text.split(",") if text else ():
+        first, _, last = part.partition("-")
+        begin, end = int(first), int(last or first)
+        if not (numbers[-1] if numbers else 0) < begin <= end <= most:
+            raise ValueError(f"'{part[:20]}' is no range of pages up to {most}, in order")
+        numbers.extend(range(begin, end + 1))
+    return tuple(numbers)
 
 
 def page_chunks(numbers: Sequence[int], *, size: int) -> tuple[tuple[int, ...], ...]:
