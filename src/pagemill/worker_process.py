@@ -2,8 +2,8 @@
 
 Native code (PDFium, OCR engines) crashes, hangs and eats memory; here it does so in a process of its own. The parent
 keeps the clock: a call that takes too long ends with SIGKILL. A worker never outlives its parent: it watches a lifeline
-(its standard input) and exits when the parent's end closes, whatever the parent died of. The clock of a call starts when
-the worker is ready: its start, which takes seconds on a busy machine, has a limit of its own.
+(its standard input) and exits when the parent's end closes, whatever the parent died of. The clock of a call starts
+when the worker is ready: its start, which takes seconds on a busy machine, has a limit of its own.
 
 Workers are started with `python -m MODULE`, not with multiprocessing, whose spawn re-imports the parent's main module,
 and with it Prefect whenever a Prefect worker is the parent.
@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, Pipe
 from typing import Any
 
-from pagemill.errors import WorkerLost
+from pagemill.errors import WorkerLost, WorkerNeverReady
 
 START_SECONDS = 120.0  # imports, and the models of an OCR engine, on a busy machine
 _LAST_BREATH_SECONDS = 2.0
@@ -62,8 +62,8 @@ class WorkerProcess:
         The first call waits until the worker is ready, and counts `timeout_seconds` from then on.
 
         Raises:
-            WorkerLost: The worker died, was not ready in time, or took longer than `timeout_seconds`; it is gone for
-                good.
+            WorkerNeverReady: The worker died or took too long before it was ready; it is gone for good.
+            WorkerLost: The worker died, or took longer than `timeout_seconds`; it is gone for good.
             Exception: Whatever the worker's handler raised.
         """
         try:
@@ -74,7 +74,8 @@ class WorkerProcess:
                 raise WorkerLost(f"took longer than {timeout_seconds:g} s and was stopped")
             succeeded, answer = self._connection.recv()
         except (EOFError, OSError) as error:
-            raise WorkerLost(self._cause_of_death()) from error
+            kind = WorkerLost if self._ready else WorkerNeverReady
+            raise kind(self._cause_of_death()) from error
         if succeeded:
             return answer
         raise answer
@@ -93,7 +94,7 @@ class WorkerProcess:
             return
         if not self._connection.poll(self._start_seconds):
             self.kill()
-            raise WorkerLost(f"was not ready {self._start_seconds:g} s after its start and was stopped")
+            raise WorkerNeverReady(f"was not ready {self._start_seconds:g} s after its start and was stopped")
         self._ready = self._connection.recv() == _READY
 
     def _cause_of_death(self) -> str:

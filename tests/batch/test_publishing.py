@@ -7,7 +7,7 @@ import datetime as dt
 import json
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
@@ -58,6 +58,12 @@ class _Watched:
 
     def version(self, key: str) -> str:
         return self._store.version(key)
+
+    def sizes(self, folder: str) -> Mapping[str, int]:
+        return self._store.sizes(folder)
+
+    def discard(self, key: str, *, if_version: str) -> None:
+        self._store.discard(key, if_version=if_version)
 
     def write(self, key: str, body: bytes | IO[bytes], *, content_type: str, if_version: str | None = None) -> None:
         self._before(key)

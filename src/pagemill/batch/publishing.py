@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import hashlib
+import io
 import itertools
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -13,16 +15,25 @@ from typing import IO
 
 from pagemill.batch.checkpoints import Checkpoints
 from pagemill.domain.pages import assembly, keys
-from pagemill.domain.pages.manifest import Manifest, PriorManifest, Tally, read_prior_manifest
+from pagemill.domain.pages.manifest import (
+    TEXTS,
+    Manifest,
+    PriorManifest,
+    PublishedText,
+    Tally,
+    read_prior_manifest,
+)
 from pagemill.domain.pages.model import Document, PageResult, Recipe
+from pagemill.domain.pages.planning import Selection
 from pagemill.errors import PreconditionFailed
 from pagemill.ports import ABSENT, ObjectStore
 
 _ALL = 3  # objects of a published document
 _ROUNDS = 5  # tries to publish a document that other runs publish at the same time
 _MOST_ROUNDS = 50  # after one of our texts was written; reached only if the store contradicts itself
-_READERS = 3
+_READERS = 4
 _IN_MEMORY_BYTES = 2**20  # longer texts are assembled on disk
+_CHUNK_BYTES = 2**18
 
 
 class Contended(PreconditionFailed):
@@ -34,10 +45,18 @@ class Contended(PreconditionFailed):
         self.tally = tally
 
 
-def prior_manifest(destination: ObjectStore, document_key: str) -> PriorManifest | None:
-    """Read the manifest of an earlier run; None where there is none that counts; blocks."""
-    stored = destination.read(keys.manifest(document_key))
-    return read_prior_manifest(stored.data) if stored else None
+def covering_manifest(checkpoints: Checkpoints, document: Document, selection: Selection) -> PriorManifest | None:
+    """The manifest of an earlier run that has a result for all selected pages, and its texts beside it; blocks.
+
+    Raises:
+        StoreUnusable: The destination cannot be read.
+    """
+    destination = checkpoints.destination
+    stored = destination.read(keys.manifest(document.key))
+    prior = read_prior_manifest(stored.data) if stored else None
+    if prior is None or not prior.covers(document, checkpoints.recipe, selection.selected(document, prior.page_count)):
+        return None
+    return prior if prior.describes(destination.sizes(keys.document_folder(document.key))) else None
 
 
 def publish(
@@ -66,6 +85,7 @@ def publish(
         usd_per_page_second: Price of one page in flight for one second, in USD.
 
     Raises:
+        CheckpointsDamaged: Some pages have no usable checkpoint. Nothing was written, unless in an earlier round.
         Contended: Other runs were faster in every round.
         StoreUnusable: The destination cannot be read or written.
     """
@@ -78,14 +98,15 @@ def publish(
             if current.covers(document, recipe, wanted) and not text_written:
                 break
             cost = texts.tally.page_seconds * usd_per_page_second
-            manifest = Manifest(document, recipe, page_count, texts.tally, cost, dt.datetime.now(dt.UTC))
+            now = dt.datetime.now(dt.UTC)
+            manifest = Manifest(document, recipe, page_count, texts.tally, cost, now, texts=texts.described())
             written = _replace(destination, current, texts, manifest)
         if written == _ALL:
             break
         if tries >= (_MOST_ROUNDS if written else _ROUNDS):
             raise Contended(texts.tally)
         text_written = text_written or written > 0
-        wanted |= checkpoints.pages(document)
+        wanted |= checkpoints.pages(document, page_count)
     return texts.tally
 
 
@@ -98,8 +119,13 @@ def tallied(results: Iterable[PageResult]) -> Tally:
 
 
 def write_manifest(destination: ObjectStore, manifest: Manifest) -> None:
-    """Write the manifest of a document that could not be read and so has no texts; blocks."""
+    """Write the manifest of a document that could not be read; blocks.
+
+    Where texts of an earlier run are, nothing is written: they and their manifest belong together.
+    """
     version = destination.version(keys.manifest(manifest.document.key))
+    if destination.sizes(keys.document_folder(manifest.document.key)).keys() & TEXTS:
+        return
     with contextlib.suppress(PreconditionFailed):  # another run wrote one in the meantime: it is newer
         _write_manifest(destination, manifest, version)
 
@@ -117,19 +143,22 @@ class _Published:
     jsonl_version: str
     manifest_version: str
     prior: PriorManifest | None
+    sizes: Mapping[str, int]
 
     @classmethod
     def read(cls, destination: ObjectStore, document_key: str) -> _Published:
         with ThreadPoolExecutor(_READERS) as readers:  # in parallel: each takes a bucket tens of milliseconds
             manifest = readers.submit(destination.read, keys.manifest(document_key))
+            sizes = readers.submit(destination.sizes, keys.document_folder(document_key))
             texts = [keys.markdown(document_key), keys.pages_jsonl(document_key)]
             markdown_version, jsonl_version = readers.map(destination.version, texts)
             stored = manifest.result()
         version, prior = (stored.version, read_prior_manifest(stored.data)) if stored else (ABSENT, None)
-        return cls(markdown_version, jsonl_version, version, prior)
+        return cls(markdown_version, jsonl_version, version, prior, sizes.result())
 
     def covers(self, document: Document, recipe: Recipe, numbers: Collection[int]) -> bool:
-        return self.prior is not None and self.prior.covers(document, recipe, numbers)
+        prior = self.prior
+        return prior is not None and prior.covers(document, recipe, numbers) and prior.describes(self.sizes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +168,10 @@ class _Texts:
     markdown: IO[bytes]
     jsonl: IO[bytes]
     tally: Tally
+
+    def described(self) -> dict[str, PublishedText]:
+        """Their sizes and digests, by name."""
+        return {name: _described(file) for name, file in zip(TEXTS, (self.markdown, self.jsonl), strict=True)}
 
 
 @contextlib.contextmanager
@@ -153,6 +186,15 @@ def _assembled(results: Iterable[PageResult]) -> Iterator[_Texts]:
             markdown.write(assembly.markdown(result).encode())
             jsonl.write(assembly.to_json(result).encode())
         yield _Texts(markdown, jsonl, tally)
+
+
+def _described(file: IO[bytes]) -> PublishedText:
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    digest = hashlib.sha256()
+    while chunk := file.read(_CHUNK_BYTES):
+        digest.update(chunk)
+    return PublishedText(size, digest.hexdigest())
 
 
 def _replace(destination: ObjectStore, current: _Published, texts: _Texts, manifest: Manifest) -> int:

@@ -15,5 +15,5 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 
 
 def encodable(text: str) -> str:
-    """A message that can be written as UTF-8: a lone surrogate becomes its escape, for example `\\ud800`."""
+    """A message that can be written as UTF-8: a lone surrogate, which is no character, becomes its escape in hex."""
     return text.encode("utf-8", "backslashreplace").decode()

@@ -15,7 +15,7 @@ import stamina
 from pagemill.config.run import GIB, Settings
 from pagemill.domain.pages.model import Recipe
 from pagemill.domain.wording import counted
-from pagemill.errors import DocumentUnreadable, EndpointUnavailable, PagemillError, UsageError
+from pagemill.errors import DocumentUnreadable, EndpointUnavailable, OutOfResources, PagemillError, UsageError
 from pagemill.local_endpoint.engines import choose_engine, model_id
 from pagemill.ocr.client import OpenAiRecognizer
 from pagemill.orchestration.credentials import google_key
@@ -83,6 +83,8 @@ async def _render_workers(settings: Settings) -> Finding:
                     "render workers", True, f"{counted(settings.render_workers, 'process', 'processes')} with PDFium"
                 )
             return Finding("render workers", False, f"{error}; try a larger PAGEMILL_RENDER_MEMORY_GIB")
+        except OutOfResources as error:
+            return Finding("render workers", False, str(error))
     raise AssertionError("an empty file was taken for a PDF")
 
 

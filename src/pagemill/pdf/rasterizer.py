@@ -14,7 +14,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from pagemill.domain.pages.model import Rendering
-from pagemill.errors import DocumentUnreadable, PagemillError, PageUnreadable, WorkerLost
+from pagemill.errors import (
+    DocumentUnreadable,
+    OutOfResources,
+    PagemillError,
+    PageUnreadable,
+    WorkerLost,
+    WorkerNeverReady,
+)
 from pagemill.pdf.page import CountPages, RenderOptions, RenderPage
 from pagemill.worker_process import WorkerProcess
 
@@ -71,6 +78,7 @@ class PdfiumRasterizer:
 
         Raises:
             DocumentUnreadable: The file cannot be opened as a PDF, has no pages, or kills whoever opens it.
+            OutOfResources: No worker starts.
         """
         with _blamed_on(DocumentUnreadable, "opening the PDF"):
             count: int = await self._call(CountPages(path))
@@ -81,6 +89,7 @@ class PdfiumRasterizer:
 
         Raises:
             PageUnreadable: The page cannot be drawn, or kills or hangs every worker that tries.
+            OutOfResources: No worker starts.
         """
         with _blamed_on(PageUnreadable, "drawing the page"):
             rendering: Rendering = await self._call(RenderPage(path, number))
@@ -90,17 +99,19 @@ class PdfiumRasterizer:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._call_own_worker, request)
 
     def _call_own_worker(self, request: CountPages | RenderPage) -> Any:
-        losses: list[str] = []
+        losses: list[WorkerLost] = []
         while len(losses) < _TRIES:
             worker = self._own_worker()
             try:
                 return worker.call(request, timeout_seconds=self._page_seconds)
             except WorkerLost as error:
-                losses.append(str(error))
+                losses.append(error)
                 self._discard(worker)
             except MemoryError:
                 self._discard(worker)  # what it holds after that is anybody's guess
                 raise
+        if isinstance(losses[-1], WorkerNeverReady):
+            raise _no_worker(str(losses[-1])) from losses[-1]
         raise WorkerLost(f"{losses[0]}; in a fresh worker: {losses[1]}")
 
     def _own_worker(self) -> WorkerProcess:
@@ -109,7 +120,10 @@ class PdfiumRasterizer:
             with self._guard:
                 if self._closed:
                     raise WorkerLost("the rasterizer is closed")
-                worker = WorkerProcess(self._worker_module, self._arguments)
+                try:
+                    worker = WorkerProcess(self._worker_module, self._arguments)
+                except OSError as error:
+                    raise _no_worker(error.strerror or str(error)) from error
                 self._workers.add(worker)
             self._own.worker = worker
         return worker
@@ -119,6 +133,14 @@ class PdfiumRasterizer:
         with self._guard:
             self._workers.discard(worker)
         worker.kill()
+
+
+def _no_worker(cause: str) -> OutOfResources:
+    """A fresh worker that has had no request yet: whatever is wrong, no page is the cause."""
+    return OutOfResources(
+        f"render workers do not start: {cause}; what they print is above. Free memory and processes, lift a limit that "
+        "`ulimit -a` shows, or set PAGEMILL_RENDER_WORKERS to a smaller number; `pagemill doctor` shows if one starts"
+    )
 
 
 @contextlib.contextmanager

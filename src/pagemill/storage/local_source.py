@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pagemill.domain.pages.matching import is_pdf_name, matches
 from pagemill.domain.pages.model import Document, RejectedEntry
-from pagemill.errors import DocumentUnreadable, StoreUnusable
+from pagemill.errors import DocumentUnreadable, StoreUnusable, out_of_resources
 
 _OBJECTS = "gs://"
 
@@ -58,7 +58,10 @@ class LocalSource:
 
         Raises:
             DocumentUnreadable: It is gone since it was listed.
+            StoreUnusable: The whole source is gone.
         """
+        if not self._path.exists():
+            raise StoreUnusable(f"{self.name} is gone since the run began; put it back and run again")
         with _as_file(Path(document.location)) as file:
             yield file
 
@@ -162,12 +165,18 @@ def printable(name: str) -> str:
 
 
 def describe(key: str, path: Path) -> Document | RejectedEntry:
-    """Make a document of a file, or say why not."""
+    """Make a document of a file, or say why not.
+
+    Raises:
+        OutOfResources: The machine opens no further file.
+    """
     try:
         with path.open("rb") as file:
             version = hashlib.file_digest(file, "sha256").hexdigest()
             return Document(key, version, os.fstat(file.fileno()).st_size, str(path))
     except OSError as error:
+        if lacking := out_of_resources(error):
+            raise lacking from error
         return RejectedEntry(key, f"the file cannot be read: {error.strerror or error}")
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pagemill.domain.pages.model import Document
@@ -28,6 +28,10 @@ class PendingDocument:
     def left(self) -> tuple[int, ...]:
         """The pages to read, ascending."""
         return tuple(number for number in self.selected if number not in self.done)
+
+    def without(self, numbers: Collection[int]) -> PendingDocument:
+        """The same document, these pages not done."""
+        return replace(self, done=self.done.difference(numbers))
 
 
 class Selection(Protocol):

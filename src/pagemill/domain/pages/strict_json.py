@@ -29,7 +29,7 @@ class JsonObject:
             ValueError: It is no object.
         """
         if not isinstance(value, dict):
-            raise ValueError(f"{name or 'the text'} is no JSON object: {_shown(value)}")
+            raise ValueError(f"{name or 'the text'} is no JSON object: {_shown(value)}")  # noqa: TRY004 -- one kind for all
         self._fields: dict[str, Any] = value
         self._path = f"{name}." if name else ""
 

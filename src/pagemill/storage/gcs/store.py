@@ -78,7 +78,7 @@ class GcsStore:
         return str(found.generation) if found else ABSENT
 
     def sizes(self, folder: str) -> Mapping[str, int]:
-        """Return the size in bytes of each object directly below a folder, by name; one listing, without what is deeper.
+        """Return the size in bytes of each object directly below a folder, by name. One listing, nothing deeper.
 
         Raises:
             StoreUnusable: The bucket cannot be listed.
