@@ -31,7 +31,7 @@ from pagemill.ports import ABSENT, ObjectStore
 _ALL = 3  # objects of a published document
 _ROUNDS = 5  # tries to publish a document that other runs publish at the same time
 _MOST_ROUNDS = 50  # after one of our texts was written; reached only if the store contradicts itself
-_READERS = 4
+_READERS = 3
 _IN_MEMORY_BYTES = 2**20  # longer texts are assembled on disk
 _CHUNK_BYTES = 2**18
 
@@ -54,9 +54,8 @@ def covering_manifest(checkpoints: Checkpoints, document: Document, selection: S
     destination = checkpoints.destination
     stored = destination.read(keys.manifest(document.key))
     prior = read_prior_manifest(stored.data) if stored else None
-    if prior is None or not prior.covers(document, checkpoints.recipe, selection.selected(document, prior.page_count)):
-        return None
-    return prior if prior.describes(destination.sizes(keys.document_folder(document.key))) else None
+    selected = selection.selected(document, prior.page_count) if prior else ()
+    return prior if _covers(destination, prior, document, checkpoints.recipe, selected) else None
 
 
 def publish(
@@ -95,7 +94,7 @@ def publish(
     for tries in itertools.count(1):
         current = _Published.read(destination, document.key)
         with _assembled(checkpoints.results(document, sorted(wanted), failed)) as texts:
-            if current.covers(document, recipe, wanted) and not text_written:
+            if not text_written and _covers(destination, current.prior, document, recipe, wanted):
                 break
             cost = texts.tally.page_seconds * usd_per_page_second
             now = dt.datetime.now(dt.UTC)
@@ -130,6 +129,19 @@ def write_manifest(destination: ObjectStore, manifest: Manifest) -> None:
         _write_manifest(destination, manifest, version)
 
 
+def _covers(
+    destination: ObjectStore,
+    prior: PriorManifest | None,
+    document: Document,
+    recipe: Recipe,
+    numbers: Collection[int],
+) -> bool:
+    """Whether a manifest has a result for all pages, and its texts are there; only then are their sizes asked for."""
+    if prior is None or not prior.covers(document, recipe, numbers):
+        return False
+    return prior.describes(destination.sizes(keys.document_folder(document.key)))
+
+
 def _write_manifest(destination: ObjectStore, manifest: Manifest, if_version: str) -> None:
     key, body = keys.manifest(manifest.document.key), manifest.to_json().encode()
     destination.write(key, body, content_type="application/json", if_version=if_version)
@@ -143,22 +155,16 @@ class _Published:
     jsonl_version: str
     manifest_version: str
     prior: PriorManifest | None
-    sizes: Mapping[str, int]
 
     @classmethod
     def read(cls, destination: ObjectStore, document_key: str) -> _Published:
         with ThreadPoolExecutor(_READERS) as readers:  # in parallel: each takes a bucket tens of milliseconds
             manifest = readers.submit(destination.read, keys.manifest(document_key))
-            sizes = readers.submit(destination.sizes, keys.document_folder(document_key))
             texts = [keys.markdown(document_key), keys.pages_jsonl(document_key)]
             markdown_version, jsonl_version = readers.map(destination.version, texts)
             stored = manifest.result()
         version, prior = (stored.version, read_prior_manifest(stored.data)) if stored else (ABSENT, None)
-        return cls(markdown_version, jsonl_version, version, prior, sizes.result())
-
-    def covers(self, document: Document, recipe: Recipe, numbers: Collection[int]) -> bool:
-        prior = self.prior
-        return prior is not None and prior.covers(document, recipe, numbers) and prior.describes(self.sizes)
+        return cls(markdown_version, jsonl_version, version, prior)
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,11 +136,11 @@ def _read_prior_manifest(body: JsonObject) -> PriorManifest:
     pages = {status: frozenset(read_numbers(numbers.text(status.value), most=page_count)) for status in Status}
     if not body.count("pages") == sum(map(len, pages.values())) == len(frozenset().union(*pages.values())):
         raise ValueError("a page has no status, or more than one")
-    texts = body.object("texts") if "texts" in body.names else None
+    texts = body.object("texts") if "texts" in body.names else JsonObject({})
     return PriorManifest(
         version=document.text("version"),
         recipe_id=body.object("recipe").text("id"),
         page_count=page_count,
         pages=pages,
-        sizes={name: texts.object(name).count("size_bytes") for name in TEXTS} if texts else {},
+        sizes={name: texts.object(name).count("size_bytes") for name in texts.names},
     )
