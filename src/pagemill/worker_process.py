@@ -132,9 +132,17 @@ def answer_requests(handle: Callable[[Any], Any]) -> None:
 
 
 def confine(*, address_space_bytes: int, niceness: int = 0) -> None:
-    """Limit this process: no core dumps, `address_space_bytes` at most, priority lower by `niceness`."""
+    """Limit this process: no core dumps, `address_space_bytes` at most, priority lower by `niceness`.
+
+    Raises:
+        SystemExit: A lower limit is in force.
+    """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (address_space_bytes, address_space_bytes))
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (address_space_bytes, address_space_bytes))
+    except ValueError as error:
+        needed = f"a worker needs {address_space_bytes / 2**30:g} GiB of address space"
+        raise SystemExit(f"{needed}, and this process may have less: see `ulimit -v`") from error
     os.nice(niceness)
 
 

@@ -329,19 +329,6 @@ async def test_a_source_without_documents_stops_the_run(mill: Mill) -> None:
     assert isinstance(summary.stopped_by, StoreUnusable)
 
 
-async def test_a_damaged_checkpoint_fails_its_page_by_name(mill: Mill) -> None:
-    mill.add("a.pdf", "2")
-    async with FakeEndpoint() as endpoint:
-        await mill.run(endpoint)
-        (checkpoint,) = (mill.out / "a.pdf/pages").rglob("00002.json")
-        checkpoint.write_text("{")
-        (mill.out / "a.pdf/manifest.json").unlink()
-        summary = await mill.run(endpoint)
-
-    assert +Counter(summary.statuses) == {Status.OK: 1, Status.FAILED: 1}
-    assert "00002.json is damaged; delete it" in (summary.outcomes[0].failures or {})[2]
-
-
 async def test_a_dry_run_counts_what_a_run_would_read_and_touches_nothing(mill: Mill) -> None:
     mill.add("a.pdf", "4")
     mill.add("b.pdf", "rubbish")

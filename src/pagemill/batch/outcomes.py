@@ -13,7 +13,6 @@ from pagemill.domain.pages.model import PageResult
 from pagemill.domain.pages.planning import PendingDocument
 from pagemill.domain.pages.sharding import ShardPlan
 from pagemill.domain.pages.summary import DocumentOutcome
-from pagemill.domain.wording import encodable
 
 
 def already_finished(document_key: str, prior: PriorManifest, selected: tuple[int, ...]) -> DocumentOutcome:
@@ -24,7 +23,7 @@ def already_finished(document_key: str, prior: PriorManifest, selected: tuple[in
 
 def unreadable(document_key: str, reason: str) -> DocumentOutcome:
     """The outcome of a document that cannot be opened."""
-    return DocumentOutcome(document_key, 0, {}, error=encodable(reason))
+    return DocumentOutcome(document_key, 0, {}, error=reason)
 
 
 def nothing_selected(document_key: str) -> DocumentOutcome:

@@ -60,6 +60,7 @@ class PdfiumRasterizer:
         self._workers: set[WorkerProcess] = set()
         self._guard = threading.Lock()
         self._closed = False
+        self._no_worker: OutOfResources | None = None  # once no worker starts, nobody waits for another one
 
     async def __aenter__(self) -> Self:
         return self
@@ -101,6 +102,8 @@ class PdfiumRasterizer:
     def _call_own_worker(self, request: CountPages | RenderPage) -> Any:
         losses: list[WorkerLost] = []
         while len(losses) < _TRIES:
+            if self._no_worker:
+                raise self._no_worker
             worker = self._own_worker()
             try:
                 return worker.call(request, timeout_seconds=self._page_seconds)
@@ -111,7 +114,8 @@ class PdfiumRasterizer:
                 self._discard(worker)  # what it holds after that is anybody's guess
                 raise
         if isinstance(losses[-1], WorkerNeverReady):
-            raise _no_worker(str(losses[-1])) from losses[-1]
+            self._no_worker = _no_worker(str(losses[-1]))
+            raise self._no_worker from losses[-1]
         raise WorkerLost(f"{losses[0]}; in a fresh worker: {losses[1]}")
 
     def _own_worker(self) -> WorkerProcess:

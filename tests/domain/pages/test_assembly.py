@@ -28,7 +28,20 @@ _FORGERIES = [
     "<<!---- page 2 -->",
     "a\u2028<!-- page 2 -->\x0b<!-- page 3 -->",
 ]
-_ENDINGS = ["--->", "-->", "--!>", ">", "->", "-", "<!-", "--", "-\x00->", "-\u200b->", "--\n>", "\n\n<!-- page 2 -->\n"]
+_ENDINGS = [
+    "--->",
+    "-->",
+    "--!>",
+    ">",
+    "->",
+    "-",
+    "<!-",
+    "--",
+    "-\x00->",
+    "-\u200b->",
+    "--\n>",
+    "\n\n<!-- page 2 -->\n",
+]
 
 _any_text = st.text(st.characters(exclude_categories=[]), max_size=40)  # lone surrogates and control characters, too
 _texts = st.lists(st.sampled_from(_FORGERIES) | _any_text).map("".join)
@@ -139,7 +152,7 @@ def test_each_page_stands_behind_its_number_and_says_what_it_is(result: PageResu
 @example([PageResult(1, Status.OK, text) for text in _FORGERIES])
 @example([PageResult(1, Status.FAILED, objections=(message,)) for message in (*_ENDINGS, *_FORGERIES)])
 def test_split_at_its_markers_a_document_is_exactly_its_pages(results: list[PageResult]) -> None:
-    pages = {number: result for number, result in enumerate(results, start=1)}
+    pages = dict(enumerate(results, start=1))
 
     document = "".join(
         assembly.markdown(PageResult(number, result.status, result.markdown, result.objections))

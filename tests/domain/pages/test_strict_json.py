@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import pytest
@@ -83,9 +84,7 @@ def test_a_text_that_is_no_json_object_is_refused_in_words(text: bytes, says: st
         (r'{"a": "\ud800"}', JsonObject.file_name, "no Unicode"),
     ],
 )
-def test_values_that_nobody_writes_are_refused(
-    text: str, read: Callable[[JsonObject, str], object], says: str
-) -> None:
+def test_values_that_nobody_writes_are_refused(text: str, read: Callable[[JsonObject, str], object], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         read(strict_json.parse(text), "a")
 
@@ -101,7 +100,5 @@ def test_a_field_that_nobody_writes_is_named() -> None:
 
 @given(st.binary())
 def test_any_bytes_are_parsed_or_refused_with_a_value_error(text: bytes) -> None:
-    try:
+    with contextlib.suppress(ValueError):
         strict_json.parse(text)
-    except ValueError as error:
-        assert str(error)

@@ -74,7 +74,7 @@ class Manifest:
                 "page_count": self.page_count,
             },
             "recipe": {"id": self.recipe.id} | self.recipe.as_dict(),
-            "error": self.error or None,
+            "error": encodable(self.error) or None,
             "pages": self.tally.counts().total(),
             "statuses": {status.value: count for status, count in self.tally.counts().items()},
             "page_numbers": {status.value: format_pages(numbers) for status, numbers in self.tally.pages.items()},
@@ -86,7 +86,7 @@ class Manifest:
             "cost_usd": round(self.cost_usd, 6),
             "finished_at": self.finished_at.astimezone(dt.UTC).isoformat(timespec="seconds"),
         }
-        return encodable(json.dumps(body, ensure_ascii=False, indent=2)) + "\n"
+        return json.dumps(body, ensure_ascii=False, indent=2) + "\n"
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,8 +105,8 @@ def read_numbers(text: str, *, most: int = MOST_PAGES) -> tuple[int, ...]:
     """
     numbers: list[int] = []
     for part in text.split(",") if text else ():
-        first, _, last = part.partition("-")
-        begin, end = int(first), int(last or first)
+        first, dash, last = part.partition("-")
+        begin, end = int(first), int(last if dash else first)
         if not (numbers[-1] if numbers else 0) < begin <= end <= most:
             raise ValueError(f"'{part[:20]}' is no range of pages up to {most}, in order")
         numbers.extend(range(begin, end + 1))

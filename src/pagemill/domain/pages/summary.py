@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pagemill.domain.pages import strict_json
 from pagemill.domain.pages.model import Status
 from pagemill.domain.pages.strict_json import JsonObject
+from pagemill.domain.wording import encodable
 from pagemill.errors import PagemillError, kind_of, reported
 
 
@@ -72,7 +73,7 @@ class RunSummary:
             "seconds": round(self.seconds, 3),
             "pages_per_second": round((self.pages - self.reused) / self.seconds, 3) if self.seconds else 0.0,
             "cost_usd": round(self.cost_usd, 6),
-            "destination": self.destination,
+            "destination": encodable(self.destination),
         }
 
     def to_json(self) -> Iterator[str]:
@@ -155,6 +156,6 @@ def _outcome(outcome: DocumentOutcome) -> dict[str, object]:
         "statuses": {status.value: outcome.statuses.get(status, 0) for status in Status},
         "reused": outcome.reused,
         "seconds": round(outcome.seconds, 3),
-        "error": outcome.error or None,
+        "error": encodable(outcome.error) or None,
         "failures": [{"page": page, "reason": reason} for page, reason in sorted(outcome.failures.items())],
     }
