@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,8 +64,12 @@ class ObjectStore(Protocol):
             StoreUnusable: The store does not let us.
         """
 
-    def sizes(self, folder: str) -> Mapping[str, int]:
-        """Return the size in bytes of each object directly below a folder, by its name there; one request.
+    def sizes(self, folder: str, names: Collection[str]) -> Mapping[str, int]:
+        """Return the size in bytes of objects directly below a folder, by their names there; one request.
+
+        Args:
+            folder: Where they are.
+            names: Which; those that are not there are left out.
 
         Raises:
             StoreUnusable: The store does not let us.

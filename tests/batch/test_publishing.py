@@ -7,7 +7,7 @@ import datetime as dt
 import json
 import random
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
@@ -59,8 +59,8 @@ class _Watched:
     def version(self, key: str) -> str:
         return self._store.version(key)
 
-    def sizes(self, folder: str) -> Mapping[str, int]:
-        return self._store.sizes(folder)
+    def sizes(self, folder: str, names: Collection[str]) -> Mapping[str, int]:
+        return self._store.sizes(folder, names)
 
     def discard(self, key: str, *, if_version: str) -> None:
         self._store.discard(key, if_version=if_version)

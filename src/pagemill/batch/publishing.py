@@ -123,7 +123,7 @@ def write_manifest(destination: ObjectStore, manifest: Manifest) -> None:
     Where texts of an earlier run are, nothing is written: they and their manifest belong together.
     """
     version = destination.version(keys.manifest(manifest.document.key))
-    if destination.sizes(keys.document_folder(manifest.document.key)).keys() & TEXTS:
+    if destination.sizes(keys.document_folder(manifest.document.key), TEXTS):
         return
     with contextlib.suppress(PreconditionFailed):  # another run wrote one in the meantime: it is newer
         _write_manifest(destination, manifest, version)
@@ -139,7 +139,7 @@ def _covers(
     """Whether a manifest has a result for all pages, and its texts are there; only then are their sizes asked for."""
     if prior is None or not prior.covers(document, recipe, numbers):
         return False
-    return prior.describes(destination.sizes(keys.document_folder(document.key)))
+    return prior.describes(destination.sizes(keys.document_folder(document.key), TEXTS))
 
 
 def _write_manifest(destination: ObjectStore, manifest: Manifest, if_version: str) -> None:

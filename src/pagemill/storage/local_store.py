@@ -9,7 +9,7 @@ import os
 import secrets
 import shutil
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -63,24 +63,22 @@ class LocalStore:
         except OSError as error:
             raise StoreUnusable(f"{self._path(key)} cannot be read: {error.strerror}") from error
 
-    def sizes(self, folder: str) -> Mapping[str, int]:
-        """Return the size in bytes of each file directly below a folder, by name.
+    def sizes(self, folder: str, names: Collection[str]) -> Mapping[str, int]:
+        """Return the size in bytes of files directly below a folder, by name; those that are not there are left out.
 
         Raises:
             StoreUnusable: The folder cannot be read.
         """
         path = self._path(folder)
-        try:
-            with os.scandir(path) as entries:
-                return {
-                    entry.name: entry.stat().st_size
-                    for entry in entries
-                    if entry.is_file() and not entry.name.startswith(".")
-                }
-        except FileNotFoundError:
-            return {}
-        except OSError as error:
-            raise StoreUnusable(f"{path} cannot be read: {error.strerror}") from error
+        found = {}
+        for name in names:
+            try:
+                found[name] = (path / name).stat().st_size
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise StoreUnusable(f"{path / name} cannot be read: {error.strerror}") from error
+        return found
 
     def write(self, key: str, body: bytes | IO[bytes], *, content_type: str, if_version: str | None = None) -> None:
         """Write an object whole: to a temporary file, to the disk, then under its name.
@@ -173,15 +171,10 @@ class MemoryStore:
         data = self._objects.get(key)
         return ABSENT if data is None else _version(data)
 
-    def sizes(self, folder: str) -> Mapping[str, int]:
-        """Return the size in bytes of each object directly below a folder, by name."""
-        with self._guard:
-            found = {
-                key.removeprefix(f"{folder}/"): len(data)
-                for key, data in self._objects.items()
-                if key.startswith(f"{folder}/")
-            }
-        return {name: size for name, size in found.items() if "/" not in name}
+    def sizes(self, folder: str, names: Collection[str]) -> Mapping[str, int]:
+        """Return the size in bytes of objects directly below a folder, by name; those not there are left out."""
+        found = {name: self._objects.get(f"{folder}/{name}") for name in names}
+        return {name: len(data) for name, data in found.items() if data is not None}
 
     def write(self, key: str, body: bytes | IO[bytes], *, content_type: str, if_version: str | None = None) -> None:
         """Write an object whole.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import IO
 
 import requests
@@ -77,15 +77,18 @@ class GcsStore:
         found = self._look(key)
         return str(found.generation) if found else ABSENT
 
-    def sizes(self, folder: str) -> Mapping[str, int]:
-        """Return the size in bytes of each object directly below a folder, by name. One listing, nothing deeper.
+    def sizes(self, folder: str, names: Collection[str]) -> Mapping[str, int]:
+        """Return the size in bytes of objects directly below a folder, by name; those that are not there are left out.
+
+        This is one listing, without what is deeper.
 
         Raises:
             StoreUnusable: The bucket cannot be listed.
         """
         prefix = self._location.name_of(f"{folder}/")
         found = listed(self._client, self._location.bucket, prefix, _SIZES, delimiter="/")
-        return {blob.name.removeprefix(prefix): blob.size for blob in found}
+        sizes = {blob.name.removeprefix(prefix): blob.size for blob in found}
+        return {name: sizes[name] for name in names if name in sizes}
 
     def write(self, key: str, body: bytes | IO[bytes], *, content_type: str, if_version: str | None = None) -> None:
         """Write an object whole, its checksum verified by the service.
