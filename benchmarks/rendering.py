@@ -1,4 +1,4 @@
-"""Pages a second of one and of two render workers, beside one `pdftoppm -png -scale-to 1540` process a page.
+"""Pages a second of one and of two render workers, compared with one `pdftoppm -png -scale-to 1540` process a page.
 
 That process a page is what olmOCR starts (`pdftoppm` comes with Debian's poppler-utils). Both turn the same pages into
 PNG; the rounds alternate, and the best of each counts.
@@ -22,13 +22,13 @@ from pagemill.pdf.page import RenderOptions
 from pagemill.pdf.rasterizer import PdfiumRasterizer
 
 PAGES = 48
-POPPLER_PAGES = 8  # of the same document; each takes long enough
+POPPLER_PAGES = 8  # of the same document; each takes long
 ROUNDS = 3
 PROMISED = {"born-digital": 15.0, "scan": 10.0}  # times as fast as pdftoppm, with one worker
 
 
 async def pages_per_second(path: Path, workers: int) -> float:
-    """Draw and encode all pages; the workers are started beforehand."""
+    """Render and encode all pages; the workers are started before."""
     async with PdfiumRasterizer(
         workers=workers, page_seconds=60, memory_bytes=2 * 2**30, options=RenderOptions()
     ) as rasterizer:
@@ -39,7 +39,7 @@ async def pages_per_second(path: Path, workers: int) -> float:
 
 
 def pdftoppm_pages_per_second(path: Path, pdftoppm: str) -> float:
-    """Draw a page after the other, a process each."""
+    """Render one page after the other, each in its own process."""
     started = time.perf_counter()
     for number in range(1, POPPLER_PAGES + 1):
         pages = ["-f", str(number), "-l", str(number)]

@@ -19,8 +19,9 @@ from pagemill.domain.pages.model import PageResult, Status
 from pagemill.domain.pages.sharding import split
 from pagemill.domain.pages.summary import RunSummary
 from pagemill.errors import UsageError
-from pagemill.storage.local_store import LocalStore, MemoryStore
+from pagemill.storage.local_store import LocalStore
 from tests.batch.conftest import Mill
+from tests.fakes.memory_store import MemoryStore
 from tests.fakes.ocr_endpoint import FakeEndpoint, failing, image_name
 
 

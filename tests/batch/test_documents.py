@@ -181,7 +181,7 @@ async def test_a_page_is_rendered_once_however_often_it_is_sent(mill: Mill) -> N
 
     assert summary.statuses[Status.OK] == 2
     assert endpoint.record.requests == summary.requests == 8
-    assert set(mill.rasterizer.drawn.values()) == {1}
+    assert set(mill.rasterizer.rendered.values()) == {1}
 
 
 async def test_a_document_that_does_not_open_costs_only_itself_and_is_named_with_its_reason(mill: Mill) -> None:
@@ -229,13 +229,13 @@ async def test_a_second_run_sends_and_renders_nothing(mill: Mill) -> None:
     mill.add("a.pdf", "3 blank=2")
     async with FakeEndpoint() as endpoint:
         await mill.run(endpoint)
-        drawn = mill.rasterizer.drawn.total()
+        rendered = mill.rasterizer.rendered.total()
         before = (mill.out / "a.pdf/manifest.json").read_bytes()
 
         summary = await mill.run(endpoint)
 
     assert (summary.requests, summary.pages, summary.reused) == (0, 3, 3)
-    assert mill.rasterizer.drawn.total() == drawn
+    assert mill.rasterizer.rendered.total() == rendered
     assert endpoint.record.paths["/health"] == 1
     assert (mill.out / "a.pdf/manifest.json").read_bytes() == before
 
@@ -303,7 +303,7 @@ async def test_rendering_runs_ahead_of_sending_only_as_far_as_pages_and_bytes_al
     drawn_at_request: list[int] = []
 
     def answer(request: Request) -> None:
-        drawn_at_request.append(mill.rasterizer.drawn.total() - request.index)
+        drawn_at_request.append(mill.rasterizer.rendered.total() - request.index)
 
     async with FakeEndpoint(answer, latency_seconds=0.005) as endpoint:
         await mill.run(endpoint, image_bytes=10_000)

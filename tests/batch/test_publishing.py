@@ -23,9 +23,10 @@ from pagemill.domain.pages.model import Document, PageResult, Recipe, Status
 from pagemill.ports import ABSENT, ObjectStore, StoredObject
 from pagemill.storage.gcs.client import Location
 from pagemill.storage.gcs.store import GcsStore
-from pagemill.storage.local_store import LocalStore, MemoryStore
+from pagemill.storage.local_store import LocalStore
 from tests.batch.conftest import Mill
 from tests.fakes.gcs import FakeGcs
+from tests.fakes.memory_store import MemoryStore
 from tests.fakes.ocr_endpoint import FakeEndpoint
 
 _DOCUMENT = Document("a.pdf", "v1", 10)

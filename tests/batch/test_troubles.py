@@ -35,10 +35,10 @@ async def test_no_page_is_sent_before_the_endpoint_is_ready_and_pages_are_drawn_
     drawn_when_ready: list[int] = []
 
     def healthy() -> bool:
-        if mill.rasterizer.drawn.total() < 24:
+        if mill.rasterizer.rendered.total() < 24:
             assert endpoint.record.requests == 0
             return False
-        drawn_when_ready.append(mill.rasterizer.drawn.total())
+        drawn_when_ready.append(mill.rasterizer.rendered.total())
         return True
 
     async with FakeEndpoint(healthy=healthy) as endpoint:

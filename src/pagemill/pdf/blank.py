@@ -1,9 +1,9 @@
-"""Is a page without ink really blank, or did the drawing of its objects silently fail?
+"""Tells a page that is really blank from one whose objects PDFium silently failed to render.
 
-PDFium answers an image that it cannot decode, a font that it cannot load or memory that it cannot get with a white page
-and no error. So a page that comes out in one colour counts as blank only if each of its objects is known to leave no
-mark: spaces, invisible text, paths in the colour of the paper, and images whose data is one colour throughout, as the
-backs of sheets are in every scanned archive.
+When PDFium cannot decode an image, load a font or get memory, it renders a white page and reports no error. So a page
+that is rendered in one colour counts as blank only if each of its objects is known to leave no mark: spaces, invisible
+text, paths in the colour of the paper, and images whose data is one colour throughout, as the backs of sheets are in
+every scanned archive.
 """
 
 from __future__ import annotations
@@ -34,48 +34,48 @@ def is_uniform(bgrx: NDArray[np.uint32]) -> bool:
 
 
 def images(page: pdfium.PdfPage) -> Iterator[pdfium.PdfImage]:
-    """Yield the images that stand on the page itself. Those inside form XObjects are left to the memory limit."""
+    """Yield the images on the page itself; the memory limit covers those inside form XObjects."""
     for index in range(pdfium_c.FPDFPage_CountObjects(page)):
         handle = pdfium_c.FPDFPage_GetObject(page, index)
         if pdfium_c.FPDFPageObj_GetType(handle) == pdfium_c.FPDF_PAGEOBJ_IMAGE:
             yield pdfium.PdfImage(handle, page=page, pdf=page.pdf)
 
 
-def assert_nothing_to_draw(page: pdfium.PdfPage, *, paper: int) -> None:
-    """Check that a page drawn in one colour has no object that should have left a mark.
+def assert_nothing_to_render(page: pdfium.PdfPage, *, paper: int) -> None:
+    """Check that a page rendered in one colour has no object that should have left a mark.
 
     Args:
         page: The page.
-        paper: The colour it came out in, as a BGRx pixel.
+        paper: The colour it was rendered in, as a BGRx pixel.
 
     Raises:
-        PageUnreadable: It has such objects: drawing them failed.
+        PageUnreadable: It has such objects: rendering them failed.
     """
-    unseen: set[str] = set()
-    for thing in page.get_objects():
-        if thing.type in _NAMES and not _leaves_no_mark(thing, paper & 0xFFFFFF):
-            unseen.add(_NAMES[thing.type])
-    if "text" in unseen and not page.get_textpage().get_text_bounded().strip():
-        unseen.remove("text")  # nothing but spaces
-    if unseen:
-        what = ", ".join(sorted(unseen))
+    missing: set[str] = set()
+    for item in page.get_objects():
+        if item.type in _NAMES and not _leaves_no_mark(item, paper & 0xFFFFFF):
+            missing.add(_NAMES[item.type])
+    if "text" in missing and not page.get_textpage().get_text_bounded().strip():
+        missing.remove("text")  # nothing but spaces
+    if missing:
+        what = ", ".join(sorted(missing))
         raise PageUnreadable(
-            f"the page came out empty although it holds objects ({what}): PDFium could not draw them; "
+            f"the page came out empty although it holds objects ({what}): PDFium could not render them; "
             "print the document to a new PDF with another viewer"
         )
 
 
-def _leaves_no_mark(thing: pdfium.PdfObject, paper: int) -> bool:
-    if thing.type == pdfium_c.FPDF_PAGEOBJ_TEXT:
-        return bool(pdfium_c.FPDFTextObj_GetTextRenderMode(thing) == pdfium_c.FPDF_TEXTRENDERMODE_INVISIBLE)
-    if thing.type == pdfium_c.FPDF_PAGEOBJ_PATH:
-        return _is_drawn_in(paper, thing)
-    if thing.type == pdfium_c.FPDF_PAGEOBJ_IMAGE:
-        return _is_one_colour(thing)
+def _leaves_no_mark(item: pdfium.PdfObject, paper: int) -> bool:
+    if item.type == pdfium_c.FPDF_PAGEOBJ_TEXT:
+        return bool(pdfium_c.FPDFTextObj_GetTextRenderMode(item) == pdfium_c.FPDF_TEXTRENDERMODE_INVISIBLE)
+    if item.type == pdfium_c.FPDF_PAGEOBJ_PATH:
+        return _has_colour(item, paper)
+    if item.type == pdfium_c.FPDF_PAGEOBJ_IMAGE:
+        return _is_one_colour(item)
     return False
 
 
-def _is_drawn_in(paper: int, path: pdfium.PdfObject) -> bool:
+def _has_colour(path: pdfium.PdfObject, colour: int) -> bool:
     fill_mode, stroked = ctypes.c_int(), ctypes.c_int()
     if not pdfium_c.FPDFPath_GetDrawMode(path, fill_mode, stroked):
         return False
@@ -84,7 +84,7 @@ def _is_drawn_in(paper: int, path: pdfium.PdfObject) -> bool:
         colours.append(_colour(path, pdfium_c.FPDFPageObj_GetFillColor))
     if stroked.value:
         colours.append(_colour(path, pdfium_c.FPDFPageObj_GetStrokeColor))
-    return all(colour == paper for colour in colours)
+    return all(found == colour for found in colours)
 
 
 def _colour(path: pdfium.PdfObject, get: Callable[..., int]) -> int | None:
@@ -97,7 +97,7 @@ def _colour(path: pdfium.PdfObject, get: Callable[..., int]) -> int | None:
 def _is_one_colour(image: pdfium.PdfImage) -> bool:
     """Tell whether an image's own data proves that it shows nothing.
 
-    What PDFium decodes it to proves nothing: damaged JBIG2 data decodes to white without an error.
+    PDFium's decoded pixels prove nothing: it decodes damaged JBIG2 data to white without an error.
     """
     try:
         data = image.get_data(decode_simple=True)
@@ -112,11 +112,11 @@ def _is_one_colour(image: pdfium.PdfImage) -> bool:
 
 
 def _repeats_one_row(fax: bytes, height_px: int) -> bool:
-    """Tell whether Group 4 data codes a first row and then nothing but copies of it.
+    """Tell whether Group 4 data codes a first row, and then only copies of it.
 
     A row equal to the one above is coded by V0, a single 1 bit, for each of its changes of colour and for its end
     (ITU-T T.6, 2.2.5). A white page is one V0 a row from the first on; a page in the other colour is its first row and
-    two V0 a row. Rows of text cannot hide behind that.
+    two V0 a row. Rows of text cannot be coded with so few bits.
     """
     zeros = np.flatnonzero(np.unpackbits(np.frombuffer(fax, np.uint8)) == 0)
     first_row_ends, rows_end = -1, 8 * len(fax)
