@@ -20,7 +20,7 @@ PagemillError
     │   └── MalformedAnswer     the endpoint answered, but not in its own protocol
     ├── PreconditionFailed      somebody else wrote the object first
     └── WorkerLost              a worker process crashed, hung or ran out of memory
-        └── WorkerNeverReady    it never got so far as to answer: no request was its undoing
+        └── WorkerNeverReady    it ended before its first request, which is not the cause
 """
 
 from __future__ import annotations
