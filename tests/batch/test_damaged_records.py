@@ -95,7 +95,7 @@ async def test_a_damaged_checkpoint_is_none_and_its_page_is_read_again_by_the_ru
     assert (last.requests, last.reused) == (0, 4)
 
 
-async def test_a_damaged_checkpoint_in_a_bucket_is_replaced_too(mill: Mill) -> None:
+async def test_a_damaged_checkpoint_is_read_again_together_with_the_pages_that_are_left(mill: Mill) -> None:
     mill.store = store = MemoryStore()
     mill.add("a.pdf", "3")
     async with FakeEndpoint() as endpoint:

@@ -73,7 +73,7 @@ class LocalStore:
         for name in names:
             try:
                 found[name] = (path / name).stat().st_size
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 continue
             except OSError as error:
                 raise StoreUnusable(f"{path / name} cannot be read: {error.strerror}") from error
