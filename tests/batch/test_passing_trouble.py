@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import errno
-import os
-import resource
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +12,7 @@ import pytest
 from pagemill.batch.chunks import BatchLimits
 from pagemill.cli.support import ExitCode, exit_code
 from pagemill.domain.pages.model import Document, RejectedEntry, Rendering
-from pagemill.errors import DocumentUnreadable, OutOfResources, StoreUnusable
+from pagemill.errors import OutOfResources, StoreUnusable
 from pagemill.pdf.page import RenderOptions
 from pagemill.pdf.rasterizer import PdfiumRasterizer
 from pagemill.storage.local_source import ListedSource, LocalSource
@@ -202,41 +199,27 @@ async def test_render_workers_that_do_not_start_stop_the_run_and_blame_no_docume
     assert not (finished.out / "c.pdf").exists()
 
 
-@contextmanager
-def _fewer_files() -> Iterator[None]:
-    """Let this process open no further file."""
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    lowest_free = os.open(os.devnull, os.O_RDONLY)
-    os.close(lowest_free)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+def _refuse(*_: object, **__: object) -> None:
+    raise OSError(errno.EMFILE, "Too many open files")
 
 
-def test_a_source_says_that_the_machine_opens_no_further_file(tmp_path: Path) -> None:
+def test_a_source_says_that_the_machine_opens_no_further_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.pdf").write_text("1")
+    monkeypatch.setattr(Path, "open", _refuse)
 
-    with _fewer_files(), pytest.raises(OutOfResources, match=r"too many files are open.* ulimit -n"):
+    with pytest.raises(OutOfResources, match=r"too many files are open.* ulimit -n"):
         list(LocalSource(tmp_path / "a.pdf").documents())
 
 
-async def test_a_worker_that_the_machine_does_not_start_is_no_fault_of_the_page(tmp_path: Path) -> None:
+async def test_a_worker_that_the_machine_does_not_start_is_no_fault_of_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "a.pdf").write_text("1")
+    monkeypatch.setattr("pagemill.worker_process.subprocess.Popen", _refuse)
+
     async with PdfiumRasterizer(workers=1, page_seconds=20, memory_bytes=2**31, options=RenderOptions()) as rasterizer:
-        await _thread_of(rasterizer, tmp_path)
-        with _fewer_files(), pytest.raises(OutOfResources, match="render workers do not start: Too many open files"):
+        with pytest.raises(OutOfResources, match="render workers do not start: Too many open files"):
             await rasterizer.render(tmp_path / "a.pdf", 1)
-
-
-async def _thread_of(rasterizer: PdfiumRasterizer, folder: Path) -> None:
-    """Start the one thread, and lose the worker that it started."""
-    with pytest.raises(DocumentUnreadable):
-        await rasterizer.page_count(folder / "a.pdf")
-    for worker in list(rasterizer._workers):  # noqa: SLF001 -- the test is of what happens then
-        rasterizer._discard(worker)  # noqa: SLF001
-    rasterizer._own.__dict__.clear()  # noqa: SLF001
 
 
 @pytest.mark.parametrize(
