@@ -47,7 +47,10 @@ class LocalSource:
             if not matches(key, self._include):
                 continue
             found = True
-            yield describe(key, path)
+            entry = describe(key, path)
+            if isinstance(entry, RejectedEntry):
+                self._check_still_there()
+            yield entry
         if not found:
             wanted = f"matching '{self._include}' " if self._include else ""
             raise StoreUnusable(f"{self.name}: no PDFs {wanted}in it (files ending in .pdf, in subfolders too)")
@@ -60,10 +63,13 @@ class LocalSource:
             DocumentUnreadable: The file was deleted after it was listed.
             StoreUnusable: The whole source is gone.
         """
-        if not self._path.exists():
-            raise StoreUnusable(f"{self.name} is gone since the run began; put it back and run again")
+        self._check_still_there()
         with _as_file(Path(document.location)) as file:
             yield file
+
+    def _check_still_there(self) -> None:
+        if not self._path.exists():
+            raise StoreUnusable(f"{self.name} is gone since the run began; put it back and run again")
 
     def _candidates(self) -> Iterator[tuple[str, Path]]:
         if self._path.is_file():
