@@ -1,7 +1,8 @@
 """Memory and time of a run that has nothing to do: a bucket of many PDFs, all done in an earlier run.
 
-The real source lists the bucket a page at a time, the real batch looks for the manifest of each document and plans
-no page. The process that does this is measured; it is started for that, and the bucket is another process.
+The real source lists the bucket a page at a time, the real batch looks for each document's manifest and for the sizes
+of its texts, and plans no page. The process that does this is measured; it is started for that, and the bucket is
+another process.
 
     python benchmarks/listing.py
     python benchmarks/listing.py --second-run OUT    # the measured process alone, for a profiler
@@ -25,7 +26,7 @@ from rich.table import Table
 from pagemill.batch.run import Batch
 from pagemill.config.run import Settings
 from pagemill.domain.pages import keys
-from pagemill.domain.pages.manifest import Manifest, Tally
+from pagemill.domain.pages.manifest import TEXTS, Manifest, PublishedText, Tally
 from pagemill.domain.pages.model import Document, PageResult, Recipe, Status
 from pagemill.domain.pages.quality import GUARD_VERSION
 from pagemill.orchestration.parameters import OcrBatchParameters
@@ -50,17 +51,19 @@ class SecondRun:
 
 
 def settle(out: Path, documents: int) -> None:
-    """Write the manifests that a first run would have left, one page a document."""
+    """Write the texts and manifests that a first run would have left, one page a document."""
     tally = Tally()
     tally.add(PageResult(1, Status.OK, attempts=1, prompt_tokens=2145, completion_tokens=431, seconds=3.912))
     recipe = Recipe(_MODEL, guard_version=GUARD_VERSION)
-    template = Manifest(Document("THE KEY", "THE VERSION", SIZE_BYTES), recipe, 1, tally, 0.0, dt.datetime.now(dt.UTC))
-    text = template.to_json()
+    document, texts = Document("THE KEY", "THE VERSION", SIZE_BYTES), dict.fromkeys(TEXTS, PublishedText(4, "ab" * 32))
+    text = Manifest(document, recipe, 1, tally, 0.0, dt.datetime.now(dt.UTC), texts=texts).to_json()
     for number in range(documents):
         key = object_name(number).removeprefix("scans/")
         path = out / keys.manifest(key)
         path.parent.mkdir(parents=True)
         path.write_text(text.replace("THE KEY", key).replace("THE VERSION", str(FIRST_GENERATION + number)))
+        for name in TEXTS:
+            path.with_name(name).write_text("text")
 
 
 def second_run(documents: int) -> SecondRun:

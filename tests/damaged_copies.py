@@ -13,6 +13,7 @@ import pikepdf
 from numpy.typing import NDArray
 from PIL import Image
 
+from pagemill.domain.pages.model import Rendering
 from pagemill.errors import DocumentUnreadable, PageUnreadable
 from pagemill.pdf.page import PdfPages, RenderOptions, RenderPage
 
@@ -58,7 +59,7 @@ def judge(path: Path, number: int = 1) -> Verdict:
         rendering = PdfPages(RenderOptions()).answer(RenderPage(path, number))
     except (DocumentUnreadable, PageUnreadable) as error:
         return Verdict("failed", (str(error),))
-    assert not isinstance(rendering, int)
+    assert isinstance(rendering, Rendering)
     if rendering.png is None:
         return Verdict("blank", rendering.objections)
     with Image.open(io.BytesIO(rendering.png)) as image:

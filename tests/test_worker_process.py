@@ -81,6 +81,16 @@ def test_a_worker_that_needs_more_memory_than_its_limit_says_so(worker: WorkerPr
         worker.call(("allocate", 2**32), timeout_seconds=30)
 
 
+def test_a_lower_limit_that_is_in_force_is_said() -> None:
+    confining = "from pagemill.worker_process import confine; confine(address_space_bytes=2**31)"
+    command = ["bash", "-c", 'ulimit -v 1000000; exec "$0" -c "$1"', sys.executable, confining]
+
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr == "a worker needs 2 GiB of address space, and this process may have less: see `ulimit -v`\n"
+
+
 def test_workers_do_not_outlive_a_parent_that_is_killed() -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "tests.fakes.errand_parent"], stdout=subprocess.PIPE, text=True

@@ -3,7 +3,8 @@
 PagemillError
 ├── UsageError                  wrong options or configuration                      exit 2
 │   ├── EndpointRefusesUs       401 or 403: who we are, or that we may not
-│   └── WrongModel              it serves another model
+│   ├── WrongModel              it serves another model
+│   └── OutOfResources          the machine has no memory, processes or open files left
 ├── DeploymentFailed            the previous revision keeps serving                 exit 6
 │   ├── Conflict                somebody else changed the service meanwhile
 │   └── NotReady                a revision did not start
@@ -20,13 +21,25 @@ PagemillError
     │   └── MalformedAnswer     the endpoint answered, but not in its own protocol
     ├── PreconditionFailed      somebody else wrote the object first
     └── WorkerLost              a worker process crashed, hung or ran out of memory
+        └── WorkerNeverReady    it ended before its first request, which is not the cause
 """
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterator
+
+_FILES = "too many files are open; allow more: ulimit -n 65536"
+_MEMORY = "the machine has no memory left; free some, or give it more"
+_LACKING = {errno.EMFILE: _FILES, errno.ENFILE: _FILES, errno.ENOMEM: _MEMORY}
+
 
 class PagemillError(Exception):
     """Anything pagemill reports in its own words: what happened, to which object, what to do next."""
+
+    def __str__(self) -> str:
+        """The message; a lone surrogate in it, which no store or terminal takes, becomes its escape."""
+        return super().__str__().encode("utf-8", "backslashreplace").decode()
 
 
 class UsageError(PagemillError):
@@ -39,6 +52,10 @@ class EndpointRefusesUs(UsageError):
 
 class WrongModel(UsageError):
     """The endpoint serves another model than the one asked for."""
+
+
+class OutOfResources(UsageError):
+    """The machine lacks memory, processes or open files: no document is to blame, and none can be read."""
 
 
 class DeploymentFailed(PagemillError):
@@ -119,6 +136,10 @@ class WorkerLost(Transient):
     """A worker process crashed, exceeded its time limit or ran out of memory."""
 
 
+class WorkerNeverReady(WorkerLost):
+    """A worker process ended, or was stopped, before its first request."""
+
+
 def kind_of(error: PagemillError) -> str:
     """The name of the class above that an error is of: other processes know only those."""
     return next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == __name__)
@@ -128,3 +149,28 @@ def reported(kind: str, message: str) -> PagemillError:
     """An error that another process met, by what `kind_of` made of it there."""
     found = globals().get(kind)
     return found(message) if isinstance(found, type) and issubclass(found, PagemillError) else PagemillError(message)
+
+
+def out_of_resources(error: BaseException) -> OutOfResources | None:
+    """What the machine lacks, if that is why an error was raised; None otherwise."""
+    for leaf in _leaves(error):
+        if isinstance(leaf, OutOfResources):
+            return leaf
+        if isinstance(leaf, MemoryError):
+            return OutOfResources(_MEMORY)
+        if isinstance(leaf, OSError) and leaf.errno in _LACKING:
+            return OutOfResources(_LACKING[leaf.errno])
+        if isinstance(leaf, RuntimeError) and "can't start new thread" in str(leaf):
+            return OutOfResources("the machine starts no further thread; allow more: ulimit -u unlimited")
+    return None
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    """The errors in a group, or the one error; of each also what it was raised from."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+        return
+    yield error
+    if error.__cause__:
+        yield from _leaves(error.__cause__)

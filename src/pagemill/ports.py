@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +79,17 @@ class ObjectStore(Protocol):
             StoreUnusable: The store cannot be reached, or refuses us.
         """
 
+    def sizes(self, folder: str, names: Collection[str]) -> Mapping[str, int]:
+        """Return the size in bytes of objects directly below a folder, by their names there; one request.
+
+        Args:
+            folder: Where they are.
+            names: Which; those that are not there are left out.
+
+        Raises:
+            StoreUnusable: The store does not let us.
+        """
+
     def write(self, key: str, body: bytes | IO[bytes], *, content_type: str, if_version: str | None = None) -> None:
         """Write an object whole: readers see the old bytes or the new, never a mix.
 
@@ -91,6 +102,13 @@ class ObjectStore(Protocol):
         Raises:
             PreconditionFailed: The object is at another version.
             StoreUnusable: The store cannot be reached, or refuses us.
+        """
+
+    def discard(self, key: str, *, if_version: str) -> None:
+        """Remove an object that is at this version; if it is at another one or gone, do nothing.
+
+        Raises:
+            StoreUnusable: The store does not let us.
         """
 
     def check_writable(self) -> None:

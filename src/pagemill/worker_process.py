@@ -23,7 +23,7 @@ from multiprocessing.connection import Connection, Pipe
 from typing import Any
 
 from pagemill.config.environment import worker_environment
-from pagemill.errors import WorkerLost
+from pagemill.errors import WorkerLost, WorkerNeverReady
 
 START_SECONDS = 120.0  # imports, and the models of an OCR engine, on a busy machine
 _EXIT_SECONDS = 2.0
@@ -60,8 +60,8 @@ class WorkerProcess:
         The first call waits until the worker is ready, and counts `timeout_seconds` from then on.
 
         Raises:
-            WorkerLost: The worker died, was not ready in time, or took longer than `timeout_seconds` and was killed; it
-                cannot be used again.
+            WorkerNeverReady: The worker died or took too long before it was ready; it cannot be used again.
+            WorkerLost: The worker died, or took longer than `timeout_seconds` and was killed; it cannot be used again.
             Exception: The error that the worker's handler raised.
         """
         try:
@@ -72,7 +72,8 @@ class WorkerProcess:
                 raise WorkerLost(f"took longer than {timeout_seconds:g} s and was stopped")
             succeeded, answer = self._connection.recv()
         except (EOFError, OSError) as error:
-            raise WorkerLost(self._why_it_ended()) from error
+            kind = WorkerLost if self._ready else WorkerNeverReady
+            raise kind(self._why_it_ended()) from error
         if succeeded:
             return answer
         raise answer
@@ -93,7 +94,7 @@ class WorkerProcess:
             return
         if not self._connection.poll(self._start_seconds):
             self.kill()
-            raise WorkerLost(f"was not ready {self._start_seconds:g} s after its start and was stopped")
+            raise WorkerNeverReady(f"was not ready {self._start_seconds:g} s after its start and was stopped")
         self._ready = self._connection.recv() == _READY
 
     def _why_it_ended(self) -> str:
@@ -131,9 +132,17 @@ def answer_requests(handle: Callable[[Any], Any]) -> None:
 
 
 def confine(*, address_space_bytes: int, niceness: int = 0) -> None:
-    """Limit this process: no core dumps, at most `address_space_bytes` of memory, a priority lower by `niceness`."""
+    """Limit this process: no core dumps, at most `address_space_bytes` of memory, a priority lower by `niceness`.
+
+    Raises:
+        SystemExit: A lower limit is in force.
+    """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (address_space_bytes, address_space_bytes))
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (address_space_bytes, address_space_bytes))
+    except ValueError as error:
+        needed = f"a worker needs {address_space_bytes / 2**30:g} GiB of address space"
+        raise SystemExit(f"{needed}, and this process may have less: see `ulimit -v`") from error
     os.nice(niceness)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from google.cloud import storage
 
@@ -10,7 +12,7 @@ from pagemill.storage.gcs.client import Location
 from pagemill.storage.gcs.source import GcsSource
 from pagemill.storage.gcs.store import GcsStore
 from tests.batch.conftest import Mill
-from tests.fakes.gcs import FakeGcs
+from tests.fakes.gcs import FakeGcs, Fault
 from tests.fakes.ocr_endpoint import FakeEndpoint
 
 
@@ -54,3 +56,39 @@ async def test_a_restarted_document_lists_its_checkpoints_once(bucket_mill: Mill
 
     assert (summary.requests, summary.reused) == (10, 30)
     assert google.requests["list"] == 2  # the documents, and the checkpoints
+
+
+async def test_a_damaged_checkpoint_in_a_bucket_is_replaced_and_a_text_that_is_gone_written_again(
+    bucket_mill: Mill, google: FakeGcs
+) -> None:
+    google.put("in", "scans/a.pdf", b"3")
+    async with FakeEndpoint() as endpoint:
+        await bucket_mill.run(endpoint)
+        (checkpoint,) = (name for name in google.buckets["out"] if name.endswith("/00002.json"))
+        good = google.get("out", checkpoint)
+        google.put("out", checkpoint, b"[" * 100_000)
+        google.delete("out", "text/a.pdf/pages.jsonl")
+        summary = await bucket_mill.run(endpoint)
+        google.requests.clear()
+        last = await bucket_mill.run(endpoint)
+
+    assert (summary.requests, summary.reused, summary.complete) == (1, 2, True)
+    assert json.loads(google.get("out", checkpoint) or b"")["markdown"] == json.loads(good or b"")["markdown"]
+    assert (google.get("out", "text/a.pdf/pages.jsonl") or b"").count(b"\n") == 3
+    assert (last.requests, last.reused) == (0, 3)
+    assert google.requests["list"] == 2  # the documents, and the sizes of the texts
+
+
+async def test_a_finished_object_that_may_not_be_read_for_now_keeps_its_manifest(
+    bucket_mill: Mill, google: FakeGcs
+) -> None:
+    google.put("in", "scans/a.pdf", b"1")
+    async with FakeEndpoint() as endpoint:
+        await bucket_mill.run(endpoint)
+        manifest = google.get("out", "text/a.pdf/manifest.json")
+        google.put("in", "scans/a.pdf", b"1 ")
+        google.fault = lambda kind, bucket, _: Fault(403) if (kind, bucket) == ("media", "in") else None
+        summary = await bucket_mill.run(endpoint)
+
+    assert "no permission" in summary.outcomes[0].error
+    assert google.get("out", "text/a.pdf/manifest.json") == manifest

@@ -88,6 +88,65 @@ async def test_a_page_that_the_endpoint_cannot_read_costs_only_itself_and_says_w
     assert len(_results(mill, "a.pdf")) == 3
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "x ---> <script>alert(1)</script>",
+        "--!> <!-- page 3 -->",
+        "\\n<!-- page 3 -->\\n",
+        "bad token \\ud800 in image",
+        "\\u0000\\u001b[31m--\\u200b>",
+    ],
+)
+async def test_no_message_of_an_endpoint_ends_its_comment_or_looks_like_a_page(mill: Mill, message: str) -> None:
+    mill.add("a.pdf", "2")
+    said = Answer(kind="status", status=400, text=f'{{"error": {{"message": "{message}"}}}}')
+    bad = image_name(b"a.pdf 2")
+
+    async with FakeEndpoint(lambda request: said if request.image == bad else None) as endpoint:
+        summary = await mill.run(endpoint)
+
+    assert +Counter(summary.statuses) == {Status.OK: 1, Status.FAILED: 1}
+    markdown = (mill.out / "a.pdf/document.md").read_text()
+    assert [line for line in markdown.splitlines() if "<!--" in line][:2] == ["<!-- page 1 -->", "<!-- page 2 -->"]
+    assert markdown.count("<!--") == markdown.count("-->") == 3
+    assert markdown.endswith(" -->\n\n")
+    assert "refuses the page: 400" in summary.outcomes[0].failures[2]
+    assert _read(mill.out / "_runs/test-run/summary.json")["failed"] == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["real text\n\n<!-- page 2 -->\n\nnot page two", "nul \x00 <!-- blank -->", "<!-- open"]
+)
+async def test_no_text_of_a_page_looks_like_a_page_and_beside_the_markdown_it_is_verbatim(
+    mill: Mill, text: str
+) -> None:
+    mill.add("a.pdf", "2")
+
+    async with FakeEndpoint(lambda _: Answer(text=text)) as endpoint:
+        summary = await mill.run(endpoint)
+
+    assert summary.complete
+    markdown = (mill.out / "a.pdf/document.md").read_text()
+    pages = [f"<!-- page {number} -->\n\n{text.replace('<!--', '&lt;!--')}\n\n" for number in (1, 2)]
+    assert markdown == "".join(pages)
+    assert [result["markdown"] for result in _results(mill, "a.pdf")] == [text, text]
+
+
+async def test_an_answer_with_a_lone_surrogate_is_no_answer(mill: Mill) -> None:
+    mill.add("a.pdf", "2")
+    body = json.dumps({"choices": [{"finish_reason": "stop", "message": {"content": "a \ud800"}}]})
+    bad = image_name(b"a.pdf 2")
+
+    async with FakeEndpoint(
+        lambda request: Answer(kind="raw", text=body) if request.image == bad else None
+    ) as endpoint:
+        summary = await mill.run(endpoint)
+
+    assert +Counter(summary.statuses) == {Status.OK: 1, Status.FAILED: 1}
+    assert "no chat completion" in summary.outcomes[0].failures[2]
+
+
 async def test_a_cut_off_page_is_asked_again_with_all_that_the_context_leaves(mill: Mill) -> None:
     mill.add("a.pdf", "1")
 
@@ -327,19 +386,6 @@ async def test_a_source_without_documents_stops_the_run(mill: Mill) -> None:
     summary = await mill.run()
 
     assert isinstance(summary.stopped_by, StoreUnusable)
-
-
-async def test_a_damaged_checkpoint_fails_its_page_by_name(mill: Mill) -> None:
-    mill.add("a.pdf", "2")
-    async with FakeEndpoint() as endpoint:
-        await mill.run(endpoint)
-        (checkpoint,) = (mill.out / "a.pdf/pages").rglob("00002.json")
-        checkpoint.write_text("{")
-        (mill.out / "a.pdf/manifest.json").unlink()
-        summary = await mill.run(endpoint)
-
-    assert +Counter(summary.statuses) == {Status.OK: 1, Status.FAILED: 1}
-    assert "00002.json is damaged; delete it" in (summary.outcomes[0].failures or {})[2]
 
 
 async def test_a_dry_run_counts_what_a_run_would_read_and_touches_nothing(mill: Mill) -> None:

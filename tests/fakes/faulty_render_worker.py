@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 
-from pagemill.domain.pages.model import Rendering
+from pagemill.domain.pages.model import CountedPdf, Rendering
 from pagemill.pdf.page import CountPages, PdfPages, RenderOptions, RenderPage
 from pagemill.worker_process import answer_requests, confine
 
@@ -23,7 +23,7 @@ def main() -> None:
     confine(address_space_bytes=int(sys.argv[2]))
     pages = PdfPages(RenderOptions(**json.loads(sys.argv[3])))
 
-    def answer(request: CountPages | RenderPage) -> int | Rendering:
+    def answer(request: CountPages | RenderPage) -> CountedPdf | Rendering:
         if isinstance(request, RenderPage):
             _fail(request)
         return pages.answer(request)

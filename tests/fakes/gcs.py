@@ -128,14 +128,20 @@ class FakeGcs:
             self._sorted.pop(bucket, None)
             del self.buckets[bucket][key]
 
-    def names(self, bucket: str, prefix: str, after: str, most: int) -> list[str]:
-        """Names that begin with a prefix and come after another one, in order; UTF-8 bytes sort like text."""
+    def names(self, bucket: str, prefix: str, after: str, most: int, delimiter: str = "") -> list[str]:
+        """Names that begin with a prefix and come after another one, in order; UTF-8 bytes sort like text.
+
+        With a delimiter, those that have it after the prefix are left out; what they begin with is not listed either.
+        """
         with self.guard:
             if bucket not in self._sorted:
                 self._sorted[bucket] = sorted(self.buckets[bucket])
             ordered = self._sorted[bucket]
             begin = max(bisect.bisect_left(ordered, prefix), bisect.bisect_right(ordered, after))
-            return [name for name in ordered[begin : begin + most] if name.startswith(prefix)]
+            if not delimiter:
+                return [name for name in ordered[begin : begin + most] if name.startswith(prefix)]
+            below = itertools.takewhile(lambda name: name.startswith(prefix), itertools.islice(ordered, begin, None))
+            return list(itertools.islice((name for name in below if delimiter not in name[len(prefix) :]), most))
 
 
 class _Refused(Exception):
@@ -200,7 +206,8 @@ class _Handler(BaseHTTPRequestHandler):
         size = min(int(self._query.get("maxResults") or _PAGE), _PAGE)
         after = base64.urlsafe_b64decode(self._query.get("pageToken", "")).decode()
         with self.fake.guard:
-            names = self.fake.names(bucket, self._query.get("prefix", ""), after, size + 1)
+            prefix, delimiter = self._query.get("prefix", ""), self._query.get("delimiter", "")
+            names = self.fake.names(bucket, prefix, after, size + 1, delimiter)
             items = [self.fake.buckets[bucket][name].resource for name in names[:size]]
         fields = re.search(r"items\(([^)]*)\)", self._query.get("fields", ""))
         kept = fields[1].split(",") if fields else ()

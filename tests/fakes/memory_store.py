@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import IO
 
 from pagemill.errors import PreconditionFailed
@@ -36,6 +36,11 @@ class MemoryStore:
         data = self._objects.get(key)
         return ABSENT if data is None else hashlib.sha256(data).hexdigest()
 
+    def sizes(self, folder: str, names: Collection[str]) -> Mapping[str, int]:
+        """Return the size in bytes of objects directly below a folder, by name; those not there are left out."""
+        found = {name: self._objects.get(f"{folder}/{name}") for name in names}
+        return {name: len(data) for name, data in found.items() if data is not None}
+
     def write(self, key: str, body: bytes | IO[bytes], *, content_type: str, if_version: str | None = None) -> None:
         """Write an object whole.
 
@@ -50,6 +55,12 @@ class MemoryStore:
             if if_version not in {None, self.version(key)}:
                 raise PreconditionFailed(f"{key} is not at the version the writer expected")
             self._objects[key] = body
+
+    def discard(self, key: str, *, if_version: str) -> None:
+        """Remove an object that is at this version."""
+        with self._guard:
+            if self.version(key) == if_version:
+                self._objects.pop(key, None)
 
     def check_writable(self) -> None:
         """Memory can always be written."""

@@ -101,6 +101,31 @@ def test_a_version_is_the_one_that_was_read_until_the_object_is_written_again(st
     assert store.version("a/key") not in {first, ABSENT}
 
 
+def test_sizes_are_told_of_objects_directly_below_a_folder(store: ObjectStore) -> None:
+    for key, size in {"a/one": 1, "a/zwölf": 12, "a/empty": 0, "a/deep/one": 3, "ab/two": 1, "two": 5}.items():
+        _write(store, key, bytes(size))
+
+    assert store.sizes("a", ["one", "two", "zwölf", "empty"]) == {"one": 1, "zwölf": 12, "empty": 0}
+    assert store.sizes("a", []) == {}
+    assert store.sizes("a/deep", ["one", "two"]) == {"one": 3}
+    assert store.sizes("none", ["one"]) == {}
+
+
+def test_an_object_is_discarded_only_at_the_version_that_was_read(store: ObjectStore) -> None:
+    _write(store, "a/key", b"first")
+    first = store.version("a/key")
+    _write(store, "a/key", b"second")
+
+    store.discard("a/key", if_version=first)
+    assert store.read("a/key")
+
+    store.discard("a/key", if_version=store.version("a/key"))
+    assert store.read("a/key") is None
+    store.discard("a/key", if_version=first)  # it is gone: nothing happens
+    store.discard("none/key", if_version=first)
+    _write(store, "a/key", b"third", ABSENT)
+
+
 def test_of_many_writers_at_once_exactly_one_creates_the_object(store: ObjectStore) -> None:
     def create(body: bytes) -> bool:
         try:

@@ -9,11 +9,24 @@ from concurrent.futures import ThreadPoolExecutor
 from pagemill.domain.pages import assembly, keys
 from pagemill.domain.pages.model import Document, PageResult, Recipe, Status
 from pagemill.domain.pages.planning import page_chunks
-from pagemill.errors import PreconditionFailed
+from pagemill.errors import PreconditionFailed, Transient
 from pagemill.ports import ABSENT, ObjectStore
 
 _READERS = 8
 _READ_AHEAD = 64  # checkpoints held in memory at once
+
+
+class CheckpointsDamaged(Transient):
+    """Pages that were taken for finished are not. Their checkpoints are discarded: the pages can be read again."""
+
+    def __init__(self, pages: Mapping[int, PageResult]) -> None:
+        """Keep what the pages come to if they are not read again.
+
+        Args:
+            pages: A failed result with the reason, by page number.
+        """
+        super().__init__("; ".join(reason for page in pages.values() for reason in page.objections))
+        self.pages = pages
 
 
 class Checkpoints:
@@ -24,15 +37,15 @@ class Checkpoints:
         self.destination = destination
         self.recipe = recipe
 
-    def pages(self, document: Document) -> frozenset[int]:
-        """The pages that have a checkpoint. One listing, however many pages there are.
+    def pages(self, document: Document, page_count: int) -> frozenset[int]:
+        """The pages of a document that have a checkpoint. One listing, however many there are; none is read.
 
         Raises:
             StoreUnusable: The destination cannot be read.
         """
         listed = self.destination.keys(keys.checkpoints(document, self.recipe))
         numbers = map(keys.checkpoint_number, listed)
-        return frozenset(number for number in numbers if number is not None)
+        return frozenset(number for number in numbers if number is not None and 1 <= number <= page_count)
 
     def write(self, document: Document, result: PageResult) -> None:
         """Write the checkpoint of a page. A failed page gets none, so that the next run tries it again.
@@ -55,22 +68,45 @@ class Checkpoints:
         Several checkpoints are read at once, because each takes a bucket tens of milliseconds.
 
         Raises:
+            CheckpointsDamaged: At the end, where a checkpoint is damaged or gone. All such pages are named.
             StoreUnusable: The destination cannot be read.
         """
 
         def result(number: int) -> PageResult:
             return failed.get(number) or self._read(document, number)
 
+        damaged: dict[int, PageResult] = {}
         with ThreadPoolExecutor(_READERS) as readers:
             for chunk in page_chunks(numbers, size=_READ_AHEAD):
-                yield from readers.map(result, chunk)
+                for found in readers.map(result, chunk):
+                    if found.status is Status.FAILED and found.number not in failed:
+                        damaged[found.number] = found
+                    else:
+                        yield found
+        if damaged:
+            raise CheckpointsDamaged(damaged)
 
     def _read(self, document: Document, number: int) -> PageResult:
+        """The result in a page's checkpoint. If it is not that page's, it is discarded, and the page is failed."""
         key = keys.checkpoint(document, self.recipe, number)
         stored = self.destination.read(key)
+        if stored is None:
+            return _failed(number, f"the page's checkpoint {self.destination.name}/{key} is gone")
         try:
-            return assembly.from_json(stored.data if stored else b"")
-        except ValueError:
-            problem = "is damaged" if stored else "is missing"
-            reason = f"the page's checkpoint {self.destination.name}/{key} {problem}; delete it and run again"
-            return PageResult(number, Status.FAILED, objections=(reason,))
+            return _checked(assembly.from_json(stored.data), number)
+        except ValueError as error:
+            self.destination.discard(key, if_version=stored.version)
+            problem = f"the page's checkpoint {self.destination.name}/{key} was damaged ({error}) and is removed"
+            return _failed(number, problem)
+
+
+def _checked(result: PageResult, number: int) -> PageResult:
+    if result.number != number:
+        raise ValueError(f"it is page {result.number}'s")
+    if result.status is Status.FAILED:
+        raise ValueError("failed pages have none")
+    return result
+
+
+def _failed(number: int, problem: str) -> PageResult:
+    return PageResult(number, Status.FAILED, objections=(f"{problem}; run again to read the page",))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pagemill.domain.pages.model import Document, PageResult
+from pagemill.domain.pages.model import Document, PageResult, Status
 from pagemill.domain.pages.planning import format_pages
 
 
@@ -27,7 +28,8 @@ class PageChunk:
     document: Document
     file: DocumentFile
     numbers: tuple[int, ...]
-    failed: dict[int, PageResult]  # shared by all chunks of the document
+    failed: dict[int, PageResult]  # shared by all chunks of the document, as is the next
+    read: Counter[Status]  # results so far
     started: asyncio.Event = field(default_factory=asyncio.Event)  # all its pages have begun: the next chunk may begin
 
     @property

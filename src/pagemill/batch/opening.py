@@ -7,20 +7,21 @@ import contextlib
 import datetime as dt
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 from pagemill.batch import outcomes, publishing
 from pagemill.batch.checkpoints import Checkpoints
 from pagemill.batch.chunks import DocumentFile
-from pagemill.batch.outcomes import Finished
 from pagemill.batch.progress import Progress
 from pagemill.batch.stop import RunStop
 from pagemill.domain.pages.manifest import Manifest, Tally
-from pagemill.domain.pages.model import CountedPdf, Document, RejectedEntry
+from pagemill.domain.pages.model import CountedPdf, Document, RejectedEntry, Status
 from pagemill.domain.pages.planning import PendingDocument, Selection
 from pagemill.domain.pages.summary import DocumentOutcome
-from pagemill.errors import DocumentUnreadable, StoreUnusable
+from pagemill.domain.wording import encodable
+from pagemill.errors import DocumentUnreadable, OutOfResources, StoreUnusable, UsageError, out_of_resources
 from pagemill.ports import DocumentSource, Rasterizer
 
 _log = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ class OpenedDocument:
 
     pending: PendingDocument
     file: DocumentFile
+    read: Counter[Status] = field(default_factory=Counter)  # results so far, counted by whoever reads the pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class SurveyedDocument:
     findings: tuple[str, ...] = ()
 
 
-Handle = Callable[[OpenedDocument], Awaitable[Finished | None]]
+Handle = Callable[[OpenedDocument], Awaitable[DocumentOutcome | None]]
 
 
 class Documents:
@@ -100,6 +102,8 @@ class Documents:
                     task.add_done_callback(lambda _: places.release())
             except StoreUnusable as error:  # inside the task group: the documents found so far are read to their end
                 self._stop.listing_failed(error)
+            except OutOfResources as error:
+                self._stop.now(error)
             self._progress.listed = True
             if self._progress.requests == 0:  # later, the endpoint's state is announced
                 self._progress.announce("rendering the first pages")
@@ -113,60 +117,84 @@ class Documents:
         return [await self._survey(entry) async for entry in self._entries()]
 
     async def _entries(self) -> AsyncIterator[Document | RejectedEntry]:
-        """The entries of the source, listed in a thread."""
-        entries = self._source.documents()
-        while entry := await asyncio.to_thread(next, entries, None):
+        """The entries of the source, listed in a thread.
+
+        Rejected entries wait for the first document. If there is none, and all of several entries have the same
+        reason, this is no fault of each document: the source cannot be read.
+
+        Raises:
+            StoreUnusable: The source cannot be read.
+        """
+        entries, rejected = self._source.documents(), list[RejectedEntry]()
+        try:
+            entry = await asyncio.to_thread(next, entries, None)
+            while isinstance(entry, RejectedEntry):
+                rejected.append(entry)
+                entry = await asyncio.to_thread(next, entries, None)
+        except StoreUnusable:
+            for held in rejected:
+                yield held
+            raise
+        if entry is None:
+            _check_for_common_reason(self._source.name, rejected)
+        for held in rejected:
+            yield held
+        while entry:
             yield entry
+            entry = await asyncio.to_thread(next, entries, None)
 
     async def _account(self, entry: Document | RejectedEntry, handle: Handle) -> None:
-        """Add the outcome of one entry to the progress."""
-        started = time.monotonic()
+        """Add the outcome of one entry to the progress. Trouble of the machine or of a store stops the run instead."""
+        started, read = time.monotonic(), Counter[Status]()
         try:
-            finished = await self._finished(entry, handle)
-        except StoreUnusable as error:
+            outcome = await self._outcome(entry, handle, read)
+        except (StoreUnusable, UsageError) as error:
             self._stop.now(error)
         except Exception as error:  # noqa: BLE001 -- a defect of ours must not cost the other documents
+            if trouble := out_of_resources(error):
+                self._stop.now(trouble)
+                return
             _log.exception("%s", entry.key)
-            reason = f"an unforeseen error: {type(error).__name__}: {error}; please report it"
-            self._progress.outcomes.append(DocumentOutcome(entry.key, 0, {}, error=reason))
+            reason = encodable(f"an unforeseen error: {type(error).__name__}: {error}; please report it")
+            self._progress.add(DocumentOutcome(entry.key, 0, {}, error=reason), read)
         else:
-            if finished:
-                self._progress.add(replace(finished.outcome, seconds=time.monotonic() - started), finished.reused)
+            if outcome:
+                self._progress.add(replace(outcome, seconds=time.monotonic() - started), read)
 
-    async def _finished(self, entry: Document | RejectedEntry, handle: Handle) -> Finished | None:
+    async def _outcome(
+        self, entry: Document | RejectedEntry, handle: Handle, read: Counter[Status]
+    ) -> DocumentOutcome | None:
         if isinstance(entry, RejectedEntry):
             return await self._unreadable(Document(entry.key, version="", size_bytes=0), entry.reason)
         try:
-            return await self._already_finished(entry) or await self._opened(entry, handle)
+            return await self._already_finished(entry) or await self._opened(entry, handle, read)
         except DocumentUnreadable as error:
             return await self._unreadable(entry, str(error))
 
-    async def _already_finished(self, document: Document) -> Finished | None:
+    async def _already_finished(self, document: Document) -> DocumentOutcome | None:
         """The outcome of a document that an earlier run has finished; it is not opened."""
-        prior = await asyncio.to_thread(publishing.prior_manifest, self._checkpoints.destination, document.key)
+        prior = await asyncio.to_thread(publishing.covering_manifest, self._checkpoints, document, self._selection)
         if prior is None:
             return None
         selected = self._selection.selected(document, prior.page_count)
-        if not prior.covers(document, self._checkpoints.recipe, selected):
-            return None
         self._progress.pages_planned += len(selected)
         return outcomes.already_finished(document.key, prior, selected)
 
-    async def _opened(self, document: Document, handle: Handle) -> Finished | None:
+    async def _opened(self, document: Document, handle: Handle, read: Counter[Status]) -> DocumentOutcome | None:
         async with self._counted(document) as (pdf, file):
-            done = await self._done(document)
+            done = await self._done(document, pdf.pages)
             pending = PendingDocument(
                 document, pdf.pages, self._selection.selected(document, pdf.pages), done, pdf.findings
             )
             self._progress.pages_planned += len(pending.selected)
             if not pending.selected:
                 return outcomes.nothing_selected(pending)
-            return await handle(OpenedDocument(pending, file))
+            return await handle(OpenedDocument(pending, file, read))
 
-    async def _done(self, document: Document) -> frozenset[int]:
-        return await asyncio.to_thread(self._checkpoints.pages, document)
+    async def _done(self, document: Document, page_count: int) -> frozenset[int]:
+        return await asyncio.to_thread(self._checkpoints.pages, document, page_count)
 
-    async def _unreadable(self, document: Document, reason: str) -> Finished:
+    async def _unreadable(self, document: Document, reason: str) -> DocumentOutcome:
         manifest = Manifest(document, self._checkpoints.recipe, 0, Tally(), 0.0, dt.datetime.now(dt.UTC), error=reason)
         await asyncio.to_thread(publishing.write_manifest, self._checkpoints.destination, manifest)
         return outcomes.unreadable(document.key, reason)
@@ -176,7 +204,7 @@ class Documents:
             return SurveyedDocument(entry.key, 0, 0, entry.reason)
         try:
             async with self._counted(entry) as (pdf, _):
-                to_read = frozenset(self._selection.selected(entry, pdf.pages)) - await self._done(entry)
+                to_read = frozenset(self._selection.selected(entry, pdf.pages)) - await self._done(entry, pdf.pages)
                 return SurveyedDocument(entry.key, pdf.pages, len(to_read), findings=pdf.findings)
         except DocumentUnreadable as error:
             return SurveyedDocument(entry.key, 0, 0, str(error))
@@ -197,3 +225,17 @@ class Documents:
             except DocumentUnreadable:
                 await asyncio.to_thread(copy.check)
                 raise
+
+
+def _check_for_common_reason(source: str, rejected: Sequence[RejectedEntry]) -> None:
+    """Refuse a source of which nothing can be read, for one reason.
+
+    Raises:
+        StoreUnusable: It is so.
+    """
+    reasons = {entry.reason for entry in rejected}
+    if len(rejected) > 1 and len(reasons) == 1:
+        raise StoreUnusable(
+            f"{source}: none of its {len(rejected)} documents can be read, all for the same reason: {reasons.pop()} "
+            f"(the first is {rejected[0].key})"
+        )

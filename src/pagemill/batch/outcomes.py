@@ -2,43 +2,33 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from pagemill.batch import publishing
 from pagemill.batch.checkpoints import Checkpoints
 from pagemill.batch.records import write_failures
 from pagemill.domain.pages.manifest import PriorManifest, Tally
-from pagemill.domain.pages.model import PageResult, Status
+from pagemill.domain.pages.model import PageResult
 from pagemill.domain.pages.planning import PendingDocument
 from pagemill.domain.pages.sharding import ShardPlan
 from pagemill.domain.pages.summary import DocumentOutcome
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """A document's outcome, and the number of its pages whose results are older than the run, by status."""
-
-    outcome: DocumentOutcome
-    reused: Counter[Status]
-
-
-def already_finished(document_key: str, prior: PriorManifest, selected: tuple[int, ...]) -> Finished:
+def already_finished(document_key: str, prior: PriorManifest, selected: tuple[int, ...]) -> DocumentOutcome:
     """The outcome of a document of which an earlier run has read all selected pages."""
     statuses = prior.counts(selected)
-    outcome = DocumentOutcome(document_key, len(selected), statuses, reused=statuses.total(), findings=prior.findings)
-    return Finished(outcome, statuses)
+    return DocumentOutcome(document_key, len(selected), statuses, reused=statuses.total(), findings=prior.findings)
 
 
-def unreadable(document_key: str, reason: str) -> Finished:
+def unreadable(document_key: str, reason: str) -> DocumentOutcome:
     """The outcome of a document that cannot be opened."""
-    return Finished(DocumentOutcome(document_key, 0, {}, error=reason), Counter())
+    return DocumentOutcome(document_key, 0, {}, error=reason)
 
 
-def nothing_selected(pending: PendingDocument) -> Finished:
+def nothing_selected(pending: PendingDocument) -> DocumentOutcome:
     """The outcome of a document that has none of the selected pages."""
-    return Finished(DocumentOutcome(pending.document.key, 0, {}, findings=pending.findings), Counter())
+    return DocumentOutcome(pending.document.key, 0, {}, findings=pending.findings)
 
 
 class DocumentPublisher:
@@ -56,10 +46,11 @@ class DocumentPublisher:
         self.recipe = checkpoints.recipe
         self._usd_per_page_second = usd_per_page_second
 
-    def finish(self, pending: PendingDocument, failed: Mapping[int, PageResult]) -> Finished:
+    def finish(self, pending: PendingDocument, failed: Mapping[int, PageResult]) -> DocumentOutcome:
         """Publish a document whose selected pages are all read, together with the pages of earlier runs.
 
         Raises:
+            CheckpointsDamaged: Some are not read. Nothing was written.
             StoreUnusable: The destination cannot be read or written.
         """
         try:
@@ -73,9 +64,8 @@ class DocumentPublisher:
                 usd_per_page_second=self._usd_per_page_second,
             )
         except publishing.Contended as error:
-            finished = _finished(pending, error.tally)
-            return replace(finished, outcome=replace(finished.outcome, error=str(error)))
-        return _finished(pending, tally)
+            return replace(_outcome(pending, error.tally), error=str(error))
+        return _outcome(pending, tally)
 
     def close(self, run_id: str) -> None:
         """Write what other runs need to publish the documents that this one did not. Here: nothing."""
@@ -90,17 +80,18 @@ class SlicePublisher(DocumentPublisher):
         self._plan = plan
         self._failed: dict[str, Mapping[int, PageResult]] = {}
 
-    def finish(self, pending: PendingDocument, failed: Mapping[int, PageResult]) -> Finished:
+    def finish(self, pending: PendingDocument, failed: Mapping[int, PageResult]) -> DocumentOutcome:
         """Publish a whole document; of a slice, keep the failed pages and sum over all.
 
         Raises:
+            CheckpointsDamaged: Some pages are not read.
             StoreUnusable: The destination cannot be read or written.
         """
         document = pending.document
         if self._plan.slices[document.key].whole:
             return super().finish(pending, failed)
         self._failed[document.key] = failed
-        return _finished(pending, publishing.tallied(self.checkpoints.results(document, pending.selected, failed)))
+        return _outcome(pending, publishing.tallied(self.checkpoints.results(document, pending.selected, failed)))
 
     def close(self, run_id: str) -> None:
         """Write the failed pages of slices, which have no checkpoints.
@@ -111,17 +102,16 @@ class SlicePublisher(DocumentPublisher):
         write_failures(self.destination, run_id, self._failed)
 
 
-def _finished(pending: PendingDocument, tally: Tally) -> Finished:
+def _outcome(pending: PendingDocument, tally: Tally) -> DocumentOutcome:
     selected = frozenset(pending.selected)
     pages = {status: selected.intersection(numbers) for status, numbers in tally.pages.items()}
-    reused = Counter({status: len(numbers & pending.done) for status, numbers in pages.items()})
+    reused = sum(len(numbers & pending.done) for numbers in pages.values())
     statuses = {status: len(numbers) for status, numbers in pages.items()}
-    outcome = DocumentOutcome(
+    return DocumentOutcome(
         pending.document.key,
         len(selected),
         statuses,
-        reused=reused.total(),
+        reused=reused,
         failures=tally.failures,
         findings=pending.findings,
     )
-    return Finished(outcome, reused)

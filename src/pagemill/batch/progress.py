@@ -93,11 +93,19 @@ class Progress:
         """Set what the run is doing or waiting for."""
         self.activity = activity
 
-    def add(self, outcome: DocumentOutcome, reused: Counter[Status]) -> None:
-        """Add a finished document. `reused`: its pages with a result of an earlier run, by status."""
+    def add(self, outcome: DocumentOutcome, read: Counter[Status]) -> None:
+        """Add a document that is through.
+
+        Its own statuses take the place of those that were counted while it was read: another run may have been first
+        with a page, or a page was read twice.
+
+        Args:
+            outcome: What it came to.
+            read: What was counted for it, page by page.
+        """
         self.outcomes.append(outcome)
-        self.statuses += reused
-        self.reused += reused.total()
+        self.statuses = self.statuses - read + Counter(outcome.statuses)
+        self.reused += outcome.reused
 
     def sent(self) -> None:
         """Count a request that is sent."""

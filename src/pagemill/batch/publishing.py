@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import hashlib
+import io
 import itertools
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -13,8 +15,16 @@ from typing import IO
 
 from pagemill.batch.checkpoints import Checkpoints
 from pagemill.domain.pages import assembly, keys
-from pagemill.domain.pages.manifest import Manifest, PriorManifest, Tally, read_prior_manifest
+from pagemill.domain.pages.manifest import (
+    TEXTS,
+    Manifest,
+    PriorManifest,
+    PublishedText,
+    Tally,
+    read_prior_manifest,
+)
 from pagemill.domain.pages.model import Document, PageResult, Recipe
+from pagemill.domain.pages.planning import Selection
 from pagemill.errors import PreconditionFailed
 from pagemill.ports import ABSENT, ObjectStore
 
@@ -23,6 +33,7 @@ _ROUNDS = 5  # tries to publish a document that other runs publish at the same t
 _MOST_ROUNDS = 50  # after one of our texts was written; reached only if the store contradicts itself
 _READERS = 3
 _IN_MEMORY_BYTES = 2**20  # longer texts are assembled on disk
+_CHUNK_BYTES = 2**18
 
 
 class Contended(PreconditionFailed):
@@ -34,10 +45,17 @@ class Contended(PreconditionFailed):
         self.tally = tally
 
 
-def prior_manifest(destination: ObjectStore, document_key: str) -> PriorManifest | None:
-    """Read the manifest of an earlier run; None where there is none that counts; blocks."""
-    stored = destination.read(keys.manifest(document_key))
-    return read_prior_manifest(stored.data) if stored else None
+def covering_manifest(checkpoints: Checkpoints, document: Document, selection: Selection) -> PriorManifest | None:
+    """The manifest of an earlier run that has a result for all selected pages, and its texts beside it; blocks.
+
+    Raises:
+        StoreUnusable: The destination cannot be read.
+    """
+    destination = checkpoints.destination
+    stored = destination.read(keys.manifest(document.key))
+    prior = read_prior_manifest(stored.data) if stored else None
+    selected = selection.selected(document, prior.page_count) if prior else ()
+    return prior if _covers(destination, prior, document, checkpoints.recipe, selected) else None
 
 
 def publish(
@@ -68,6 +86,7 @@ def publish(
         findings: What is wrong with the document as a whole, or not read.
 
     Raises:
+        CheckpointsDamaged: Some pages have no usable checkpoint. Nothing was written, unless in an earlier round.
         Contended: Other runs were faster in every round.
         StoreUnusable: The destination cannot be read or written.
     """
@@ -77,18 +96,20 @@ def publish(
     for tries in itertools.count(1):
         current = _Published.read(destination, document.key)
         with _assembled(checkpoints.results(document, sorted(wanted), failed)) as texts:
-            if current.covers(document, recipe, wanted) and not text_written:
+            if not text_written and _covers(destination, current.prior, document, recipe, wanted):
                 break
             cost = texts.tally.page_seconds * usd_per_page_second
             now = dt.datetime.now(dt.UTC)
-            manifest = Manifest(document, recipe, page_count, texts.tally, cost, now, findings=findings)
+            manifest = Manifest(
+                document, recipe, page_count, texts.tally, cost, now, findings=findings, texts=texts.described()
+            )
             written = _replace(destination, current, texts, manifest)
         if written == _ALL:
             break
         if tries >= (_MOST_ROUNDS if written else _ROUNDS):
             raise Contended(texts.tally)
         text_written = text_written or written > 0
-        wanted |= checkpoints.pages(document)
+        wanted |= checkpoints.pages(document, page_count)
     return texts.tally
 
 
@@ -101,10 +122,28 @@ def tallied(results: Iterable[PageResult]) -> Tally:
 
 
 def write_manifest(destination: ObjectStore, manifest: Manifest) -> None:
-    """Write the manifest of a document that could not be read and so has no texts; blocks."""
+    """Write the manifest of a document that could not be read; blocks.
+
+    Where texts of an earlier run are, nothing is written: they and their manifest belong together.
+    """
     version = destination.version(keys.manifest(manifest.document.key))
+    if destination.sizes(keys.document_folder(manifest.document.key), TEXTS):
+        return
     with contextlib.suppress(PreconditionFailed):  # another run wrote one in the meantime: it is newer
         _write_manifest(destination, manifest, version)
+
+
+def _covers(
+    destination: ObjectStore,
+    prior: PriorManifest | None,
+    document: Document,
+    recipe: Recipe,
+    numbers: Collection[int],
+) -> bool:
+    """Whether a manifest has a result for all pages, and its texts are there; only then are their sizes asked for."""
+    if prior is None or not prior.covers(document, recipe, numbers):
+        return False
+    return prior.describes(destination.sizes(keys.document_folder(document.key), TEXTS))
 
 
 def _write_manifest(destination: ObjectStore, manifest: Manifest, if_version: str) -> None:
@@ -131,9 +170,6 @@ class _Published:
         version, prior = (stored.version, read_prior_manifest(stored.data)) if stored else (ABSENT, None)
         return cls(markdown_version, jsonl_version, version, prior)
 
-    def covers(self, document: Document, recipe: Recipe, numbers: Collection[int]) -> bool:
-        return self.prior is not None and self.prior.covers(document, recipe, numbers)
-
 
 @dataclass(frozen=True, slots=True)
 class _Texts:
@@ -142,6 +178,10 @@ class _Texts:
     markdown: IO[bytes]
     jsonl: IO[bytes]
     tally: Tally
+
+    def described(self) -> dict[str, PublishedText]:
+        """Their sizes and digests, by name."""
+        return {name: _described(file) for name, file in zip(TEXTS, (self.markdown, self.jsonl), strict=True)}
 
 
 @contextlib.contextmanager
@@ -156,6 +196,15 @@ def _assembled(results: Iterable[PageResult]) -> Iterator[_Texts]:
             markdown.write(assembly.markdown(result).encode())
             jsonl.write(assembly.to_json(result).encode())
         yield _Texts(markdown, jsonl, tally)
+
+
+def _described(file: IO[bytes]) -> PublishedText:
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    digest = hashlib.sha256()
+    while chunk := file.read(_CHUNK_BYTES):
+        digest.update(chunk)
+    return PublishedText(size, digest.hexdigest())
 
 
 def _replace(destination: ObjectStore, current: _Published, texts: _Texts, manifest: Manifest) -> int:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
 from pagemill.batch import records
+from pagemill.batch.checkpoints import CheckpointsDamaged
 from pagemill.batch.opening import OpenedDocument
 from pagemill.batch.run import Batch
-from pagemill.domain.pages import assembly, keys
+from pagemill.domain.pages import assembly, keys, strict_json
 from pagemill.domain.pages.model import Document, PageResult, Status
 from pagemill.domain.pages.planning import PendingDocument
 from pagemill.domain.pages.sharding import DocumentSlice, ShardPlan, read_plan
@@ -104,9 +103,10 @@ def plan_of(destination: ObjectStore, run_id: str, shard: int) -> ShardPlan:
         )
     try:
         return read_plan(stored.data)
-    except (ValueError, KeyError, TypeError) as error:
+    except ValueError as error:
         raise UsageError(
-            f"the plan {destination.name}/{key} cannot be read: {error!r}; install the same pagemill on all machines"
+            f"the plan {destination.name}/{key} cannot be read: {error}; install the same pagemill on all machines, "
+            "then run again"
         ) from error
 
 
@@ -121,11 +121,32 @@ def report_of(destination: ObjectStore, run_id: str, shard: int) -> ShardReport 
     summary, failures = destination.read(keys.run_summary(shard_id)), destination.read(keys.failures(shard_id))
     if summary is None or failures is None:
         return None
+    with _named(destination, keys.failures(shard_id)):
+        failed = _read_failures(failures.data)
+    with _named(destination, keys.run_summary(shard_id)):
+        found = read_summary(summary.data)
+        if found.run_id != shard_id:
+            raise ValueError(f"it is of run {found.run_id}")
+    return ShardReport(found, failed)
+
+
+@contextmanager
+def _named(destination: ObjectStore, key: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{destination.name}/{key} is damaged: {error}") from error
+
+
+def _read_failures(text: bytes) -> dict[str, dict[int, PageResult]]:
     failed: dict[str, dict[int, PageResult]] = {}
-    for line in failures.data.splitlines():
-        entry: Any = json.loads(line)
-        failed.setdefault(entry["document"], {})[entry["number"]] = assembly.from_json(entry["result"])
-    return ShardReport(read_summary(summary.data), failed)
+    for line in text.splitlines():
+        entry = strict_json.parse(line)
+        result = assembly.from_json(entry.text("result"))
+        if result.number != entry.count("number") or result.status is not Status.FAILED:
+            raise ValueError(f"the result of page {result.number} is not that of a failed page {entry.count('number')}")
+        failed.setdefault(entry.text("document"), {})[result.number] = result
+    return failed
 
 
 async def conclude(
@@ -199,11 +220,20 @@ class _Conclusion:
         for key, results in self._divided.items():
             if all(result.outcome for result in results):
                 failed = {number: page for result in results for number, page in result.failures()}
-                finished = self._batch.publisher.finish(self._pending[key], failed)
+                outcome = self._finished(self._pending[key], failed)
                 seconds = max(result.outcome.seconds for result in results if result.outcome)
-                self._outcomes.append(replace(finished.outcome, seconds=seconds))
+                self._outcomes.append(replace(outcome, seconds=seconds))
             else:
                 self._unfinished += _statuses(result.outcome for result in results if result.outcome)
+
+    def _finished(self, pending: PendingDocument, failed: dict[int, PageResult]) -> DocumentOutcome:
+        """Publish a document. Pages without a usable checkpoint are failed: here nobody can read them."""
+        while True:
+            try:
+                return self._batch.publisher.finish(pending, failed)
+            except CheckpointsDamaged as error:
+                failed |= {number: page for number, page in error.pages.items() if number in pending.selected}
+                pending = pending.without(error.pages)
 
     def summary(self, run_id: str, stopped_by: PagemillError | None) -> RunSummary:
         """The summary of the run."""

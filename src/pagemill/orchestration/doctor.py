@@ -15,7 +15,7 @@ import stamina
 from pagemill.config.run import GIB, Settings
 from pagemill.domain.pages.model import Recipe
 from pagemill.domain.wording import counted
-from pagemill.errors import DocumentUnreadable, EndpointUnavailable, PagemillError, UsageError
+from pagemill.errors import DocumentUnreadable, EndpointUnavailable, OutOfResources, PagemillError, UsageError
 from pagemill.local_endpoint.engines import choose_engine, model_id
 from pagemill.ocr.client import OpenAiRecognizer
 from pagemill.orchestration.credentials import google_key
@@ -84,6 +84,9 @@ async def _render_workers(settings: Settings) -> AsyncIterator[Finding]:
                 yield _fonts(await missing_scripts(rasterizer))
             else:
                 yield Finding("render workers", False, f"{error}; try a larger PAGEMILL_RENDER_MEMORY_GIB")
+            return
+        except OutOfResources as error:
+            yield Finding("render workers", False, str(error))
             return
     raise AssertionError("an empty file was accepted as a PDF")
 

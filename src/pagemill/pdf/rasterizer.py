@@ -16,7 +16,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from pagemill.domain.pages.model import CountedPdf, Rendering
-from pagemill.errors import DocumentUnreadable, PagemillError, PageUnreadable, WorkerLost
+from pagemill.errors import (
+    DocumentUnreadable,
+    OutOfResources,
+    PagemillError,
+    PageUnreadable,
+    WorkerLost,
+    WorkerNeverReady,
+)
 from pagemill.pdf.page import CountPages, RenderOptions, RenderPage
 from pagemill.worker_process import WorkerProcess
 
@@ -55,6 +62,7 @@ class PdfiumRasterizer:
         self._workers: set[WorkerProcess] = set()
         self._guard = threading.Lock()
         self._closed = False
+        self._no_worker: OutOfResources | None = None  # once no worker starts, nobody waits for another one
 
     async def __aenter__(self) -> Self:
         return self
@@ -79,6 +87,7 @@ class PdfiumRasterizer:
 
         Raises:
             DocumentUnreadable: The file cannot be opened as a PDF, has no pages, or kills every worker that opens it.
+            OutOfResources: No worker starts.
         """
         copy = Path(tempfile.gettempdir()) / f"pagemill-{secrets.token_hex(16)}.pdf"
         try:
@@ -93,6 +102,7 @@ class PdfiumRasterizer:
 
         Raises:
             PageUnreadable: The page cannot be rendered, or kills or hangs every worker that tries.
+            OutOfResources: No worker starts.
         """
         with _translated_to(PageUnreadable, "rendering the page"):
             rendering: Rendering = await self._call(RenderPage(path, number))
@@ -102,17 +112,22 @@ class PdfiumRasterizer:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._call_own_worker, request)
 
     def _call_own_worker(self, request: CountPages | RenderPage) -> Any:
-        losses: list[str] = []
+        losses: list[WorkerLost] = []
         while len(losses) < _TRIES:
+            if self._no_worker:
+                raise self._no_worker
             worker = self._own_worker()
             try:
                 return worker.call(request, timeout_seconds=self._page_seconds)
             except WorkerLost as error:
-                losses.append(str(error))
+                losses.append(error)
                 self._discard(worker)
             except MemoryError:
                 self._discard(worker)  # its state is unknown after that
                 raise
+        if isinstance(losses[-1], WorkerNeverReady):
+            self._no_worker = _no_worker(str(losses[-1]))
+            raise self._no_worker from losses[-1]
         raise WorkerLost(f"{losses[0]}; in a fresh worker: {losses[1]}")
 
     def _own_worker(self) -> WorkerProcess:
@@ -121,7 +136,10 @@ class PdfiumRasterizer:
             with self._guard:
                 if self._closed:
                     raise WorkerLost("the rasterizer is closed")
-                worker = WorkerProcess(self._worker_module, self._arguments)
+                try:
+                    worker = WorkerProcess(self._worker_module, self._arguments)
+                except OSError as error:
+                    raise _no_worker(error.strerror or str(error)) from error
                 self._workers.add(worker)
             self._own.worker = worker
         return worker
@@ -131,6 +149,14 @@ class PdfiumRasterizer:
         with self._guard:
             self._workers.discard(worker)
         worker.kill()
+
+
+def _no_worker(cause: str) -> OutOfResources:
+    """A fresh worker that has had no request yet: whatever is wrong, no page is the cause."""
+    return OutOfResources(
+        f"render workers do not start: {cause}; what they print is above. Free memory and processes, lift a limit that "
+        "`ulimit -a` shows, or set PAGEMILL_RENDER_WORKERS to a smaller number; `pagemill doctor` shows if one starts"
+    )
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pagemill.domain.pages.matching import is_pdf_name, matches
 from pagemill.domain.pages.model import Document, RejectedEntry
-from pagemill.errors import StoreUnusable
+from pagemill.errors import StoreUnusable, out_of_resources
 from pagemill.ports import LocalCopy
 from pagemill.storage.files import StillWritten, digest, opened
 
@@ -47,7 +47,10 @@ class LocalSource:
             if not matches(key, self._include):
                 continue
             found = True
-            yield describe(key, path)
+            entry = describe(key, path)
+            if isinstance(entry, RejectedEntry):
+                self._check_still_there()
+            yield entry
         if not found:
             wanted = f"matching '{self._include}' " if self._include else ""
             raise StoreUnusable(f"{self.name}: no PDFs {wanted}in it (files ending in .pdf, in subfolders too)")
@@ -58,9 +61,15 @@ class LocalSource:
 
         Raises:
             DocumentChanged: The file was deleted, replaced or changed after it was listed.
+            StoreUnusable: The whole source is gone.
         """
+        self._check_still_there()
         with opened(document) as file:
             yield file
+
+    def _check_still_there(self) -> None:
+        if not self._path.exists():
+            raise StoreUnusable(f"{self.name} is gone since the run began; put it back and run again")
 
     def _candidates(self) -> Iterator[tuple[str, Path]]:
         if self._path.is_file():
@@ -164,7 +173,11 @@ def printable(name: str) -> str:
 
 
 def describe(key: str, path: Path) -> Document | RejectedEntry:
-    """Turn a file into a document, or into a rejected entry that says why."""
+    """Turn a file into a document, or into a rejected entry that says why.
+
+    Raises:
+        OutOfResources: The machine opens no further file.
+    """
     try:
         with path.open("rb") as file:
             version, stamp = digest(file)
@@ -172,6 +185,8 @@ def describe(key: str, path: Path) -> Document | RejectedEntry:
     except StillWritten as error:
         return RejectedEntry(key, str(error))
     except OSError as error:
+        if lacking := out_of_resources(error):
+            raise lacking from error
         return RejectedEntry(key, f"the file cannot be read: {error.strerror or error}")
 
 

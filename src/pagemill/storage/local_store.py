@@ -8,7 +8,7 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -62,6 +62,23 @@ class LocalStore:
         except OSError as error:
             raise StoreUnusable(f"{self._path(key)} cannot be read: {error.strerror}") from error
 
+    def sizes(self, folder: str, names: Collection[str]) -> Mapping[str, int]:
+        """Return the size in bytes of files directly below a folder, by name; those that are not there are left out.
+
+        Raises:
+            StoreUnusable: The folder cannot be read.
+        """
+        path = self._path(folder)
+        found = {}
+        for name in names:
+            try:
+                found[name] = (path / name).stat().st_size
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError as error:
+                raise StoreUnusable(f"{path / name} cannot be read: {error.strerror}") from error
+        return found
+
     def write(self, key: str, body: bytes | IO[bytes], *, content_type: str, if_version: str | None = None) -> None:
         """Write an object whole: to a temporary file, which is synced to disk and then renamed.
 
@@ -82,6 +99,22 @@ class LocalStore:
             raise StoreUnusable(
                 f"{path} cannot be written: {error.strerror}; free some space, or choose another destination"
             ) from error
+
+    def discard(self, key: str, *, if_version: str) -> None:
+        """Remove a file whose bytes still have this SHA-256.
+
+        Raises:
+            StoreUnusable: The folder cannot be written.
+        """
+        path = self._path(key)
+        try:
+            with _locked(path.parent):
+                if self.version(key) == if_version:
+                    path.unlink(missing_ok=True)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StoreUnusable(f"{path} cannot be removed: {error.strerror}; see who owns it") from error
 
     def check_writable(self) -> None:
         """Write and remove a probe.

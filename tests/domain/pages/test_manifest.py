@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from typing import Any
 
 import pytest
 
-from pagemill.domain.pages.manifest import Manifest, Tally, read_prior_manifest
+from pagemill.domain.pages import keys
+from pagemill.domain.pages.manifest import TEXTS, Manifest, PublishedText, Tally, read_prior_manifest
 from pagemill.domain.pages.model import Document, PageResult, Recipe, Status
 
 _DOCUMENT, _RECIPE = Document("a.pdf", "v1", 10), Recipe("m")
@@ -16,7 +18,8 @@ def _manifest(*statuses: Status, error: str = "") -> Manifest:
     for number, status in enumerate(statuses, start=1):
         tally.add(PageResult(number, status, objections=("torn",) if status is Status.FAILED else (), seconds=1.0))
     finished = dt.datetime(2026, 1, 2, tzinfo=dt.timezone(dt.timedelta(hours=1)))
-    return Manifest(_DOCUMENT, _RECIPE, len(statuses), tally, 0.5, finished, error)
+    texts = {} if error else {"document.md": PublishedText(30, "ab" * 32), "pages.jsonl": PublishedText(50, "cd" * 32)}
+    return Manifest(_DOCUMENT, _RECIPE, len(statuses), tally, 0.5, finished, error, texts=texts)
 
 
 def test_pages_are_the_sum_over_the_statuses() -> None:
@@ -61,3 +64,106 @@ def test_a_damaged_or_foreign_manifest_is_ignored(text: bytes) -> None:
 
 def test_the_manifest_of_an_unreadable_document_is_ignored() -> None:
     assert read_prior_manifest(_manifest(error="encrypted").to_json().encode()) is None
+
+
+def test_the_texts_of_a_manifest_are_the_objects_beside_it() -> None:
+    folder = keys.document_folder("a.pdf")
+
+    assert [keys.markdown("a.pdf"), keys.pages_jsonl("a.pdf")] == [f"{folder}/{name}" for name in TEXTS]
+
+
+def test_a_manifest_tells_size_and_digest_of_its_texts() -> None:
+    body = json.loads(_manifest(Status.OK).to_json())
+
+    assert body["texts"]["document.md"] == {"size_bytes": 30, "sha256": "ab" * 32}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "describes"),
+    [
+        ({"document.md": 30, "pages.jsonl": 50}, True),
+        ({"document.md": 30, "pages.jsonl": 50, "manifest.json": 9, "notes.txt": 1}, True),
+        ({"document.md": 30}, False),
+        ({"pages.jsonl": 50}, False),
+        ({}, False),
+        ({"document.md": 29, "pages.jsonl": 50}, False),
+        ({"document.md": 30, "pages.jsonl": 0}, False),
+    ],
+)
+def test_a_manifest_describes_its_texts_if_both_have_the_size_that_it_says(
+    sizes: dict[str, int], *, describes: bool
+) -> None:
+    prior = read_prior_manifest(_manifest(Status.OK).to_json().encode())
+
+    assert prior
+    assert prior.describes(sizes) is describes
+
+
+@pytest.mark.parametrize(
+    ("sizes", "describes"),
+    [
+        ({"document.md": 1, "pages.jsonl": 2}, True),
+        ({"document.md": 1, "pages.jsonl": 0}, False),
+        ({"document.md": 1}, False),
+        ({}, False),
+    ],
+)
+def test_the_manifest_of_an_earlier_version_which_tells_no_sizes_needs_texts_that_are_not_empty(
+    sizes: dict[str, int], *, describes: bool
+) -> None:
+    body = json.loads(_manifest(Status.OK).to_json())
+    del body["texts"]
+
+    prior = read_prior_manifest(json.dumps(body).encode())
+
+    assert prior
+    assert prior.describes(sizes) is describes
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"schema": "1"},
+        {"schema": None},
+        {"error": ["no"]},
+        {"error": 0},
+        {"document": None},
+        {"document": {"version": 1, "page_count": 2}},
+        {"document": {"version": "v1", "page_count": "2"}},
+        {"document": {"version": "v1", "page_count": 0}},
+        {"document": {"version": "v1", "page_count": 10**18}},  # nobody counts up to there
+        {"recipe": "m"},
+        {"recipe": {"id": None}},
+        {"page_numbers": None},
+        {"page_numbers": {"ok": "1-2"}},  # the other statuses are missing
+        {"page_numbers": dict.fromkeys(Status, "") | {"ok": "1-3"}},  # of a document with two pages
+        {"page_numbers": dict.fromkeys(Status, "") | {"ok": "1-999999999999"}},
+        {"page_numbers": dict.fromkeys(Status, "") | {"ok": "2-1"}},
+        {"page_numbers": dict.fromkeys(Status, "") | {"ok": "1,1"}},
+        {"page_numbers": dict.fromkeys(Status, "") | {"ok": "1"}},  # of two
+        {"page_numbers": dict.fromkeys(Status, "1") | {"ok": "1"}},
+        {"page_numbers": dict.fromkeys(Status, "") | {"ok": "one"}},
+        {"page_numbers": dict.fromkeys(Status, "") | {"ok": 1}},
+        {"pages": 3},
+        {"pages": None},
+        {"texts": None},
+        {"texts": {"document.md": 30}},
+        {"texts": {"document.md": {"size_bytes": "30"}, "pages.jsonl": {"size_bytes": 50}}},
+        {"texts": {"document.md": {"size_bytes": -1}, "pages.jsonl": {"size_bytes": 50}}},
+    ],
+    ids=json.dumps,
+)
+def test_a_manifest_with_a_damaged_field_covers_nothing(damage: dict[str, Any]) -> None:
+    body = json.loads(_manifest(Status.OK, Status.BLANK).to_json())
+    assert read_prior_manifest(json.dumps(body).encode())
+
+    assert read_prior_manifest(json.dumps(body | damage).encode()) is None
+
+
+@pytest.mark.parametrize("text", [b"[" * 100_000, b"{" + b'"a":{' * 100_000, b"\xff\xfe{\x00}\x00", bytes(500)])
+def test_what_is_no_json_at_all_covers_nothing(text: bytes) -> None:
+    assert read_prior_manifest(text) is None
+
+
+def test_an_error_that_is_no_unicode_can_be_written() -> None:
+    assert json.loads(_manifest(error="a \ud800").to_json().encode())["error"] == "a \\ud800"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pagemill.domain.pages.planning import format_pages, page_chunks, parse_pages
+from pagemill.domain.pages.planning import format_pages, page_chunks, parse_pages, read_numbers
 from pagemill.errors import UsageError
 
 
@@ -37,6 +37,17 @@ def test_page_ranges_mean_the_same_as_in_a_print_dialog(text: str, pages: tuple[
 @given(st.sets(st.integers(1, 400), min_size=1))
 def test_ranges_that_were_formatted_are_parsed_again(numbers: set[int]) -> None:
     assert set(parse_pages(format_pages(numbers)).of(400)) == numbers
+
+
+@given(st.sets(st.integers(1, 400)))
+def test_numbers_that_were_formatted_are_read_back(numbers: set[int]) -> None:
+    assert read_numbers(format_pages(numbers)) == tuple(sorted(numbers))
+
+
+@pytest.mark.parametrize("text", ["-", "1-", "-3", "0", "3-1", "2,1", "1,1", "1-3,2", "a", "1,", "11", "1-99999999999"])
+def test_anything_else_is_no_list_of_numbers(text: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        read_numbers(text, most=10)
 
 
 @given(st.lists(st.integers()), st.integers(1, 50))

@@ -19,6 +19,8 @@ def _pending(key: str, pages: int, done: int = 0) -> PendingDocument:
     )
 
 
+_SLICE = {"pages": "1-2", "whole": True, "key": "a.pdf", "version": "v", "size_bytes": 1, "location": "a.pdf"}
+
 _documents = st.lists(st.tuples(st.integers(1, 60), st.integers(0, 60)), max_size=12).map(
     lambda sizes: [_pending(f"{index}.pdf", pages, min(done, pages)) for index, (pages, done) in enumerate(sizes)]
 )
@@ -121,6 +123,39 @@ def test_a_plan_keeps_the_location_of_a_document_whose_name_is_not_unicode() -> 
 
     (read,) = read_plan("".join(plan.to_json()).encode()).slices.values()
     assert (read.document.key, read.document.location) == (document.key, "gr\udcff")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"recipe": None},
+        {"slices": None},
+        {"slices": [[]]},
+        {"slices": [{"key": "a.pdf"}]},
+        {"slices": [_SLICE | {"pages": 7}]},
+        {"slices": [_SLICE | {"pages": "3-1"}]},
+        {"slices": [_SLICE | {"pages": "1-99999999999"}]},
+        {"slices": [_SLICE | {"pages": "all"}]},
+        {"slices": [_SLICE | {"whole": "yes"}]},
+        {"slices": [_SLICE | {"size_bytes": -1}]},
+        {"slices": [_SLICE | {"version": None}]},
+        {"slices": [_SLICE | {"location": "\ud800"}]},  # no file has this name
+        {"slices": [_SLICE, _SLICE]},
+    ],
+    ids=json.dumps,
+)
+def test_a_plan_with_a_damaged_field_is_refused(damage: dict[str, object]) -> None:
+    body = {"schema": 2, "recipe": "id", "slices": [_SLICE]}
+    assert read_plan(json.dumps(body).encode()).slices["a.pdf"].numbers == (1, 2)
+
+    with pytest.raises(ValueError, match=r".+"):
+        read_plan(json.dumps(body | damage).encode())
+
+
+@pytest.mark.parametrize("text", [b"[" * 100_000, b"", b"\xff", bytes(10), b"7"])
+def test_a_text_that_is_no_json_object_is_no_plan(text: bytes) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        read_plan(text)
 
 
 def test_a_plan_of_another_version_is_refused() -> None:

@@ -62,7 +62,52 @@ def test_why_a_run_stopped_is_read_back_as_an_error_of_the_same_kind(
     assert str(read.stopped_by) == str(error)
 
 
-@pytest.mark.parametrize("text", [b"", b"[]", b"{}", b"null"])
+@pytest.mark.parametrize("text", [b"", b"[]", b"{}", b"null", b"[" * 100_000, b"\xff\xff", bytes(100)])
 def test_another_text_is_not_a_summary(text: bytes) -> None:
-    with pytest.raises(ValueError, match=r"not the summary|Expecting value"):
+    with pytest.raises(ValueError, match="not the summary of a run"):
         read_summary(text)
+
+
+_DOCUMENT = json.loads("".join(_summary(None).to_json()))["document_list"][0]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"run_id": None},
+        {"documents": -1},
+        {"ok": "two"},
+        {"ok": None},
+        {"reused": 0.5},
+        {"requests": True},
+        {"seconds": float("nan")},
+        {"cost_usd": float("inf")},
+        {"error": {"message": "no"}},
+        {"error": "no", "error_type": None},
+        {"first_sent_at": "yesterday"},
+        {"first_sent_at": 5},
+        {"last_answer_at": "2026-11-23T01:03:00"},  # no time zone: it cannot be compared
+        {"document_list": None},
+        {"document_list": {}},
+        {"document_list": [None]},
+        {"document_list": [_DOCUMENT | {"key": 7}]},
+        {"document_list": [_DOCUMENT | {"pages": None}]},
+        {"document_list": [_DOCUMENT | {"statuses": {"ok": 2}}]},
+        {"document_list": [_DOCUMENT | {"statuses": [2]}]},
+        {"document_list": [_DOCUMENT | {"failures": [{"page": "3", "reason": "empty"}]}]},
+        {"document_list": [_DOCUMENT | {"failures": [["3", "empty"]]}]},
+        {"document_list": [_DOCUMENT | {"error": 7}]},
+    ],
+    ids=json.dumps,
+)
+def test_a_summary_with_a_damaged_field_is_refused_in_words(damage: dict[str, object]) -> None:
+    body = json.loads("".join(_summary(None).to_json()))
+
+    with pytest.raises(ValueError, match=r"not the summary of a run: .+"):
+        read_summary(json.dumps(body | damage).encode())
+
+
+def test_messages_that_are_no_unicode_can_be_written() -> None:
+    text = "".join(_summary(StoreUnusable("a \ud800")).to_json())
+
+    assert json.loads(text.encode())["error"] == "a \\ud800"

@@ -3,44 +3,80 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields
+from typing import Any
 
+from pagemill.domain.pages import strict_json
 from pagemill.domain.pages.model import PageResult, Status
+from pagemill.domain.pages.strict_json import JsonObject
+from pagemill.domain.wording import encodable
+
+# JSON allows these inside a text, but readers that split a file into lines may end a line there.
+_LINE_ENDS = re.compile("[\x85\u2028\u2029]")
+_DASHES = re.compile("-(?=-)")
+
+_READERS: Mapping[object, Callable[[JsonObject, str], object]] = {  # by a field's type
+    "int": JsonObject.count,
+    "float": JsonObject.amount,
+    "float | None": JsonObject.amount_or_none,
+    "str": JsonObject.text,
+    "tuple[str, ...]": JsonObject.texts,
+    "Status": lambda body, name: Status(body.text(name)),
+}
+_FIELDS = {field.name: _READERS[field.type] for field in fields(PageResult)}
 
 
 def to_json(result: PageResult) -> str:
     """A page result as one line of JSON: the content of a checkpoint, and a line of `pages.jsonl`."""
-    return json.dumps(asdict(result), ensure_ascii=False) + "\n"
+    body = json.dumps(asdict(result), ensure_ascii=False)
+    return _LINE_ENDS.sub(lambda match: f"\\u{ord(match[0]):04x}", body) + "\n"
 
 
 def from_json(text: str | bytes) -> PageResult:
-    """Parse a page result.
+    """Parse a page result: all fields, no others, each of its type.
 
     Raises:
         ValueError: The text is not a page result.
     """
-    try:
-        fields = json.loads(text)
-        fields["status"] = Status(fields["status"])
-        fields["objections"] = tuple(fields["objections"])
-        return PageResult(**fields)
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"not a page result: {error}") from error
+    body = strict_json.parse(text)
+    body.only(*_FIELDS)
+    values: dict[str, Any] = {name: read(body, name) for name, read in _FIELDS.items()}
+    result = PageResult(**values)
+    if result.number < 1:
+        raise ValueError("pages count from 1")
+    if result.markdown and result.status is Status.BLANK:
+        raise ValueError("the page is blank and has a text")
+    return result
 
 
 def markdown(result: PageResult) -> str:
     """The Markdown of one page, after the marker `<!-- page N -->`.
 
     A page without text has a comment with the reason, so that a reader never mistakes a failed page for a blank one.
+    All comments are pagemill's own: in the text of a page `<!--` is written as `&lt;!--`, which looks the same where
+    Markdown is shown. So no text can look like a marker, or begin a comment that hides the pages after it.
     """
     return f"<!-- page {result.number} -->\n\n{_body(result)}\n"
 
 
 def _body(result: PageResult) -> str:
     if result.status is Status.FAILED:
-        # "--" would end the comment.
-        return f"<!-- failed: {'; '.join(result.objections).replace('--', '- -')} -->\n"
+        return _comment(f"failed: {'; '.join(result.objections)}")
     if result.status is Status.BLANK:
-        return "<!-- blank -->\n"
-    note = f"<!-- {result.status}: the embedded text, not the model's -->\n\n" if result.status is not Status.OK else ""
-    return f"{note}{result.markdown.strip()}\n"
+        return _comment("blank")
+    text = result.markdown.strip().replace("<!--", "&lt;!--") + "\n"
+    if result.status is Status.OK:
+        return text
+    return _comment(f"{result.status}: the embedded text, not the model's") + "\n" + text
+
+
+def _comment(text: str) -> str:
+    """A comment of one line. Nothing in the text ends it: there is no `--` in it, nor `>` at its beginning.
+
+    Args:
+        text: What it says; begins with a word.
+    """
+    printable = "".join(character if character.isprintable() else " " for character in encodable(text))
+    return f"<!-- {_DASHES.sub('- ', ' '.join(printable.split()))} -->\n"

@@ -6,14 +6,24 @@ import datetime as dt
 import json
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field
 
+from pagemill.domain.pages import strict_json
 from pagemill.domain.pages.model import Document, PageResult, Recipe, Status
-from pagemill.domain.pages.planning import format_pages, read_numbers
-from pagemill.errors import UsageError
+from pagemill.domain.pages.planning import MOST_PAGES, format_pages, read_numbers
+from pagemill.domain.pages.strict_json import JsonObject
+from pagemill.domain.wording import encodable
 
 SCHEMA = 1
+TEXTS = ("document.md", "pages.jsonl")  # beside the manifest
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedText:
+    """Size and digest of a text beside the manifest."""
+
+    size_bytes: int
+    sha256: str
 
 
 @dataclass(slots=True)
@@ -52,6 +62,7 @@ class Manifest:
     finished_at: dt.datetime  # UTC
     error: str = ""  # why no page of the document could be read
     findings: tuple[str, ...] = ()  # what is wrong with the document as a whole, or not read
+    texts: Mapping[str, PublishedText] = field(default_factory=dict)  # by name; none if no page could be read
 
     def to_json(self) -> str:
         """The manifest as JSON."""
@@ -64,12 +75,13 @@ class Manifest:
                 "page_count": self.page_count,
             },
             "recipe": {"id": self.recipe.id} | self.recipe.as_dict(),
-            "error": self.error or None,
-            "findings": list(self.findings),
+            "error": encodable(self.error) or None,
+            "findings": [encodable(finding) for finding in self.findings],
             "pages": self.tally.counts().total(),
             "statuses": {status.value: count for status, count in self.tally.counts().items()},
             "page_numbers": {status.value: format_pages(numbers) for status, numbers in self.tally.pages.items()},
             "failures": [{"page": page, "reason": reason} for page, reason in sorted(self.tally.failures.items())],
+            "texts": {name: asdict(text) for name, text in self.texts.items()},
             "prompt_tokens": self.tally.prompt_tokens,
             "completion_tokens": self.tally.completion_tokens,
             "page_seconds": round(self.tally.page_seconds, 3),
@@ -87,13 +99,23 @@ class PriorManifest:
     recipe_id: str
     page_count: int
     pages: Mapping[Status, frozenset[int]]
-    findings: tuple[str, ...] = ()
+    findings: tuple[str, ...]
+    sizes: Mapping[str, int]  # of its texts, in bytes; empty in manifests of earlier versions of pagemill
 
     def covers(self, document: Document, recipe: Recipe, selection: Collection[int]) -> bool:
         """Whether all selected pages have a result. A failed page has none: the next run tries it again."""
         unchanged = self.version == document.version and self.recipe_id == recipe.id
         finished = frozenset().union(*(pages for status, pages in self.pages.items() if status is not Status.FAILED))
         return unchanged and finished.issuperset(selection)
+
+    def describes(self, sizes: Mapping[str, int]) -> bool:
+        """Whether its texts are there, each of the size that it had. Where the size is unknown, it must not be empty.
+
+        Args:
+            sizes: The objects beside the manifest, by name, in bytes.
+        """
+        found = {name: sizes.get(name, 0) for name in TEXTS}
+        return all(found.values()) and found == {**found, **self.sizes}
 
     def counts(self, selection: Collection[int]) -> Counter[Status]:
         """The number of selected pages of each status."""
@@ -103,15 +125,26 @@ class PriorManifest:
 def read_prior_manifest(text: bytes) -> PriorManifest | None:
     """Parse a manifest; None if it is damaged, has another schema, or its document could not be read."""
     try:
-        body: Any = json.loads(text)
-        if body["schema"] != SCHEMA or body["error"]:
+        body = strict_json.parse(text)
+        if body.count("schema") != SCHEMA or body.text_or_none("error"):
             return None
-        return PriorManifest(
-            version=body["document"]["version"],
-            recipe_id=body["recipe"]["id"],
-            page_count=body["document"]["page_count"],
-            pages={Status(name): frozenset(read_numbers(ranges)) for name, ranges in body["page_numbers"].items()},
-            findings=tuple(map(str, body.get("findings", ()))),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError, UsageError):
+        return _read_prior_manifest(body)
+    except ValueError:
         return None
+
+
+def _read_prior_manifest(body: JsonObject) -> PriorManifest:
+    document, numbers = body.object("document"), body.object("page_numbers")
+    page_count = document.count("page_count", least=1, most=MOST_PAGES)
+    pages = {status: frozenset(read_numbers(numbers.text(status.value), most=page_count)) for status in Status}
+    if not body.count("pages") == sum(map(len, pages.values())) == len(frozenset().union(*pages.values())):
+        raise ValueError("a page has no status, or more than one")
+    texts = body.object("texts") if "texts" in body.names else JsonObject({})
+    return PriorManifest(
+        version=document.text("version"),
+        recipe_id=body.object("recipe").text("id"),
+        page_count=page_count,
+        pages=pages,
+        findings=body.texts("findings") if "findings" in body.names else (),
+        sizes={name: texts.object(name).count("size_bytes") for name in texts.names},
+    )

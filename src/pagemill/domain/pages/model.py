@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
+
+from pagemill.domain.wording import counted, encodable
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 class Status(StrEnum):
@@ -97,7 +102,11 @@ class Transcript:
 
 @dataclass(frozen=True, slots=True)
 class PageResult:
-    """The result of one planned page. Each planned page has exactly one."""
+    """The result of one planned page. Each planned page has exactly one.
+
+    Its texts can always be written as UTF-8. A lone surrogate, which an endpoint can send as a JSON escape, is no
+    character: in `markdown` it becomes U+FFFD, and `objections` say so.
+    """
 
     number: int  # 1-based
     status: Status
@@ -108,6 +117,16 @@ class PageResult:
     completion_tokens: int = 0
     seconds: float = 0.0  # from the first send to the last answer
     dpi: float | None = None  # of the image on paper; None: there was none, or an older version wrote the result
+
+    def __post_init__(self) -> None:
+        """Replace what is no character."""
+        markdown, replaced = _SURROGATES.subn("\N{REPLACEMENT CHARACTER}", self.markdown)
+        objections = tuple(map(encodable, self.objections))
+        if replaced:
+            object.__setattr__(self, "markdown", markdown)
+            objections += (f"{counted(replaced, 'surrogate')} in the text, replaced by U+FFFD",)
+        if objections != self.objections:
+            object.__setattr__(self, "objections", objections)
 
 
 @dataclass(frozen=True)  # no slots: `id` is cached in the instance

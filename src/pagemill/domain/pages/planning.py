@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pagemill.domain.pages.model import Document
 from pagemill.errors import UsageError
+
+MOST_PAGES = 2**22  # a page is an object, and PDFium numbers objects up to here
 
 _RANGE = re.compile(r"(?P<first>\d+)?(?P<dash>-)?(?P<last>\d+)?")
 
@@ -27,6 +29,10 @@ class PendingDocument:
     def left(self) -> tuple[int, ...]:
         """The pages to read, ascending."""
         return tuple(number for number in self.selected if number not in self.done)
+
+    def without(self, numbers: Collection[int]) -> PendingDocument:
+        """The same document, these pages not done."""
+        return replace(self, done=self.done.difference(numbers))
 
 
 class Selection(Protocol):
@@ -92,14 +98,20 @@ def format_pages(numbers: Iterable[int]) -> str:
     return ",".join(f"{first}" if first == last else f"{first}-{last}" for first, last in runs)
 
 
-def read_numbers(text: str) -> tuple[int, ...]:
+def read_numbers(text: str, *, most: int = MOST_PAGES) -> tuple[int, ...]:
     """Read what `format_pages` wrote.
 
     Raises:
-        UsageError: The text has another format.
+        ValueError: The text has another format, or names a page above `most`.
     """
-    last = int(text.replace("-", ",").rpartition(",")[2] or 0)
-    return parse_pages(text).of(last) if text else ()
+    numbers: list[int] = []
+    for part in text.split(",") if text else ():
+        first, dash, last = part.partition("-")
+        begin, end = int(first), int(last if dash else first)
+        if not (numbers[-1] if numbers else 0) < begin <= end <= most:
+            raise ValueError(f"'{part[:20]}' is no range of pages up to {most}, in order")
+        numbers.extend(range(begin, end + 1))
+    return tuple(numbers)
 
 
 def page_chunks(numbers: Sequence[int], *, size: int) -> tuple[tuple[int, ...], ...]:

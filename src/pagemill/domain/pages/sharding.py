@@ -7,10 +7,11 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
+from pagemill.domain.pages import strict_json
 from pagemill.domain.pages.model import Document
 from pagemill.domain.pages.planning import PendingDocument, format_pages, page_chunks, read_numbers
+from pagemill.domain.pages.strict_json import JsonObject
 
 SCHEMA = 2
 
@@ -53,11 +54,14 @@ def read_plan(text: bytes) -> ShardPlan:
     Raises:
         ValueError: It is damaged, or was written by another version of pagemill.
     """
-    body: Any = json.loads(text)
-    if body["schema"] != SCHEMA:
-        raise ValueError(f"schema {body['schema']} instead of {SCHEMA}")
-    slices = [_read_slice(**entry) for entry in body["slices"]]
-    return ShardPlan(body["recipe"], {part.document.key: part for part in slices})
+    body = strict_json.parse(text)
+    if (schema := body.count("schema")) != SCHEMA:
+        raise ValueError(f"schema {schema} instead of {SCHEMA}")
+    slices = [_read_slice(entry) for entry in body.objects("slices")]
+    by_key = {part.document.key: part for part in slices}
+    if len(by_key) < len(slices):
+        raise ValueError("a document is in it twice")
+    return ShardPlan(body.text("recipe"), by_key)
 
 
 def split(pending: Iterable[PendingDocument], *, shards: int) -> tuple[tuple[DocumentSlice, ...], ...]:
@@ -104,5 +108,8 @@ def _joined(one: DocumentSlice, other: DocumentSlice) -> DocumentSlice:
     return DocumentSlice(one.document, tuple(sorted({*one.numbers, *other.numbers})), whole=False)
 
 
-def _read_slice(pages: str, *, whole: bool, **document: Any) -> DocumentSlice:
-    return DocumentSlice(Document(**document), read_numbers(pages), whole=whole)
+def _read_slice(entry: JsonObject) -> DocumentSlice:
+    document = Document(
+        entry.text("key"), entry.text("version"), entry.count("size_bytes"), entry.file_name("location")
+    )
+    return DocumentSlice(document, read_numbers(entry.text("pages")), whole=entry.flag("whole"))

@@ -7,9 +7,11 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from pagemill.domain.pages import strict_json
 from pagemill.domain.pages.model import Status
+from pagemill.domain.pages.strict_json import JsonObject
+from pagemill.domain.wording import encodable
 from pagemill.errors import PagemillError, kind_of, reported
 
 
@@ -72,7 +74,7 @@ class RunSummary:
             "seconds": round(self.seconds, 3),
             "pages_per_second": round((self.pages - self.reused) / self.seconds, 3) if self.seconds else 0.0,
             "cost_usd": round(self.cost_usd, 6),
-            "destination": self.destination,
+            "destination": encodable(self.destination),
         }
 
     def to_json(self) -> Iterator[str]:
@@ -99,23 +101,24 @@ def read_summary(text: bytes) -> RunSummary:
         ValueError: The text is not a summary.
     """
     try:
-        body: Any = json.loads(text)
+        body = strict_json.parse(text)
+        error = body.text_or_none("error")
         return RunSummary(
-            run_id=body["run_id"],
-            documents=body["documents"],
-            statuses={status: body[status.value] for status in Status},
-            reused=body["reused"],
-            requests=body["requests"],
-            seconds=body["seconds"],
-            cost_usd=body["cost_usd"],
-            destination=body["destination"],
-            outcomes=tuple(map(_read_outcome, body["document_list"])),
-            stopped_by=reported(body["error_type"], body["error"]) if body["error"] else None,
-            first_sent_at=_read_time(body["first_sent_at"]),
-            last_answer_at=_read_time(body["last_answer_at"]),
+            run_id=body.text("run_id"),
+            documents=body.count("documents"),
+            statuses=_read_statuses(body),
+            reused=body.count("reused"),
+            requests=body.count("requests"),
+            seconds=body.amount("seconds"),
+            cost_usd=body.amount("cost_usd"),
+            destination=body.text("destination"),
+            outcomes=tuple(map(_read_outcome, body.objects("document_list"))),
+            stopped_by=reported(body.text("error_type"), error) if error else None,
+            first_sent_at=_read_time(body.text_or_none("first_sent_at")),
+            last_answer_at=_read_time(body.text_or_none("last_answer_at")),
         )
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"not the summary of a run: {error}") from error
+    except ValueError as problem:
+        raise ValueError(f"not the summary of a run: {problem}") from problem
 
 
 def _written(moment: dt.datetime | None) -> str | None:
@@ -123,19 +126,28 @@ def _written(moment: dt.datetime | None) -> str | None:
 
 
 def _read_time(text: str | None) -> dt.datetime | None:
-    return dt.datetime.fromisoformat(text) if text else None
+    if text is None:
+        return None
+    moment = dt.datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"the time {moment} has no time zone")
+    return moment
 
 
-def _read_outcome(body: Any) -> DocumentOutcome:
+def _read_statuses(body: JsonObject) -> dict[Status, int]:
+    return {status: body.count(status.value) for status in Status}
+
+
+def _read_outcome(body: JsonObject) -> DocumentOutcome:
     return DocumentOutcome(
-        key=body["key"],
-        pages=body["pages"],
-        statuses={Status(status): count for status, count in body["statuses"].items()},
-        reused=body["reused"],
-        seconds=body["seconds"],
-        error=body["error"] or "",
-        failures={failure["page"]: failure["reason"] for failure in body["failures"]},
-        findings=tuple(map(str, body.get("findings", ()))),
+        key=body.text("key"),
+        pages=body.count("pages"),
+        statuses=_read_statuses(body.object("statuses")),
+        reused=body.count("reused"),
+        seconds=body.amount("seconds"),
+        error=body.text_or_none("error") or "",
+        failures={failure.count("page", least=1): failure.text("reason") for failure in body.objects("failures")},
+        findings=body.texts("findings") if "findings" in body.names else (),
     )
 
 
@@ -146,7 +158,7 @@ def _outcome(outcome: DocumentOutcome) -> dict[str, object]:
         "statuses": {status.value: outcome.statuses.get(status, 0) for status in Status},
         "reused": outcome.reused,
         "seconds": round(outcome.seconds, 3),
-        "error": outcome.error or None,
+        "error": encodable(outcome.error) or None,
         "failures": [{"page": page, "reason": reason} for page, reason in sorted(outcome.failures.items())],
-        "findings": list(outcome.findings),
+        "findings": [encodable(finding) for finding in outcome.findings],
     }

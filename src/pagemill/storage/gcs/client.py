@@ -85,14 +85,23 @@ def open_client(project: str, key: Mapping[str, Any] | None = None) -> storage.C
         raise StoreUnusable(f"no Google credentials ({error}); type: {_LOGIN}") from error
 
 
-def listed(client: storage.Client, bucket: str, prefix: str, fields: str) -> Iterator[storage.Blob]:
+def listed(
+    client: storage.Client, bucket: str, prefix: str, fields: str, *, delimiter: str | None = None
+) -> Iterator[storage.Blob]:
     """List objects, a page at a time.
+
+    Args:
+        client: The client library's.
+        bucket: Where.
+        prefix: Of the names.
+        fields: What to transfer, in the service's own notation.
+        delimiter: Leave out names that have it after the prefix.
 
     Raises:
         BucketUnusable: The bucket does not exist, or may not be listed.
         StoreUnusable: There are no credentials, or the service does not answer.
     """
-    blobs = iter(client.list_blobs(bucket, prefix=prefix or None, fields=fields))
+    blobs = iter(client.list_blobs(bucket, prefix=prefix or None, fields=fields, delimiter=delimiter))
     while True:
         with in_bucket(bucket, f"{SCHEME}{bucket}/{prefix}".rstrip("/")):
             blob = next(blobs, None)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import IO
 
 import requests
@@ -18,6 +19,7 @@ from pagemill.ports import ABSENT, StoredObject
 from pagemill.storage.gcs.client import Location, crc32c, explained, grant, in_bucket, listed
 
 _NEEDED_TO_WRITE = ("storage.objects.create", "storage.objects.delete", "storage.objects.get", "storage.objects.list")
+_SIZES = "items(name,size),nextPageToken"
 
 
 class GcsStore:
@@ -75,6 +77,19 @@ class GcsStore:
         found = self._metadata(key)
         return str(found.generation) if found else ABSENT
 
+    def sizes(self, folder: str, names: Collection[str]) -> Mapping[str, int]:
+        """Return the size in bytes of objects directly below a folder, by name; those that are not there are left out.
+
+        This is one listing, without what is deeper.
+
+        Raises:
+            StoreUnusable: The bucket cannot be listed.
+        """
+        prefix = self._location.name_of(f"{folder}/")
+        found = listed(self._client, self._location.bucket, prefix, _SIZES, delimiter="/")
+        sizes = {blob.name.removeprefix(prefix): blob.size for blob in found}
+        return {name: sizes[name] for name in names if name in sizes}
+
     def write(self, key: str, body: bytes | IO[bytes], *, content_type: str, if_version: str | None = None) -> None:
         """Write an object whole, its checksum verified by the service.
 
@@ -95,6 +110,18 @@ class GcsStore:
         except api.PreconditionFailed as error:
             if not self._holds(key, body):
                 raise PreconditionFailed(f"{self.name}/{key} is not at the generation the writer expected") from error
+
+    def discard(self, key: str, *, if_version: str) -> None:
+        """Remove an object that is at this generation.
+
+        Raises:
+            StoreUnusable: The bucket cannot be written.
+        """
+        with (
+            contextlib.suppress(api.NotFound, api.PreconditionFailed),
+            explained(self._location.bucket, f"{self.name}/{key}"),
+        ):
+            self._blob(key).delete(if_generation_match=int(if_version), retry=DEFAULT_RETRY)
 
     def check_writable(self) -> None:
         """Ask whether we have the permissions to write; writes nothing.
