@@ -31,7 +31,7 @@ class Score:
 
     name: str
     cer: float  # edits for each character of the truth
-    word_f1: float  # over words, order aside
+    word_f1: float  # over words; their order is ignored
 
 
 def character_error_rate(text: str, truth: str) -> float:

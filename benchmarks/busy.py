@@ -45,7 +45,7 @@ def main() -> int:
         for number in range(DOCUMENTS):
             born_digital(folder / "in" / f"{number:02}.pdf", pages=PAGES, seed=number)
         for latency_seconds, promised in PROMISED.items():
-            repeats = REPEATS if latency_seconds < 1 else 1  # the longer the page, the steadier the share
+            repeats = REPEATS if latency_seconds < 1 else 1  # with longer pages the share varies less
             runs = sorted(share(latency_seconds, folder) for _ in range(repeats))
             median = runs[len(runs) // 2][0]
             most = max(in_flight for _, in_flight in runs)

@@ -39,7 +39,7 @@ def born_digital(path: Path, *, pages: int, seed: int = 1) -> Path:
 
 
 def stamps(path: Path, *, pages: int, seed: int = 1) -> Path:
-    """Write a document of stamp-sized pages, all different, that cost next to nothing to draw."""
+    """Write a document of stamp-sized pages, all different, that take almost no time to render."""
     canvas = Canvas(str(path), pagesize=(24, 24), invariant=1)
     for number in range(1, pages + 1):
         for bit in range(20):
@@ -51,7 +51,7 @@ def stamps(path: Path, *, pages: int, seed: int = 1) -> Path:
 
 
 def scan(path: Path, *, pages: int, seed: int = 1) -> Path:
-    """Write a document whose pages are nothing but a grey 200 dpi JPEG each."""
+    """Write a document each of whose pages is one grey 200 dpi JPEG."""
     source = pdfium.PdfDocument(born_digital(path.with_suffix(".source.pdf"), pages=pages, seed=seed))
     noise = np.random.default_rng(seed)
     canvas = Canvas(str(path), pagesize=A4, invariant=1)

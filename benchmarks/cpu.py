@@ -1,8 +1,8 @@
-"""CPU milliseconds a page, and what they are spent on.
+"""CPU milliseconds for a page, and what they are spent on.
 
-Drawing, encoding, HTTP and checkpoints are measured alone, each in one thread over the same pages. The sum is measured
-over whole runs of the product, Prefect's server included, less the CPU time of a run of one page (imports, start-up);
-what the parts leave of it is orchestration.
+Rendering, encoding, HTTP and checkpoints are measured alone, each in one thread over the same pages. The sum is
+measured over whole runs of the product, Prefect's server included, minus the CPU time of a run of one page (imports,
+start-up). The rest, after the parts are subtracted, is orchestration.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ DOCUMENTS, PAGES = 10, 24
 PROMISED_MS = 40.0
 
 
-def drawn(path: Path) -> list[Rendering]:
-    """All pages of a document, drawn in this process."""
+def rendered(path: Path) -> list[Rendering]:
+    """All pages of a document, rendered in this process."""
     pages = PdfPages(RenderOptions())
     answers = [pages.answer(RenderPage(path, number)) for number in range(1, PAGES + 1)]
     return [answer for answer in answers if isinstance(answer, Rendering)]
@@ -74,7 +74,7 @@ def main() -> int:
         folder = Path(name)
         (folder / "in").mkdir()
         paths = [born_digital(folder / "in" / f"{n:02}.pdf", pages=PAGES, seed=n) for n in range(DOCUMENTS)]
-        renderings = drawn(paths[0])
+        renderings = rendered(paths[0])
         with running_endpoint(0.0) as target:
             http = asyncio.run(http_seconds([page.png for page in renderings if page.png], target))
         parts = {
@@ -84,7 +84,7 @@ def main() -> int:
             "checkpoint": checkpoint_seconds(folder / "store"),
         }
         one = born_digital(folder / "one.pdf", pages=1)
-        total_seconds(folder, one)  # Prefect makes its database
+        total_seconds(folder, one)  # Prefect creates its database
         start_up, _ = total_seconds(folder, one.rename(folder / "start-up.pdf"))
         everything, pages = total_seconds(folder, folder / "in")
     total = (everything - start_up) / (pages - 1)

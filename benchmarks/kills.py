@@ -1,9 +1,9 @@
 """`kill -9` at twenty random moments of a 400-page batch: what is sent again, and whether the results are the same.
 
 Five times each: the run itself (which is then started again), a render worker, the endpoint, the Prefect server. Half
-of the kills come as a page arrives, when others are answered and perhaps not yet saved, half at any moment of a page's
-life. The limit on that server has room for eight killed runs, so that the benchmark need not wait for their leases; how
-long it takes until a killed run's slots are back is measured apart. Usage: `kills.py [SEED]`.
+of the kills come as a page arrives, when others are answered and perhaps not yet saved; half come at any moment of a
+page's time. The limit on that server has room for eight killed runs, so that the benchmark need not wait for their
+leases. The time until a killed run's slots are back is measured separately. Usage: `kills.py [SEED]`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from tests.fakes.prefect_server import PrefectServer
 
 DOCUMENTS, PAGES, PAGE_SECONDS = 8, 50, 2.0
 IN_FLIGHT_SECONDS = PAGE_SECONDS + 1.0  # from arrival until the result is saved
-SLACK_SECONDS = 0.5  # from a request's being sent until its arrival is written down
+SLACK_SECONDS = 0.5  # between sending a request and recording its arrival
 KILLS_EACH, IN_FLIGHT, BACK_SECONDS = 5, 8, 75.0
 LEAK_SECONDS = 80.0  # after the batch, until a slot that is still taken has leaked
 LIMIT = "lightonocr-endpoint"
@@ -42,11 +42,11 @@ LEASES = {"PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrenc
 
 
 class Experiment:
-    """A batch, everything around it, and the means to kill each part."""
+    """A batch with its endpoint and server; can kill each of them."""
 
     def __init__(self, folder: Path, server: PrefectServer, seed: int) -> None:
-        self.costs: list[tuple[str, int]] = []  # what was killed, and how many pages were sent again for it
-        self.unexplained = 0  # pages sent again that were in flight at no kill
+        self.costs: list[tuple[str, int]] = []  # what was killed, and how many pages were sent again because of it
+        self.unexplained = 0  # pages sent again that were not in flight at any kill
         self.pages = self.requests = 0
         self._kills: list[tuple[float, str]] = []
         self._folder = folder
@@ -60,7 +60,7 @@ class Experiment:
         self._server_starts: asyncio.Task[None] | None = None
 
     async def kill_all(self) -> None:
-        """Kill this and that, and let the batch come to its end."""
+        """Kill each part several times, and let the batch finish."""
         targets: dict[str, Callable[[], Awaitable[None]]] = {
             "the run": self._kill_run,
             "a render worker": self._kill_worker,
@@ -81,7 +81,7 @@ class Experiment:
         self._account()
 
     def _account(self) -> None:
-        """Find for each page that was sent again the kill that it was in flight at: the last one before it was."""
+        """For each page that was sent again, find the last kill at which it was in flight."""
         self.costs = [(name, 0) for _, name in self._kills]
         arrivals: dict[str, list[float]] = {}
         for moment, image in self._sent():
@@ -98,22 +98,22 @@ class Experiment:
                 self.costs[found[-1]] = name, resent + 1
 
     def _sent(self) -> list[tuple[float, str]]:
-        """When which page arrived."""
+        """The time at which each page arrived, and the page."""
         lines = (line.split() for line in self._journal.read_text().splitlines())
         return [(float(moment), image) for moment, image in lines]
 
     async def _some_pages(self) -> None:
-        """Wait for a random number of pages to arrive, and every other time a little longer."""
+        """Wait until a random number of pages has arrived, and in half of the cases a little longer."""
         target = len(self._sent()) + self._rng.randint(IN_FLIGHT, IN_FLIGHT + 5)
         longer = self._rng.choice((0.0, self._rng.uniform(0.0, PAGE_SECONDS)))
         while len(self._sent()) < target:
             if self._run.poll() is not None:
-                raise RuntimeError(f"the batch came to its end too early: {self._run.communicate()[1]}")
+                raise RuntimeError(f"the batch ended too early: {self._run.communicate()[1]}")
             await asyncio.sleep(0.02)
         await asyncio.sleep(longer)
 
-    def _struck(self, name: str) -> None:
-        """Write down that this is the moment."""
+    def _record_kill(self, name: str) -> None:
+        """Record the time of a kill."""
         self._kills.append((time.time(), name))
 
     def _started_endpoint(self) -> subprocess.Popen[str]:
@@ -128,7 +128,7 @@ class Experiment:
         return started_run(folder / "in", folder / "out", self._url, home=folder / "home", api_url=self._server.url)
 
     async def _kill_run(self) -> None:
-        self._struck("the run")
+        self._record_kill("the run")
         self._run.kill()
         self._run.communicate()
         if self._server_starts:
@@ -140,11 +140,11 @@ class Experiment:
         worker = self._rng.choice(
             [child for child in children if any("pagemill.pdf.worker" in w for w in child.cmdline())]
         )
-        self._struck("a render worker")
+        self._record_kill("a render worker")
         worker.kill()
 
     async def _kill_endpoint(self) -> None:
-        self._struck("the endpoint")
+        self._record_kill("the endpoint")
         self._endpoint.kill()
         self._endpoint.communicate()
         self._endpoint = self._started_endpoint()
@@ -152,7 +152,7 @@ class Experiment:
     async def _kill_server(self) -> None:
         if self._server_starts:
             await self._server_starts
-        self._struck("the Prefect server")
+        self._record_kill("the Prefect server")
         self._server.kill()
         self._server_starts = asyncio.create_task(self._server.start())
 
@@ -161,16 +161,16 @@ def results(folder: Path) -> dict[str, tuple[bytes, list[tuple[int, str, str]]]]
     """Each document's Markdown, and the number, status and text of each page.
 
     Raises:
-        RuntimeError: Some page is missing or not `ok`: then equal results would say nothing.
+        RuntimeError: A page is missing or not `ok`: then equal results would prove nothing.
     """
     found = {}
     for path in sorted(folder.glob("*/pages.jsonl")):
         lines = [json.loads(line) for line in path.read_text().splitlines()]
         pages = [(line["number"], line["status"], line["markdown"]) for line in lines]
         found[path.parent.name] = path.with_name("document.md").read_bytes(), pages
-    well = [[(number, status) for number, status, _ in pages] for _, pages in found.values()]
-    if well != [[(number, "ok") for number in range(1, PAGES + 1)]] * DOCUMENTS:
-        raise RuntimeError(f"not every page is there and ok in {folder.name}: {well}")
+    statuses = [[(number, status) for number, status, _ in pages] for _, pages in found.values()]
+    if statuses != [[(number, "ok") for number in range(1, PAGES + 1)]] * DOCUMENTS:
+        raise RuntimeError(f"not every page is there and ok in {folder.name}: {statuses}")
     return found
 
 
@@ -237,7 +237,7 @@ async def main(seed: int) -> int:
     console.print(table)
     console.print(
         f"seed {seed}; {experiment.pages} different pages, {experiment.requests} requests, {experiment.unexplained} of "
-        f"them for no kill; results as undisturbed: {same}"
+        f"them not explained by a kill; results equal to those of an undisturbed run: {same}"
     )
     console.print(
         f"slots of a killed run are back after {back:.0f} s, promised: {BACK_SECONDS:.0f}; slots left taken: {left}"
@@ -247,6 +247,6 @@ async def main(seed: int) -> int:
 
 
 if __name__ == "__main__":
-    logging.getLogger("stamina").setLevel(logging.ERROR)  # a server that is starting is asked again and again
+    logging.getLogger("stamina").setLevel(logging.ERROR)  # requests to a server that is starting are retried many times
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     sys.exit(asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 1)))

@@ -1,10 +1,10 @@
-"""Memory and time of a run that has nothing to do: a bucket of many PDFs, each settled by an earlier run's manifest.
+"""Memory and time of a run that has nothing to do: a bucket of many PDFs, all done in an earlier run.
 
 The real source lists the bucket a page at a time, the real batch looks for the manifest of each document and plans
-nothing. What is measured is the process that does it, started for the purpose; the bucket is a process of its own.
+no page. The process that does this is measured; it is started for that, and the bucket is another process.
 
     python benchmarks/listing.py
-    python benchmarks/listing.py --second-run OUT    # what is measured, for a profiler
+    python benchmarks/listing.py --second-run OUT    # the measured process alone, for a profiler
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _MODEL = "a model"
 
 @dataclass(frozen=True)
 class SecondRun:
-    """What a run that finds everything done took."""
+    """What a run took that found everything done."""
 
     documents: int
     reused: int
@@ -85,7 +85,7 @@ async def _second_run(out: str) -> SecondRun:
     parameters = OcrBatchParameters(
         source=f"gs://{BUCKET}/scans",
         destination=out,
-        endpoint="http://127.0.0.1:9",  # nobody asks it
+        endpoint="http://127.0.0.1:9",  # gets no request
     )
     batch: Batch
     async with open_batch(parameters, Settings()) as batch:
@@ -96,7 +96,7 @@ async def _second_run(out: str) -> SecondRun:
 
 
 def _peak_bytes() -> int:
-    """The most that was resident. `getrusage` would also count what the parent held when it started this process."""
+    """The peak resident memory. `getrusage` would include the parent's memory at the time it started this process."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 

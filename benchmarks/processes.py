@@ -1,4 +1,4 @@
-"""Runs the product as a process, and measures it and all that it starts from outside."""
+"""Runs the product as a process, and measures it and its children from outside."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def pagemill_run(source: Path, destination: Path, url: str, *, home: Path) -> Ru
 
 
 class _Watch(threading.Thread):
-    """Adds up memory and CPU time of a process and its descendants until it ends."""
+    """Sums up memory and CPU time of a process and its descendants until it ends."""
 
     def __init__(self, root: psutil.Process) -> None:
         super().__init__(daemon=True)

@@ -1,4 +1,4 @@
-"""Pages a second of one and of two render workers, beside one `pdftoppm -png -scale-to 1540` process a page.
+"""Pages a second of one and of two render workers, compared with one `pdftoppm -png -scale-to 1540` process a page.
 
 That process a page is what olmOCR starts (`pdftoppm` comes with Debian's poppler-utils). Both turn the same pages into
 PNG; the rounds alternate, and the best of each counts. The last column is what looking for damage adds to rendering and
@@ -25,7 +25,7 @@ from pagemill.pdf.page import RenderOptions
 from pagemill.pdf.rasterizer import PdfiumRasterizer
 
 PAGES = 48
-POPPLER_PAGES = 8  # of the same document; each takes long enough
+POPPLER_PAGES = 8  # of the same document; each takes long
 ROUNDS = 3
 MOST_INSPECTION = 0.10  # of rendering and encoding, on healthy files
 PROMISED = {"born-digital": 15.0, "scan": 10.0}  # times as fast as pdftoppm, with one worker
@@ -50,7 +50,7 @@ class Inspection:
 
 
 async def pages_per_second(path: Path, workers: int, inspection: Inspection) -> float:
-    """Draw and encode all pages; the workers are started beforehand."""
+    """Render and encode all pages; the workers are started before."""
     async with PdfiumRasterizer(
         workers=workers, page_seconds=60, memory_bytes=2 * 2**30, options=RenderOptions()
     ) as rasterizer:
@@ -64,7 +64,7 @@ async def pages_per_second(path: Path, workers: int, inspection: Inspection) -> 
 
 
 def pdftoppm_pages_per_second(path: Path, pdftoppm: str) -> float:
-    """Draw a page after the other, a process each."""
+    """Render one page after the other, each in its own process."""
     started = time.perf_counter()
     for number in range(1, POPPLER_PAGES + 1):
         pages = ["-f", str(number), "-l", str(number)]

@@ -1,4 +1,4 @@
-"""All benchmarks that need nothing but this machine, one after the other: `make bench`; half an hour in all."""
+"""Runs all benchmarks that need only this machine, one after the other: `make bench`; half an hour."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.console import Console
 
 BENCHMARKS = {
     "busy.py": "The endpoint is never idle for lack of pages",
-    "rendering.py": "Drawing and encoding, beside pdftoppm",
+    "rendering.py": "Rendering and encoding, compared with pdftoppm",
     "memory.py": "Memory is flat",
     "cpu.py": "CPU time a page",
     "listing.py": "A run over 100,000 documents that are done",

@@ -1,11 +1,11 @@
-"""What a batch of 20,000 pages costs a Prefect server as `make server` starts it, and whether it loses any of it.
+"""What a batch of 20,000 pages costs a Prefect server started with `make server`, and whether it loses events.
 
-The endpoint answers at once, and pages are the size of stamps, so that the pages come as fast as this machine can send
-them: the product is as it is, drawing included, and only the drawn picture is small. Half of the pages are in books of
-500, which are read in portions of up to 200, the others in reports of 50.
+The endpoint answers at once, and pages are the size of stamps, so that they come as fast as this machine can send them.
+The product is unchanged, rendering included; only the rendered image is small. Half of the pages are in books of 500,
+which are read in page chunks of up to 200, the others in reports of 50.
 
-A task run is a portion, so the corpus says how many there have to be; each tells the server three times what it is up
-to. What the server does not have of these, once it is done recording, is lost; it also says itself when it drops one.
+Each page chunk is a task run, so the corpus determines their number; each reports three states to the server. Events
+that the server does not have when it has finished recording are lost; it also logs each event that it drops.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ PAGES = sum(pages * documents for pages, documents in DOCUMENTS.items())
 TASK_RUNS = sum(math.ceil(pages / PORTION_PAGES) * documents for pages, documents in DOCUMENTS.items())
 PROMISED_PER_THOUSAND = 25
 STATES = ("Pending", "Running", "Completed")  # of a task run, each an event
-DRAIN_SECONDS, LOOK_SECONDS = 120.0, 1.0  # for the server to record what it has been told
+DRAIN_SECONDS, LOOK_SECONDS = 120.0, 1.0  # for the server to record all events
 DROPPED = "Subscription queue is full"  # in its log, for each event that it drops
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a server has of a run."""
+    """What a server has recorded of a run."""
 
     task_runs: int
     events: int  # of task runs
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is missing, and nothing too much."""
+        """Whether the server has exactly the expected task runs and events."""
         return self == Recorded(TASK_RUNS, len(STATES) * TASK_RUNS)
 
 
@@ -67,7 +67,7 @@ def write_corpus(folder: Path) -> Path:
 
 
 async def drained(client: PrefectClient) -> tuple[Recorded, float]:
-    """Wait until the server has recorded all, or for two minutes; return what it has, and for how long it took."""
+    """Wait until the server has recorded all, two minutes at most; return what it has, and how long it took."""
     began = time.monotonic()
     while True:
         recorded = await look(client)
@@ -78,7 +78,7 @@ async def drained(client: PrefectClient) -> tuple[Recorded, float]:
 
 
 async def look(client: PrefectClient) -> Recorded:
-    """Count what the server has recorded to its end."""
+    """Count what the server has recorded as completed."""
     completed = {"task_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}}
     told = {"filter": {"event": {"name": [f"prefect.task-run.{state}" for state in STATES]}}, "limit": 1}
     task_runs = await client.request("POST", "/task_runs/count", json=completed)
@@ -87,7 +87,7 @@ async def look(client: PrefectClient) -> Recorded:
 
 
 def cpu_seconds(server: PrefectServer) -> float:
-    """What the server's processes have taken so far."""
+    """The CPU time of the server's processes so far."""
     mine = [p for p in psutil.Process().children(recursive=True) if f"{server.port}" in p.cmdline()]
     family = {child for p in mine for child in (p, *p.children(recursive=True))}
     return sum(process.cpu_times().user + process.cpu_times().system for process in family)
@@ -101,7 +101,7 @@ async def main() -> int:
         async with PrefectServer(folder / "server", lasting_settings()) as server, PrefectClient(server.url) as client:
             register = [sys.executable, "-m", "pagemill", "register"]
             environment = {**os.environ, "PREFECT_API_URL": server.url}
-            subprocess.run(register, check=True, env=environment, stdout=subprocess.DEVNULL)  # noqa: ASYNC221 -- nothing else is on
+            subprocess.run(register, check=True, env=environment, stdout=subprocess.DEVNULL)  # noqa: ASYNC221 -- nothing else runs
             before, began = cpu_seconds(server), time.monotonic()
             with running_endpoint(0.0) as target:
                 run = started_run(source, folder / "out", target.url, home=folder / "home", api_url=server.url)

@@ -1,8 +1,8 @@
 """Three runs at once on one Prefect server with a cap of eight: share of slot-time busy, first request to last answer.
 
-Drawing forty pages a second, three runs and a Prefect server are more than two cores can do, so the pages are the size
-of stamps. Beside it, the share while all three compete: from when the last of them has sent its first page until the
-first of them has sent its last.
+Two cores cannot render forty pages a second for three runs and run a Prefect server, so the pages are the size of
+stamps. It also measures the share while all three compete: from the time when the last run has sent its first page
+until the first run has sent its last one.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Flows: one a file, no logic. They say which tasks run, in which order."""
+"""Flows, one in each file: which tasks run, in which order; no logic."""

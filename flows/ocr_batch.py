@@ -1,4 +1,4 @@
-"""The main job: PDFs in, Markdown out."""
+"""The main flow: PDFs in, Markdown out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pagemill.tasks.reading import read_pages
 
 @flow(name="ocr-batch", flow_run_name="ocr {parameters.source}", persist_result=False)
 async def ocr_batch(parameters: OcrBatchParameters) -> State[RunSummary]:
-    """Read every PDF of a source, with few pages in flight at once, and write Markdown, JSONL and a manifest each."""
+    """Read every PDF of a source, with few pages in flight, and write Markdown, JSONL and a manifest for each."""
     settings = await located(read_settings(), parameters.endpoint)
     async with open_batch(parameters, settings, shared_slots) as batch:
         async with reporting(batch.progress):

@@ -1,4 +1,4 @@
-"""A part of the main job: `ocr-batch` starts these where it is to be spread over several machines."""
+"""A part of the main flow: `ocr-batch` starts one run of it for each shard."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pagemill.tasks.reading import read_pages
 
 @flow(name="ocr-shard", flow_run_name="ocr {parameters.source}, shard {shard}", persist_result=False)
 async def ocr_shard(parameters: OcrBatchParameters, run_id: str, shard: int) -> State[RunSummary]:
-    """Read what a run has planned for one of its shards. Started by that run, not by hand."""
+    """Read the pages that a run has planned for one of its shards. That run starts it; do not start it by hand."""
     shard_id = keys.shard_id(run_id, shard)
     async with open_batch(parameters, read_settings(), shared_slots, shard=(run_id, shard)) as batch:
         async with reporting(batch.progress, shard=UUID(flow_run.id)):

@@ -1,1 +1,1 @@
-"""Tasks: names, retries, time limits and log lines around calls into the engine; no logic."""
+"""Tasks: a name, retries, time limits and log lines around one call into the engine; no logic."""

@@ -1,4 +1,4 @@
-"""Tasks of the batch: what the Prefect UI lists, retries and times."""
+"""Tasks of a batch: the units that the Prefect UI lists, retries and times."""
 
 from __future__ import annotations
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import inspect
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from google.auth.compute_engine import _metadata
 from google.cloud import storage
+from hypothesis import HealthCheck, settings
 
 from pagemill.storage.gcs import client as gcs
 from tests.fakes.gcs import FakeGcs
+from tests.fakes.google_cloud.canary_texts import canary_texts
 from tests.fakes.google_cloud.cloud import DEPLOYER, GoogleCloud
-from tests.fakes.google_cloud.readings import canary_readings
 from tests.fakes.metadata_server import MetadataServer
+
+MadeOnce = Callable[[str, Callable[[Path], None]], Path]
 
 _EMULATORS = ("RUN_EMULATOR_", "CLOUDBUILD_EMULATOR_", "ARTIFACTREGISTRY_EMULATOR_", "PROJECT_EMULATOR_")
 _OURS = ("PAGEMILL_", "LIGHTONOCR_", "PREFECT_", "TESSDATA_", "STORAGE_", "GOOGLE_", *_EMULATORS)
@@ -26,26 +31,96 @@ os.environ["DO_NOT_TRACK"] = "1"
 # A test that wants a server says so; one that would start its own in passing fails at once.
 os.environ["PREFECT_SERVER_EPHEMERAL_ENABLED"] = "false"
 
+# How long an example takes says something of the machine only.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start the tests with the largest time limits first: no process is left alone with a long one at the end."""
+
+    def seconds(item: pytest.Item) -> float:
+        limit = item.get_closest_marker("timeout")
+        return float(limit.args[0]) if limit else 0.0
+
+    items.sort(key=seconds, reverse=True)
+
 
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting of the machine reaches a test."""
-    for name in list(os.environ):
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No setting of the machine reaches a test, and no variable that a test's code sets reaches the next test."""
+    before = set(os.environ)
+    for name in before:
         if name.startswith(_OURS) and name not in {"PREFECT_HOME", "PREFECT_SERVER_ANALYTICS_ENABLED"}:
             monkeypatch.delenv(name)
+    yield
+    for name in os.environ.keys() - before:
+        del os.environ[name]
+
+
+@pytest.fixture
+def importable_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers find `tests.fakes`, although they import nothing from the current folder."""
+    folder = tmp_path / "importable"
+    folder.mkdir()
+    (folder / "tests").symlink_to(Path(__file__).parent)
+    monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
 
 
 @pytest.fixture(scope="session")
-def prefect_api_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def made_once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> MadeOnce:
+    """Makes a file or folder for all of xdist's workers: the first one that asks makes it, others wait for it."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = folder if worker_id == "master" else folder.parent
+
+    def made(name: str, make: Callable[[Path], None]) -> Path:
+        path = folder / f"once-{name}" / name
+        path.parent.mkdir(exist_ok=True)
+        with path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not path.exists():
+                make(path)
+        return path
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def prefect_database(made_once: MadeOnce) -> Path:
+    """An SQLite file with a Prefect server's tables and nothing in them, of which servers begin with a copy."""
+    from tests.fakes.prefect_server import make_database  # noqa: PLC0415 -- takes seconds
+
+    return made_once("prefect.db", make_database)
+
+
+@pytest.fixture(scope="session")
+def prefect_api_url(tmp_path_factory: pytest.TempPathFactory, prefect_database: Path) -> Iterator[str]:
     """The URL of a Prefect server of the suite's own; flows in this process use it by themselves."""
     from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings  # noqa: PLC0415 -- takes seconds
-    from prefect.testing.utilities import prefect_test_harness  # noqa: PLC0415
+    from prefect.utilities.asyncutils import run_coro_as_sync  # noqa: PLC0415
+
+    from tests.fakes.prefect_server import PrefectServer  # noqa: PLC0415
 
     home = tmp_path_factory.mktemp("prefect")
-    with temporary_settings({PREFECT_HOME: home}), prefect_test_harness(server_startup_timeout=120):
-        url = PREFECT_API_URL.value()
-        asyncio.run(_register(url))
-        yield url
+    server = PrefectServer(home, database=prefect_database)
+    try:
+        asyncio.run(server.start())
+        with temporary_settings({PREFECT_HOME: home, PREFECT_API_URL: server.url}):
+            asyncio.run(_register(server.url))
+            yield server.url
+            run_coro_as_sync(_drain())
+    finally:
+        server.kill()
+
+
+async def _drain() -> None:
+    """Send what Prefect has not sent yet: without its server, it would go on trying when the process should end."""
+    from prefect.events.worker import EventsWorker  # noqa: PLC0415 -- takes seconds
+    from prefect.logging.handlers import APILogWorker  # noqa: PLC0415
+
+    for draining in (APILogWorker.instance().drain(), EventsWorker.drain_all()):
+        if inspect.isawaitable(draining):
+            await draining
 
 
 async def _register(url: str) -> None:
@@ -81,18 +156,18 @@ def samples() -> Path:
 
 
 @pytest.fixture(scope="session")
-def readings() -> dict[str, str]:
+def texts() -> dict[str, str]:
     """The true text of every canary page, by image."""
-    return canary_readings()
+    return canary_texts()
 
 
 @pytest.fixture
 def cloud(
-    google: FakeGcs, readings: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    google: FakeGcs, texts: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[GoogleCloud]:
     """A project without a service, which the real clients find by themselves."""
     with MetadataServer(email=DEPLOYER) as signer, GoogleCloud(signer, google, tmp_path) as made:
-        made.run.readings = readings
+        made.run.texts = texts
         monkeypatch.setenv("GCE_METADATA_HOST", signer.host)
         monkeypatch.setenv("GCE_METADATA_IP", signer.host)
         monkeypatch.setattr(_metadata, "_GCE_METADATA_HOST", signer.host)

@@ -1,4 +1,4 @@
-"""PDFs that are broken, hostile or merely odd, written at test time."""
+"""PDFs that are broken, hostile or unusual, written at test time."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tests.pdfs import numbered_pdf, write_pdf
 
 
 def encrypted(path: Path) -> None:
-    """Asks for a password."""
+    """A PDF that needs a password."""
     numbered_pdf(path, 1)
     with pikepdf.open(path, allow_overwriting_input=True) as pdf:
         pdf.save(path, encryption=pikepdf.Encryption(owner="owner", user="user"))
 
 
 def encrypted_without_user_password(path: Path) -> None:
-    """Encrypted, but anybody may open it."""
+    """Encrypted, but opens without a password."""
     numbered_pdf(path, 1)
     with pikepdf.open(path, allow_overwriting_input=True) as pdf:
         pdf.save(path, encryption=pikepdf.Encryption(owner="owner", user=""))
@@ -40,7 +40,7 @@ def zero_pages(path: Path) -> None:
 
 
 def zero_bytes(path: Path) -> None:
-    """Nothing at all."""
+    """An empty file."""
     path.write_bytes(b"")
 
 
@@ -60,7 +60,7 @@ def cyclic_page_tree(path: Path) -> None:
 
 
 def dynamic_xfa(path: Path) -> None:
-    """A form whose pages exist in Adobe's own format only."""
+    """A form whose pages exist only in Adobe's own format."""
     write_pdf(path, ["Please wait..."])
     with pikepdf.open(path, allow_overwriting_input=True) as pdf:
         xfa = pdf.make_stream(b'<xdp:xdp xmlns:xdp="http://ns.adobe.com/xdp/"></xdp:xdp>')
@@ -100,7 +100,7 @@ def gigantic_image(path: Path) -> None:
 
 
 def nested_forms(path: Path) -> None:
-    """Forms that draw the next one twice each, 2^30 rectangles in all: no time limit of the file's own ends it."""
+    """Forms that each draw the next one twice, 2^30 rectangles in all: rendering takes for ever."""
     with pikepdf.new() as pdf:
         form = _form(pdf, b"0 0 9 9 re f", None)
         for _ in range(30):
@@ -138,7 +138,7 @@ def _image_page(path: Path, data: bytes, *, size: int = 1000, **entries: object)
         pdf.save(path)
 
 
-# What makes each file, and what is said of it; None where the file is read like any other.
+# The function that writes each file, and what its error says; None if the file is read without an error.
 HOSTILE: dict[str, tuple[Callable[[Path], None], str | None]] = {
     "encrypted.pdf": (encrypted, "password-protected"),
     "encrypted-without-user-password.pdf": (encrypted_without_user_password, None),
@@ -150,7 +150,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], None], str | None]] = {
     "dynamic-xfa.pdf": (dynamic_xfa, "XFA form"),
     "wide-14400-points.pdf": (wide_14400_points, None),
     "too-narrow.pdf": (too_narrow, "too narrow"),
-    "without-area.pdf": (without_area, None),  # PDFium takes US Letter instead
+    "without-area.pdf": (without_area, None),  # PDFium uses US Letter instead
     "damaged-jbig2.pdf": (damaged_jbig2, "came out empty"),
     "gigantic-image.pdf": (gigantic_image, "too large to decode"),
     "nested-forms.pdf": (nested_forms, "longer than"),

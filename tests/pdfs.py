@@ -12,7 +12,7 @@ Draw = Callable[[Canvas], object]
 
 
 def write_pdf(path: Path, pages: Sequence[Draw | str], *, size: tuple[float, float] = A4) -> Path:
-    """Write a PDF with one page for each text or drawing; the same arguments give the same bytes."""
+    """Write a PDF with one page for each text or drawing function; the same arguments give the same bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     canvas = Canvas(str(path), pagesize=size, invariant=1)
     for page in pages:

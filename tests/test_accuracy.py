@@ -17,7 +17,7 @@ from pagemill.domain.service.similarity import plain, word_f1
         ("no-break and well-known", "no-break and well-known"),
     ],
 )
-def test_markup_counts_for_nothing(marked_up: str, text: str) -> None:
+def test_markup_is_ignored(marked_up: str, text: str) -> None:
     assert plain(marked_up) == text
 
 
@@ -26,7 +26,7 @@ def test_errors_are_counted_for_each_character_of_the_truth() -> None:
     assert character_error_rate("", "abc") == 1.0
 
 
-def test_words_count_as_often_as_they_stand_there() -> None:
+def test_words_are_counted_as_often_as_they_occur() -> None:
     assert word_f1("a b b", "b a b") == 1.0
     assert word_f1("a a", "a b") == pytest.approx(0.5)
     assert word_f1("x", "a b") == 0.0

@@ -11,7 +11,7 @@ _README = ROOT / "README.md"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}/{page.name}")
-def test_the_table_of_settings_is_the_one_that_the_code_stands_for(page: Path) -> None:
+def test_the_table_of_settings_matches_the_code(page: Path) -> None:
     text = page.read_text()
 
     assert text == with_settings(text, PAGES[page]), "type: .venv/bin/python docs/update_settings.py"
@@ -36,7 +36,7 @@ def test_every_promise_names_a_test_or_a_benchmark_that_exists() -> None:
         *[f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md")],
     ],
 )
-def test_links_between_pages_lead_somewhere(page: str) -> None:
+def test_links_between_pages_point_to_existing_files(page: str) -> None:
     path = Path(ROOT / page)
 
     for target in re.findall(r"\]\((?!https?://)([^)#]+)", path.read_text()):

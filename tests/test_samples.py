@@ -30,7 +30,7 @@ def test_every_pdf_has_its_true_text_and_stays_small(samples: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "pages"), [("blank-between", 3), ("scanned-letter", 1), ("two-column-article", 2)])
-async def test_samples_hold_the_pages_that_their_names_promise(samples: Path, name: str, pages: int) -> None:
+async def test_samples_contain_the_pages_that_their_names_say(samples: Path, name: str, pages: int) -> None:
     async with PdfiumRasterizer(
         workers=1, page_seconds=30, memory_bytes=2 * 2**30, options=RenderOptions()
     ) as rasterizer:

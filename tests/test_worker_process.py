@@ -12,6 +12,8 @@ import pytest
 from pagemill.errors import PageUnreadable, WorkerLost
 from pagemill.worker_process import WorkerProcess
 
+pytestmark = pytest.mark.usefixtures("importable_tests")
+
 
 @pytest.fixture
 def worker() -> Iterator[WorkerProcess]:
@@ -24,7 +26,7 @@ def test_a_worker_answers_one_request_after_the_other(worker: WorkerProcess) -> 
     assert [worker.call(("double", n), timeout_seconds=30) for n in (1, 2, 3)] == [2, 4, 6]
 
 
-def test_what_the_handler_raises_is_raised_in_the_parent_and_the_worker_lives_on(worker: WorkerProcess) -> None:
+def test_an_error_of_the_handler_is_raised_in_the_parent_and_the_worker_continues(worker: WorkerProcess) -> None:
     with pytest.raises(PageUnreadable, match="torn"):
         worker.call(("refuse", "torn"), timeout_seconds=30)
 
@@ -74,7 +76,7 @@ def test_a_worker_that_dies_before_it_is_ready_is_reported_as_such() -> None:
         broken.call(21, timeout_seconds=30)
 
 
-def test_a_worker_that_wants_more_memory_than_it_may_have_says_so(worker: WorkerProcess) -> None:
+def test_a_worker_that_needs_more_memory_than_its_limit_says_so(worker: WorkerProcess) -> None:
     with pytest.raises(MemoryError):
         worker.call(("allocate", 2**32), timeout_seconds=30)
 
@@ -92,7 +94,7 @@ def test_workers_do_not_outlive_a_parent_that_is_killed() -> None:
     assert not alive
 
 
-def test_workers_leave_the_parents_main_module_alone(worker: WorkerProcess) -> None:
+def test_workers_do_not_import_the_parents_main_module(worker: WorkerProcess) -> None:
     loaded = worker.call(("modules", None), timeout_seconds=30)
 
     assert not {"pytest", "prefect"} & set(loaded)

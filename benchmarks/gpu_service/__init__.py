@@ -1,1 +1,1 @@
-"""Stock vLLM and ours, in turn, on one GPU. README.md says how to run it where there is one."""
+"""Measures stock vLLM and our server, in turn, on one GPU. README.md says how to run it."""

@@ -1,4 +1,4 @@
-"""The vision tower with and without the plugin, with the same random weights, on the same images: the same features.
+"""Checks that the vision tower gives the same features with and without the plugin, with the same random weights.
 
 `python3 -m benchmarks.gpu_service.equivalence MODEL_FOLDER`; needs vLLM, a GPU, and the plugin on the path.
 """
@@ -29,7 +29,7 @@ _MOST_DIFFERENCE = 2e-2  # relative, over 24 layers in bf16; two roundings of on
 
 
 def towers(folder: str) -> Any:
-    """A function that reads images with the tower as it is, and one that does with the plugin's attention."""
+    """A function that reads images with the stock tower, and one that uses the plugin's attention."""
     torch, config = import_module("torch"), import_module("vllm.config")
     arguments = import_module("vllm.engine.arg_utils")
     pixtral, distributed = import_module("vllm.model_executor.models.pixtral"), import_module("vllm.distributed")
@@ -38,7 +38,7 @@ def towers(folder: str) -> Any:
     ours = pixtral.PixtralHFAttention.forward, pixtral.PixtralHFVisionModel.forward
     if stock == ours:
         raise RuntimeError("the plugin changed nothing")
-    without_compiler = {"mode": 0}  # as deployed: vLLM's own kernels, not what torch.compile makes of plain PyTorch
+    without_compiler = {"mode": 0}  # as deployed: vLLM's own kernels, not those that torch.compile generates
     engine = arguments.EngineArgs(
         model=folder, load_format="dummy", max_model_len=8192, compilation_config=without_compiler
     ).create_engine_config()

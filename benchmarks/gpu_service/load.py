@@ -1,4 +1,4 @@
-"""Sends page images to a vLLM server, so many at once, with answers of a fixed length: like is compared with like."""
+"""Sends page images to a vLLM server, with a fixed number in flight and a fixed length of answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TO_FIRST_TOKEN = "vllm:time_to_first_token_seconds"  # noqa: S105 -- no passwor
 
 @dataclass(frozen=True)
 class Load:
-    """What is sent."""
+    """Which pages are sent, and how."""
 
     pages: int
     in_flight: int
@@ -28,19 +28,19 @@ class Load:
 
     @classmethod
     def parse(cls, text: str) -> Load:
-        """Read `PAGES:IN_FLIGHT:TOKENS`, or that with a temperature behind."""
+        """Read `PAGES:IN_FLIGHT:TOKENS`, optionally with `:TEMPERATURE`."""
         pages, in_flight, tokens, *temperature = text.split(":")
         return cls(int(pages), int(in_flight), int(tokens), *map(float, temperature))
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What came of it; seconds are of a page, from request to answer."""
+    """What was measured; seconds are for one page, from request to answer."""
 
     pages_per_second: float
     median_seconds: float
     slowest_seconds: float
-    first_token_seconds: float  # on average, as the server counts it; 0: it does not
+    first_token_seconds: float  # mean, as the server's metrics say; 0: they do not
     prompt_tokens: int  # of the last page
     answer_tokens: int  # of the last page
     errors: int
@@ -48,7 +48,7 @@ class Measured:
 
 
 class Pages:
-    """The images of a folder, ready to be sent; they are repeated when there are too few."""
+    """The images of a folder, encoded for requests; repeated if there are too few."""
 
     def __init__(self, folder: Path) -> None:
         self.images = [base64.b64encode(path.read_bytes()).decode() for path in sorted(folder.glob("*.png"))]
@@ -57,7 +57,7 @@ class Pages:
         """The request for one page."""
         url = f"data:image/png;base64,{self.images[index % len(self.images)]}"
         content = [{"type": "image_url", "image_url": {"url": url}}]
-        # No "min_tokens": production does not ask for it, and vLLM would write to the logits of every step for it.
+        # No "min_tokens": production does not send it, and vLLM would have to change the logits of every step.
         fixed = {"max_tokens": tokens, "ignore_eos": True}
         sampling = {"temperature": temperature, "top_p": 0.9}
         return {"model": MODEL, "messages": [{"role": "user", "content": content}], **sampling, **fixed}
@@ -108,7 +108,7 @@ async def _first_tokens(client: httpx.AsyncClient, url: str) -> tuple[float, flo
     try:
         answer = (await client.get(f"{url}/metrics")).raise_for_status()
     except httpx.HTTPError:
-        return 0.0, 0.0  # one that does not say; whether it reads pages is measured by sending some
+        return 0.0, 0.0  # a server without this metric; pages are sent all the same
     families = text_string_to_metric_families(answer.text)
     samples = [sample for family in families if family.name == _TO_FIRST_TOKEN for sample in family.samples]
     total, pages = (sum(s.value for s in samples if s.name == f"{_TO_FIRST_TOKEN}_{what}") for what in ("sum", "count"))
@@ -116,7 +116,7 @@ async def _first_tokens(client: httpx.AsyncClient, url: str) -> tuple[float, flo
 
 
 async def texts(url: str, pages: Pages, *, count: int, in_flight: int, tokens: int) -> list[str]:
-    """The answers to some pages, always the likeliest token: to compare servers with one another."""
+    """The answers to some pages with greedy sampling, to compare servers with each other."""
     places = asyncio.Semaphore(in_flight)
 
     async def one(client: httpx.AsyncClient, index: int) -> str:

@@ -1,4 +1,4 @@
-"""Servers in turn on one GPU: how long each takes to start, how fast it reads, how much memory it takes.
+"""Runs servers in turn on one GPU; measures the time to start, pages a second and memory.
 
 `python3 -m benchmarks.gpu_service.matrix PLAN PAGES OUT`: PLAN is a JSON list of servers, as `plans.py` writes it;
 PAGES a folder of PNG images; OUT gets `results.jsonl`, and a log of each server. Needs vLLM and a GPU.
@@ -29,13 +29,13 @@ from benchmarks.gpu_service.load import Load, Pages, measure, texts
 
 _FIRST_PORT = 8000
 _START_SECONDS, _STOP_SECONDS, _LOOK_SECONDS, _LOOK_SECONDS_AT_MOST = 240.0, 20.0, 0.25, 10.0
-_OF_THE_PLAN = {"PAGEMILL_VISION", "VLLM_PLUGINS"}  # no shell's
+_OF_THE_PLAN = {"PAGEMILL_VISION", "VLLM_PLUGINS"}  # never taken from the shell
 _FIRST_PAGES, _FIRST_TOKENS = 10, 64  # one after the other, as soon as it is ready
 _SAME_PAGES, _SAME_TOKENS = 48, 64
 
 
 class Memory(threading.Thread):
-    """The most memory of the GPU that was in use, in MiB, as its driver says."""
+    """The peak memory in use on the GPU, in MiB, as its driver says."""
 
     def __init__(self, gpu: int) -> None:
         super().__init__(daemon=True)
@@ -46,7 +46,7 @@ class Memory(threading.Thread):
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
     def run(self) -> None:
-        """Look until told to stop."""
+        """Read the memory in use until told to stop."""
         assert self._process.stdout  # noqa: S101 -- for mypy: it is a pipe
         with self._process.stdout as lines:
             for line in lines:
@@ -55,7 +55,7 @@ class Memory(threading.Thread):
                     self._read.set()
 
     def stop(self) -> int:
-        """Stop, after a first look at least, and return the peak."""
+        """Stop after at least one reading, and return the peak."""
         self._read.wait(_LOOK_SECONDS_AT_MOST)
         self._process.kill()
         self._process.wait()
@@ -70,7 +70,7 @@ def log_name(server: dict[str, Any]) -> str:
 
 @contextlib.contextmanager
 def served(server: dict[str, Any], out: Path, gpu: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a server with caches of its own, which are empty; stop it with everything that it started."""
+    """Start a server with empty caches of its own; stop it and all its children."""
     name = log_name(server)
     caches = out / f"{name}-caches"
     shutil.rmtree(caches, ignore_errors=True)
@@ -99,7 +99,7 @@ def served(server: dict[str, Any], out: Path, gpu: int) -> Iterator[subprocess.P
 
 
 async def ready(process: subprocess.Popen[bytes], url: str) -> bool:
-    """Wait until the server says that it is healthy; tell whether it ever did."""
+    """Wait until the server says that it is healthy; tell whether it did in time."""
     deadline = time.monotonic() + _START_SECONDS
     async with httpx.AsyncClient(timeout=5.0) as client:
         while time.monotonic() < deadline and process.poll() is None:
@@ -111,10 +111,10 @@ async def ready(process: subprocess.Popen[bytes], url: str) -> bool:
 
 
 async def run(server: dict[str, Any], pages: Pages, out: Path, gpu: int) -> None:
-    """Everything that is to be known of one server; what is found is written at once."""
+    """Measure one server; each result is written at once."""
 
-    def note(what: str, **figures: Any) -> None:
-        line = json.dumps({"server": server["label"], "what": what, **figures})
+    def note(what: str, **measured: Any) -> None:
+        line = json.dumps({"server": server["label"], "what": what, **measured})
         with (out / "results.jsonl").open("a") as results:
             results.write(line + "\n")
         sys.stdout.write(line[:400] + "\n")
@@ -132,7 +132,7 @@ async def run(server: dict[str, Any], pages: Pages, out: Path, gpu: int) -> None
             else:
                 note("failed", error=(out / f"{log_name(server)}.log").read_text()[-1500:])
         except (RuntimeError, httpx.HTTPError, ValueError) as error:
-            note("failed", error=str(error) or repr(error))  # the next server has its turn all the same
+            note("failed", error=str(error) or repr(error))  # the next server is measured all the same
         finally:
             note("memory", peak_mib=memory.stop())
 

@@ -1,4 +1,4 @@
-"""Draws the project's sample pages as the batch would send them: `python -m benchmarks.gpu_service.pages FOLDER`."""
+"""Renders the project's sample pages as a batch sends them: `python -m benchmarks.gpu_service.pages FOLDER`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pagemill.pdf.rasterizer import PdfiumRasterizer
 SAMPLES = Path(__file__).parents[2] / "tests" / "samples"
 
 
-async def draw(samples: Sequence[Path], folder: Path) -> int:
+async def render(samples: Sequence[Path], folder: Path) -> int:
     """Write one PNG a page that has ink."""
     options = RenderOptions(longest_edge_px=1540, max_dpi=300, skip_blank=True, prefer_text=False)
     async with PdfiumRasterizer(workers=1, page_seconds=60, memory_bytes=2**31, options=options) as rasterizer:
@@ -27,10 +27,10 @@ async def draw(samples: Sequence[Path], folder: Path) -> int:
 
 
 def main() -> int:
-    """Draw them into the folder that is named."""
+    """Render them into the folder that the command line names."""
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    return asyncio.run(draw(sorted(SAMPLES.glob("*.pdf")), folder))
+    return asyncio.run(render(sorted(SAMPLES.glob("*.pdf")), folder))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Writes what `matrix.py` is to run: `python -m benchmarks.gpu_service.plans NAME MODEL_FOLDER > plan.json`.
+"""Writes the plans that `matrix.py` runs: `python -m benchmarks.gpu_service.plans NAME MODEL_FOLDER > plan.json`.
 
 The flags of our servers are those that the deploy flow gives Cloud Run, and their environment is the image's.
 """
@@ -19,10 +19,10 @@ from pagemill.config.service import ServiceSettings
 from pagemill.gcp.run_spec import vllm_args
 
 DOCKERFILE = Path(__file__).parents[2] / "infra" / "gpu_service" / "Dockerfile"
-_PLACE = {"--host", "--port"}  # where the benchmark decides
+_PLACE = {"--host", "--port"}  # the benchmark sets these
 _SERVERS_OWN = ("VLLM_", "PAGEMILL_")  # of the image's environment; the rest is for any program
 _DUMMY = ("--load-format", "dummy")
-# What the specification says, and otherwise vLLM's defaults; requests as ours.
+# The options of the specification, otherwise vLLM's defaults; the same requests as ours.
 _STOCK = ("--limit-mm-per-prompt", '{"image": 1}', "--mm-processor-cache-gb", "0", "--no-enable-prefix-caching")
 _L4_BUDGET = 2048  # vLLM's default budget for a GPU of less than 70 GB
 _BARE = {
@@ -35,7 +35,7 @@ _BARE = {
 
 def ours(label: str, folder: str, *loads: str, sequences: int = 8, **changes: Any) -> dict[str, Any]:
     """A server as it is deployed."""
-    settings = ServiceSettings.model_construct(max_num_seqs=sequences)  # the defaults, whatever the environment says
+    settings = ServiceSettings.model_construct(max_num_seqs=sequences)  # the defaults, without the environment
     arguments = list(vllm_args(settings, MODEL))
     for flag in _PLACE:
         at = arguments.index(flag)
@@ -84,7 +84,7 @@ def _server(
 
 
 def image_environment() -> dict[str, str]:
-    """What the Dockerfile sets for vLLM and the plugin, but for folders."""
+    """What the Dockerfile sets for vLLM and the plugin, except folders."""
     (declared,) = re.findall(r"^ENV ((?:.*\\\n)*.*)$", DOCKERFILE.read_text(), re.MULTILINE)
     found = dict(setting.split("=", 1) for setting in declared.replace("\\\n", " ").split())
     return {name: value for name, value in found.items() if name.startswith(_SERVERS_OWN) and "/" not in value}
@@ -109,7 +109,7 @@ def table(folder: str, _gpu_gib: float) -> list[dict[str, Any]]:
 
 
 def l4(folder: str, gpu_gib: float) -> list[dict[str, Any]]:
-    """What fits into the memory that vLLM may use of an L4; stock with the budget that an L4 has by default."""
+    """Both within the memory that vLLM may use on an L4; stock with the default budget of an L4."""
     share = L4_BYTES / 2**30 / gpu_gib
     memory, loads = ("--gpu-memory-utilization", f"{share:.4f}"), ("24:8:16", "48:8:700")
     budget = ("--max-num-batched-tokens", str(_L4_BUDGET))

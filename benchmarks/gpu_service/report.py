@@ -1,7 +1,7 @@
-"""A table of what `matrix.py` found, and a drawing of it.
+"""A table and a chart of what `matrix.py` measured.
 
 `python -m benchmarks.gpu_service.report RESULTS [PICTURE.svg]`: each of our servers is compared with the stock one of
-the same name. The drawing needs matplotlib: `.venv/bin/uv run --with matplotlib python -m …`.
+the same name. The chart needs matplotlib: `.venv/bin/uv run --with matplotlib python -m …`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from rich.table import Table
 
 _OURS, _STOCK = "ours", "stock"
 _RATE, _FIRST_TOKEN = "pages_per_second", "first_token_seconds"
-Figures = Mapping[tuple[int, int], float]  # by in flight and tokens; of the longest of several loads
+Measurements = Mapping[tuple[int, int], float]  # by in flight and tokens; of the longest of several loads
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -28,8 +28,8 @@ def read(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def figures(lines: Sequence[Mapping[str, Any]], server: str, name: str = _RATE) -> Figures:
-    """One of the figures of a server's loads. Where a load was measured twice, the one of more pages counts."""
+def measurements(lines: Sequence[Mapping[str, Any]], server: str, name: str = _RATE) -> Measurements:
+    """One measurement of all loads of a server. If a load was measured twice, the one with more pages counts."""
     loads = [line for line in lines if line["server"] == server and line["what"] == "load" and name in line]
     loads.sort(key=lambda line: line.get("pages", 0))
     return {(line["in_flight"], line["tokens"]): line[name] for line in loads}
@@ -47,19 +47,19 @@ def pairs(lines: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
 
 
 def compared(lines: Sequence[Mapping[str, Any]]) -> Table:
-    """Every figure that both servers of a pair have, and their ratio."""
+    """Every measurement that both servers of a pair have, and their ratio."""
     table = Table(box=None)
     for title in ("", "stock", "ours", "ours / stock"):
         table.add_column(title, justify="left" if not title else "right")
     for stock, ours in pairs(lines):
         table.add_row(f"[bold]{ours.removeprefix(_OURS).strip(', ')}")
         for title, what in (("pages/s", _RATE), ("s until the first token", _FIRST_TOKEN)):
-            before, after = figures(lines, stock, what), figures(lines, ours, what)
+            before, after = measurements(lines, stock, what), measurements(lines, ours, what)
             for key in sorted(before.keys() & after.keys(), key=lambda key: (key[1], key[0])):
                 old, new = before[key], after[key]
                 table.add_row(f"{title}, {key[0]} in flight, {key[1]} tokens", *_compared(old, new, digits=2))
         for what, name in (("first_page_seconds", "s until the first page is read"), ("peak_mib", "MiB at most")):
-            old, new = (_figure(lines, server, what) for server in (stock, ours))
+            old, new = (_measurement(lines, server, what) for server in (stock, ours))
             if old and new:
                 table.add_row(name, *_compared(old, new, digits=0))
     return table
@@ -69,34 +69,36 @@ def _compared(old: float, new: float, *, digits: int) -> tuple[str, str, str]:
     return f"{old:.{digits}f}", f"{new:.{digits}f}", f"{new / old:.2f}" if old else ""
 
 
-def _figure(lines: Sequence[Mapping[str, Any]], server: str, what: str) -> float:
+def _measurement(lines: Sequence[Mapping[str, Any]], server: str, what: str) -> float:
     return next((float(line[what]) for line in lines if line["server"] == server and what in line), 0.0)
 
 
-def draw(lines: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Pages a second over pages in flight, a panel for each length of text, of the pair that has the most figures."""
+def write_chart(lines: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Pages a second over pages in flight, a panel for each length of text, of the pair with the most measurements."""
     pyplot = import_module("matplotlib.pyplot")
-    stock, ours = max(pairs(lines), key=lambda pair: len(figures(lines, pair[1])))
-    lengths = sorted({tokens for _, tokens in figures(lines, ours)})
+    stock, ours = max(pairs(lines), key=lambda pair: len(measurements(lines, pair[1])))
+    lengths = sorted({tokens for _, tokens in measurements(lines, ours)})
     size = 3 * len(lengths), 3
     figure, panels = pyplot.subplots(1, len(lengths), figsize=size, layout="constrained", squeeze=False)
     for panel, tokens in zip(panels[0], lengths, strict=True):
         for server, colour in ((stock, "#888888"), (ours, "#c03020")):
-            found = figures(lines, server).items()
+            found = measurements(lines, server).items()
             points = sorted((in_flight, rate) for (in_flight, length), rate in found if length == tokens)
             panel.plot(*zip(*points, strict=True), marker="o", color=colour, label=server)
         panel.set(title=f"{tokens} tokens a page", xlabel="pages in flight", ylim=0, xticks=[1, 4, 8, 16, 24])
         panel.grid(alpha=0.3)
     panels[0][0].set_ylabel("pages a second")
     panels[0][0].legend(frameon=False, fontsize="small")
-    pyplot.rcParams.update({"svg.hashsalt": "pagemill", "svg.fonttype": "none"})  # the same again; text as text
+    pyplot.rcParams.update({"svg.hashsalt": "pagemill", "svg.fonttype": "none"})  # reproducible; text stays text
     picture = io.StringIO()
     figure.savefig(picture, format="svg", metadata={"Date": None})
-    path.write_text("".join(f"{line.rstrip()}\n" for line in picture.getvalue().splitlines()))  # it leaves blanks
+    path.write_text(
+        "".join(f"{line.rstrip()}\n" for line in picture.getvalue().splitlines())
+    )  # matplotlib writes trailing blanks
 
 
 def main() -> int:
-    """Print the table; draw, where a picture is named."""
+    """Print the table; write the chart if a picture is named."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("results", type=Path)
     parser.add_argument("picture", type=Path, nargs="?")
@@ -104,7 +106,7 @@ def main() -> int:
     lines = read(options.results)
     Console(width=100).print(compared(lines))
     if options.picture:
-        draw(lines, options.picture)
+        write_chart(lines, options.picture)
     return 0
 
 

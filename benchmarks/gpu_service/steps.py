@@ -1,4 +1,4 @@
-"""Where a step's time goes: a vLLM plugin that measures the server's own functions while it serves.
+"""A vLLM plugin that measures where a step's time goes, in the server's own functions while it serves.
 
 With `STEPS=FILE` in its environment, and `benchmarks.gpu_service.steps:register` as an entry point of
 `vllm.general_plugins`, a server writes a line of JSON after every few hundred decode steps: milliseconds a step on the
@@ -46,7 +46,7 @@ _CPU = {  # class: methods, in the engine's thread
     ],
 }
 _GPU = ("_preprocess", "_model_forward", "_sample", "sample", "postprocess")
-_EACH = {  # once an image, in whichever process
+_EACH = {  # once for each image, in any process
     "vllm.renderers.base:BaseRenderer": ["_process_multimodal"],
     "vllm.multimodal.media.image:ImageMediaIO": ["load_bytes"],
     "vllm.v1.serial_utils:MsgpackDecoder": ["decode"],
@@ -55,7 +55,7 @@ _EACH = {  # once an image, in whichever process
 
 
 class Steps:
-    """What was measured since the last line."""
+    """The measurements since the last line was written."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -78,12 +78,12 @@ class Steps:
             self._write()
 
     def add(self, name: str, seconds: float) -> None:
-        """So long in a function."""
+        """Add the seconds spent in a function."""
         if self.decoding:
             self._cpu[name] += seconds
 
     def between(self, name: str, begin: Any, end: Any) -> None:
-        """Two points of the GPU's stream."""
+        """Add two events in the GPU's stream."""
         if self.decoding:
             self._points.append((name, begin, end))
 
@@ -107,13 +107,13 @@ class Steps:
 
 
 def write(path: Path, line: dict[str, Any]) -> None:
-    """Add a line; a short one is written whole, whoever else writes."""
+    """Append a line; a short line is written whole even if other processes write, too."""
     with path.open("a") as file:
         file.write(json.dumps(line) + "\n")
 
 
 def register() -> None:
-    """Measure, where a file is named."""
+    """Measure if a file is named."""
     name = os.environ.get(FILE)
     if not name:
         return

@@ -1,4 +1,4 @@
-"""How much memory the vision tower takes for pages of the largest size at once, and whether an L4 has it.
+"""Measures the vision tower's memory for several pages of the largest size at once, and whether it fits an L4.
 
 `python3 -m benchmarks.gpu_service.tower_memory MODEL_FOLDER`; needs vLLM, a GPU, and the plugin on the path. Prints a
 line of JSON for each number of pages, with and without the plugin.
@@ -14,12 +14,12 @@ from typing import Any
 from benchmarks.gpu_service.equivalence import towers
 
 _LARGEST = (3, 1540, 1540)  # 110 x 110 patches, 3,025 tokens
-L4_BYTES = 24e9 * 0.8  # what `--gpu-memory-utilization 0.8` lets vLLM have
+L4_BYTES = 24e9 * 0.8  # vLLM's share with `--gpu-memory-utilization 0.8`
 _PAGES = (1, 2, 4, 8, 16, 24)
 
 
 def measure(torch: Any, read: Any, pages: int, *, plugin: bool) -> dict[str, Any]:
-    """Read so many pages in one step, within what an L4 has."""
+    """Read that many pages in one step, within the memory of an L4."""
     images = [torch.randn(*_LARGEST, device="cuda", dtype=torch.bfloat16) for _ in range(pages)]
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()

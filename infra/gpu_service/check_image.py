@@ -1,4 +1,4 @@
-"""Sees that what was pinned fits together: transformers, the model's config, vLLM, the plugin. Runs at build."""
+"""Checks during the build that the pinned transformers, the model's config, vLLM and the plugin fit together."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import sys
 from pathlib import Path
 
 ARCHITECTURE = "LightOnOCRForConditionalGeneration"
-MODEL_TYPE = "mistral3"  # a later revision says lighton_ocr, which only transformers 5 knows
+MODEL_TYPE = "mistral3"  # later revisions have lighton_ocr, which only transformers 5 knows
 
 
 def check_transformers(version: str, folder: Path) -> str:
-    """Parse config and tokenizer with the installed transformers; return what is wrong, or nothing.
+    """Parse config and tokenizer with the installed transformers; return an error message, or an empty string.
 
     Args:
-        version: The one that has to be installed.
-        folder: Of the model.
+        version: The version that has to be installed.
+        folder: The model's folder.
     """
-    import transformers  # noqa: PLC0415 -- of the image
+    import transformers  # noqa: PLC0415 -- only in the image
 
     if transformers.__version__ != version:
         return f"transformers {transformers.__version__} is installed, not {version}; see constraints.txt"
@@ -28,15 +28,15 @@ def check_transformers(version: str, folder: Path) -> str:
         return f"transformers {version} cannot parse the model in {folder}: {error}"
     if config.model_type != MODEL_TYPE or ARCHITECTURE not in (config.architectures or []):
         return (
-            f"the config in {folder} is of type {config.model_type} with the architectures {config.architectures}; "
-            f"reviewed were {MODEL_TYPE} and {ARCHITECTURE}"
+            f"the config in {folder} has the type {config.model_type} and the architectures {config.architectures}; "
+            f"expected are {MODEL_TYPE} and {ARCHITECTURE}"
         )
     return ""
 
 
 def check_vllm() -> str:
-    """Look whether the installed vLLM serves the architecture; return what is wrong, or nothing."""
-    from vllm import ModelRegistry, __version__  # noqa: PLC0415 -- of the image
+    """Check that the installed vLLM serves the architecture; return an error message, or an empty string."""
+    from vllm import ModelRegistry, __version__  # noqa: PLC0415 -- only in the image
 
     if ARCHITECTURE not in ModelRegistry.get_supported_archs():
         return f"vLLM {__version__} does not serve {ARCHITECTURE}"
@@ -44,8 +44,8 @@ def check_vllm() -> str:
 
 
 def check_plugin() -> str:
-    """Look whether the plugin fits the installed vLLM; return what is wrong, or nothing."""
-    from pagemill_vision import installation  # noqa: PLC0415 -- of the image
+    """Check that the plugin fits the installed vLLM; return an error message, or an empty string."""
+    from pagemill_vision import installation  # noqa: PLC0415 -- only in the image
 
     try:
         installation.install()
@@ -55,7 +55,7 @@ def check_plugin() -> str:
 
 
 def main() -> None:
-    """Read the arguments; exit with what is wrong."""
+    """Read the arguments, run the checks, exit with the first error."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--transformers", required=True)
     parser.add_argument("folder", type=Path)

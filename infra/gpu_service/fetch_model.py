@@ -1,4 +1,4 @@
-"""Downloads one revision of a model into a folder, and sees that its weights are the reviewed ones. Runs at build."""
+"""Downloads one revision of a model into a folder, and checks the digest of its weights. Runs during the build."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ _CHUNK_BYTES = 2**24
 
 
 def fetch(model: str, revision: str, sha256: str, folder: Path) -> str:
-    """Download; return what is wrong, or nothing.
+    """Download the model; return an error message, or an empty string.
 
     Args:
         model: Its name on the hub.
-        revision: The commit, 40 hex digits: a branch would be something else tomorrow.
-        sha256: Of the weights, as 64 hex digits.
-        folder: Where to; is made.
+        revision: The commit, 40 hex digits; a branch could change.
+        sha256: SHA-256 of the weights, 64 hex digits.
+        folder: Where the files go; it is created.
     """
     if not re.fullmatch("[0-9a-f]{40}", revision):
         return f"_MODEL_REVISION is '{revision}'; it must be a commit of {model}, 40 hex digits"
     if not re.fullmatch("[0-9a-f]{64}", sha256):
         return f"_MODEL_SHA256 is '{sha256}'; it must be the SHA-256 of {WEIGHTS}, 64 hex digits"
-    from huggingface_hub import snapshot_download  # noqa: PLC0415 -- of vLLM's image; arguments are checked without
+    from huggingface_hub import snapshot_download  # noqa: PLC0415 -- only in vLLM's image
 
     snapshot_download(model, revision=revision, local_dir=folder, allow_patterns=list(PATTERNS))
-    shutil.rmtree(folder / ".cache", ignore_errors=True)  # the download's own notes
+    shutil.rmtree(folder / ".cache", ignore_errors=True)  # metadata of the download
     if not (folder / WEIGHTS).is_file():
         return f"{model} at {revision} holds no {WEIGHTS}"
     if (found := _digest(folder / WEIGHTS)) != sha256:
-        return f"{WEIGHTS} of {model} at {revision} has the SHA-256 {found}, not {sha256}: it is not the reviewed one"
+        return f"{WEIGHTS} of {model} at {revision} has the SHA-256 {found}, not {sha256}; check the two substitutions"
     for path in folder.rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)
     return ""
@@ -49,7 +49,7 @@ def _digest(path: Path) -> str:
 
 
 def main() -> None:
-    """Read the arguments; exit with what is wrong."""
+    """Read the arguments, download, exit with an error message if there is one."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True)
     parser.add_argument("--revision", required=True)

@@ -1,12 +1,12 @@
-# Who is who. The roles are on one resource each wherever there is one to put them on, and are added to what others
-# granted (`_member`), never in their place. Who may ask the service is in its own IAM policy, which the deploy flow owns.
+# Service accounts and their roles. Each role is granted on a single resource where that is possible. Grants are added
+# to those of others (`_member`) and never replace them. The deploy flow owns the IAM policy of the service itself.
 
 locals {
   accounts = {
     build    = "Builds GPU images of pagemill"
-    run      = "The GPU service of pagemill: no role at all, for its weights are in the image"
-    caller   = "Asks the GPU service of pagemill, and reads and writes documents"
-    worker   = "Runs pagemill's flows: as caller, from a Prefect work pool"
+    run      = "The GPU service of pagemill: no role at all, because its weights are in the image"
+    caller   = "Calls the GPU service of pagemill, and reads and writes documents"
+    worker   = "Runs pagemill's flows from a Prefect work pool: the same access as caller"
     deployer = "Deploys the GPU service of pagemill"
   }
 }
@@ -47,7 +47,7 @@ resource "google_storage_bucket_iam_member" "build_reads" {
   member = google_service_account.pagemill["build"].member
 }
 
-# caller and worker: documents in, documents out.
+# caller and worker: read and write documents.
 
 resource "google_storage_bucket_iam_member" "documents" {
   for_each = toset(["caller", "worker"])
@@ -57,12 +57,12 @@ resource "google_storage_bucket_iam_member" "documents" {
   member = google_service_account.pagemill[each.value].member
 }
 
-# deployer: what the flow calls, and nothing else.
+# deployer: the permissions that the flow needs, and no others.
 
 resource "google_project_iam_custom_role" "deployer" {
   role_id     = "pagemillDeployer"
   title       = "pagemill deployer"
-  description = "What `pagemill deploy` calls"
+  description = "The permissions that `pagemill deploy` needs"
   permissions = [
     "artifactregistry.repositories.get",
     "artifactregistry.tags.get",
@@ -114,7 +114,7 @@ resource "google_service_account_iam_member" "deployer_acts_as" {
   member             = google_service_account.pagemill["deployer"].member
 }
 
-# Who may act as the deployer, from a laptop or from CI: by impersonation, for there are no keys.
+# Who may act as the deployer, from a laptop or from CI: by impersonation, because there are no keys.
 
 resource "google_service_account_iam_member" "deployers" {
   for_each = {

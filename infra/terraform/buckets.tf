@@ -22,7 +22,7 @@ resource "google_storage_bucket" "source" {
   depends_on = [google_project_service.needed]
 }
 
-# PDFs and what was read from them.
+# PDFs and their results.
 resource "google_storage_bucket" "documents" {
   name                        = local.documents_bucket
   location                    = var.region
@@ -31,7 +31,7 @@ resource "google_storage_bucket" "documents" {
   force_destroy               = false
 
   soft_delete_policy {
-    retention_duration_seconds = 604800 # a week to change one's mind
+    retention_duration_seconds = 604800 # a week to restore deleted objects
   }
 
   lifecycle_rule {

@@ -1,4 +1,4 @@
-# The service costs nothing while nobody asks. Somebody who forgets an instance pays about 34 USD a day: this says so.
+# Without requests the service runs no instance. An instance that keeps running costs about 34 USD a day: this alerts.
 data "google_project" "this" {
   project_id = var.project
 }

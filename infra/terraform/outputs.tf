@@ -1,15 +1,15 @@
 output "accounts" {
-  description = "E-mail of each account, by what it is for."
+  description = "E-mail of each service account, by its purpose."
   value       = { for name, account in google_service_account.pagemill : name => account.email }
 }
 
 output "documents_bucket" {
-  description = "Where PDFs and results are."
+  description = "Bucket of PDFs and results."
   value       = "gs://${google_storage_bucket.documents.name}"
 }
 
 output "deploy" {
-  description = "What to type next."
+  description = "The commands to type next."
   value       = <<-EOT
     gcloud auth application-default login --impersonate-service-account=${google_service_account.pagemill["deployer"].email}
     export GOOGLE_CLOUD_PROJECT=${var.project} PAGEMILL_SERVICE_REGION=${var.region}

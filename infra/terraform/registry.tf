@@ -1,7 +1,7 @@
-# Images, each under a tag that names its source and arguments. Tags cannot be moved.
+# Images, each with a tag that is derived from its source and arguments. Tags are immutable.
 #
-# The digest that serves is never deleted: the only policy that deletes takes images without a tag, every image that was
-# deployed has one, and KEEP wins over DELETE besides. Tagged images stay until somebody deletes them.
+# The digest that serves is never deleted: the only policy that deletes selects images without a tag, and every deployed
+# image has one. KEEP also wins over DELETE. Tagged images stay until somebody deletes them.
 resource "google_artifact_registry_repository" "images" {
   repository_id = var.repository
   location      = var.region
@@ -41,7 +41,7 @@ resource "google_artifact_registry_repository" "images" {
   depends_on = [google_project_service.needed]
 }
 
-# Layers of earlier builds, under one tag that each build moves: nothing here is ever deployed.
+# Layers of earlier builds, under one tag that each build moves. Nothing from here is deployed.
 resource "google_artifact_registry_repository" "cache" {
   repository_id = var.cache_repository
   location      = var.region

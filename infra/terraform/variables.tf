@@ -1,7 +1,7 @@
-# The defaults are those of `pagemill deploy`; what is changed here is told it by the variable in parentheses.
+# The defaults are those of `pagemill deploy`. If you change one here, set the variable in parentheses as well.
 
 variable "project" {
-  description = "Google Cloud project's id (GOOGLE_CLOUD_PROJECT)."
+  description = "Id of the Google Cloud project (GOOGLE_CLOUD_PROJECT)."
   type        = string
 
   validation {
@@ -53,7 +53,7 @@ variable "billing_account" {
 }
 
 variable "budget" {
-  description = "Amount a month at which the budget alert speaks up, at half, nine tenths and all of it."
+  description = "Monthly amount of the budget; alerts are sent at 50 %, 90 % and 100 % of it."
   type = object({
     amount   = number
     currency = string

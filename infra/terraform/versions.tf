@@ -13,7 +13,7 @@ provider "google" {
   project = var.project
   region  = var.region
 
-  # The budget's API wants to know whose quota is used.
+  # The budget's API needs the project whose quota is used.
   user_project_override = true
   billing_project       = var.project
 }

@@ -23,19 +23,19 @@ class StoredObject:
 
 
 class DocumentSource(Protocol):
-    """Where PDFs come from. Every method blocks: call them from a thread."""
+    """Where PDFs come from. All methods block: call them from a thread."""
 
     name: str  # as the user wrote it
 
     def documents(self) -> Iterator[Document | RejectedEntry]:
-        """Yield the documents in key order, and what cannot become one; streams, holds no contents.
+        """Yield the documents in key order, and entries that are rejected; streams, and holds no contents in memory.
 
         Raises:
             StoreUnusable: The source as a whole cannot be read.
         """
 
     def local_copy(self, document: Document) -> AbstractContextManager[Path]:
-        """Provide a document that a source of this name listed, as a file for as long as the context lasts.
+        """Provide a listed document as a file, which exists until the context ends.
 
         Raises:
             DocumentUnreadable: The document is gone or cannot be read.
@@ -43,51 +43,51 @@ class DocumentSource(Protocol):
 
 
 class ObjectStore(Protocol):
-    """A flat, strongly consistent key-value store. Every method blocks: call them from a thread."""
+    """A flat, strongly consistent key-value store. All methods block: call them from a thread."""
 
     name: str  # as the user wrote it
 
     def keys(self, prefix: str) -> Iterator[str]:
-        """Yield the keys that begin with `prefix`, in no promised order."""
+        """Yield the keys that begin with `prefix`, in no particular order."""
 
     def read(self, key: str) -> StoredObject | None:
         """Return the object, or None where there is none.
 
         Raises:
-            StoreUnusable: The store does not let us.
+            StoreUnusable: The store cannot be reached, or refuses us.
         """
 
     def version(self, key: str) -> str:
-        """Return the version an object is at, `ABSENT` where there is none; nothing of it is transferred.
+        """Return the version an object is at, `ABSENT` where there is none; its content is not transferred.
 
         Raises:
-            StoreUnusable: The store does not let us.
+            StoreUnusable: The store cannot be reached, or refuses us.
         """
 
     def write(self, key: str, body: bytes | IO[bytes], *, content_type: str, if_version: str | None = None) -> None:
         """Write an object whole: readers see the old bytes or the new, never a mix.
 
         Args:
-            key: Where to.
-            body: What; a file is read from its beginning, wherever its position.
+            key: The object's key.
+            body: Its content; a file is read from its beginning, whatever its position.
             content_type: Its media type.
-            if_version: Write only over this version (`ABSENT`: only if there is none); None: whatever is there.
+            if_version: Write only over this version (`ABSENT`: only if there is none); None: over any version.
 
         Raises:
             PreconditionFailed: The object is at another version.
-            StoreUnusable: The store does not let us.
+            StoreUnusable: The store cannot be reached, or refuses us.
         """
 
     def check_writable(self) -> None:
         """Prove that objects can be written, leaving nothing behind.
 
         Raises:
-            StoreUnusable: They cannot.
+            StoreUnusable: Objects cannot be written.
         """
 
 
 class Rasterizer(Protocol):
-    """Draws pages."""
+    """Renders pages."""
 
     async def page_count(self, path: Path) -> int:
         """Count a PDF's pages.
@@ -97,10 +97,10 @@ class Rasterizer(Protocol):
         """
 
     async def render(self, path: Path, number: int) -> Rendering:
-        """Draw one page, 1-based.
+        """Render one page, 1-based.
 
         Raises:
-            PageUnreadable: The page cannot be drawn, and a second try did not help.
+            PageUnreadable: The page cannot be rendered; a second try failed, too.
         """
 
 
@@ -108,21 +108,21 @@ class Recognizer(Protocol):
     """Reads page images."""
 
     async def probe(self) -> None:
-        """Look once whether the endpoint can read pages; starts it where it is ours.
+        """Check once whether the endpoint can read pages; starts the embedded one.
 
         Raises:
-            EndpointUnavailable: Not yet.
-            EndpointNeverAnswered: It is ours, and does not start.
-            UsageError: It refuses us, or does not serve the model of the recipe.
+            EndpointUnavailable: It cannot yet.
+            EndpointNeverAnswered: The embedded endpoint does not start.
+            UsageError: It refuses our credentials, or does not serve the recipe's model.
         """
 
     async def prove(self) -> None:
-        """Have the endpoint read an image that is known to be harmless.
+        """Let the endpoint read an image that is known to be harmless.
 
         Raises:
-            EndpointUnavailable: It does not read that one either.
-            RequestRejected: It refuses that one too.
-            UsageError: It refuses us.
+            EndpointUnavailable: It does not read this image either.
+            RequestRejected: It refuses this image, too.
+            UsageError: It refuses our credentials.
         """
 
     async def read(self, png: bytes, *, max_tokens: int) -> Transcript:
@@ -131,95 +131,95 @@ class Recognizer(Protocol):
         Raises:
             EndpointUnavailable: Connection error, timeout, 429, 5xx, or an answer that is no chat completion.
             RequestRejected: The endpoint refuses this request (any other 4xx).
-            UsageError: It refuses us.
+            UsageError: It refuses our credentials.
         """
 
 
 class SlotPool(Protocol):
-    """Admission to the endpoint."""
+    """Limits the pages at the endpoint."""
 
     def slot(self) -> AbstractAsyncContextManager[object]:
         """Hold one slot: a page is in flight from its send until its result is saved.
 
         Raises:
-            UsageError: There is nothing to take slots from.
+            UsageError: There is no limit to take slots from.
         """
 
 
 class ServiceHost(Protocol):
-    """Runs one service. Every method that changes something raises Conflict if it was changed by others meanwhile."""
+    """Runs one service. Methods that change it raise Conflict if somebody else has changed it meanwhile."""
 
     def desired(self, image: Image | None) -> Mapping[str, str]:
-        """Path to value of the service as it is to be; without an image that of the image is left out."""
+        """Fields of the service as it should be, path to value. Without an image, the image's field is left out."""
 
     async def state(self) -> ServiceState | None:
-        """Look at the service; None if there is none."""
+        """Read the service; None if there is none."""
 
     async def check(self, image: str) -> None:
-        """Have the host check what would be deployed, quotas included; nothing changes."""
+        """Let the host validate what would be deployed, quotas included. Changes nothing."""
 
     async def stage(self, image: Image, state: ServiceState | None) -> Candidate:
-        """Make a revision that gets no requests but those for its own URL, and wait until it is ready.
+        """Create a revision without traffic, reachable at its own URL, and wait until it is ready.
 
         Raises:
             NotReady: It does not start.
         """
 
     async def stage_again(self, revision: str, state: ServiceState) -> Candidate:
-        """Give a revision that was ready before an URL of its own."""
+        """Give an existing revision a URL of its own, without traffic."""
 
     async def promote(self, candidate: Candidate) -> str:
-        """Send all requests to a revision, and remember it as proven; return the service's URL."""
+        """Send all requests to a revision, and record it as verified; return the service's URL."""
 
     async def restore(self, before: ServiceState | None) -> None:
         """Send requests where they went before."""
 
     async def enable_invoker_check(self) -> None:
-        """Switch the check of invitations on again, where it was switched off."""
+        """Switch Cloud Run's IAM check of callers on, if it is off."""
 
     async def delete(self) -> bool:
-        """Delete the service; tell whether there was one."""
+        """Delete the service; return whether there was one."""
 
 
 class InvokerPolicy(Protocol):
-    """Who may ask the service."""
+    """Who may call the service: its IAM policy."""
 
     async def grant(self, members: Sequence[str]) -> bool:
-        """Let members in, whoever else may; tell whether that is news."""
+        """Add members to the invokers and keep the others; return whether that changed the policy."""
 
     async def public_bindings(self) -> list[tuple[str, str]]:
-        """Role and member of every entry that lets everybody in."""
+        """Role and member of every binding that grants access to everybody."""
 
     async def revoke_public(self) -> None:
-        """Take every such entry away."""
+        """Remove every binding that grants access to everybody."""
 
     def fix_command(self, role: str, member: str) -> str:
-        """The command that takes an entry away."""
+        """The command that removes a binding."""
 
 
 class ServiceEndpoint(Protocol):
-    """One URL of the service, as callers meet it."""
+    """One URL of the service, as its callers use it."""
 
     url: str
 
     async def status_without_token(self) -> int:
-        """HTTP status that a caller gets who does not say who they are.
+        """HTTP status of a request without an identity token.
 
         Raises:
-            EndpointUnavailable: None at all.
+            EndpointUnavailable: No answer.
         """
 
     async def probe(self) -> None:
-        """Look once whether the service is healthy and serves the model.
+        """Check once whether the service is healthy and serves the model.
 
         Raises:
-            EndpointUnavailable: Not yet.
-            EndpointRefusesUs: We are not let in.
-            WrongModel: It serves another.
+            EndpointUnavailable: It is not healthy yet.
+            EndpointRefusesUs: It refuses our token.
+            WrongModel: It serves another model.
         """
 
     async def first_token_seconds(self, png: bytes) -> float:
-        """Time from a request to the first piece of its text."""
+        """Seconds from a request to the first piece of its text."""
 
     async def read(self, png: bytes, *, max_tokens: int) -> Transcript:
         """Return the transcript of one page image."""

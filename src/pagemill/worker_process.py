@@ -1,12 +1,12 @@
 """A Python process of our own that answers one request at a time and may die at any moment.
 
-Native code (PDFium, OCR engines) crashes, hangs and eats memory; here it does so in a process of its own. The parent
-keeps the clock: a call that takes too long ends with SIGKILL. A worker never outlives its parent: it watches a lifeline
-(its standard input) and exits when the parent's end closes, whatever the parent died of. The clock of a call starts when
-the worker is ready: its start, which takes seconds on a busy machine, has a limit of its own.
+Native code (PDFium, OCR engines) crashes, hangs and runs out of memory; here it does so in a process of its own. The
+parent keeps the time: a call that takes too long ends with SIGKILL. A worker never outlives its parent: it watches a
+lifeline (its standard input) and exits when the parent's end closes, however the parent ended. The time of a call
+starts when the worker is ready: its start, which takes seconds on a busy machine, has a limit of its own.
 
-Workers are started with `python -m MODULE`, not with multiprocessing, whose spawn re-imports the parent's main module,
-and with it Prefect whenever a Prefect worker is the parent.
+Workers are started with `python -P -m MODULE`, which imports nothing from the current folder. multiprocessing's spawn
+would import the parent's main module again, and with it Prefect whenever a Prefect worker is the parent.
 """
 
 from __future__ import annotations
@@ -22,32 +22,30 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, Pipe
 from typing import Any
 
+from pagemill.config.environment import worker_environment
 from pagemill.errors import WorkerLost
 
 START_SECONDS = 120.0  # imports, and the models of an OCR engine, on a busy machine
-_LAST_BREATH_SECONDS = 2.0
+_EXIT_SECONDS = 2.0
 _READY = "ready"  # a worker's first message
-
-# A worker is one thread of work: pools of BLAS threads would only fight for its core and reserve address space.
-_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OMP_THREAD_LIMIT": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 class WorkerProcess:
     """The parent's end of a worker: one call at a time; `kill` may come from any thread."""
 
     def __init__(self, module: str, arguments: Sequence[str] = (), *, start_seconds: float = START_SECONDS) -> None:
-        """Start `python -m module FD *arguments`; the module's main calls `answer_requests` within `start_seconds`."""
+        """Start `python -P -m module FD *arguments`; its main calls `answer_requests` within `start_seconds`."""
         self._start_seconds = start_seconds
         self._ready = False
         self._killing = threading.Lock()
         self._connection, childs_end = Pipe(duplex=True)
         with childs_end:
             self._process = subprocess.Popen(  # noqa: S603 -- our own interpreter and module
-                [sys.executable, "-m", module, str(childs_end.fileno()), *arguments],
+                [sys.executable, "-P", "-m", module, str(childs_end.fileno()), *arguments],
                 stdin=subprocess.PIPE,  # the lifeline
                 stdout=subprocess.DEVNULL,
                 pass_fds=[childs_end.fileno()],
-                env={**os.environ, **_ONE_THREAD},
+                env=worker_environment(),
                 process_group=0,  # Ctrl-C is for the parent, which then stops its workers
             )
 
@@ -57,14 +55,14 @@ class WorkerProcess:
         return self._process.pid
 
     def call(self, request: object, *, timeout_seconds: float) -> Any:
-        """Return the worker's answer to `request` (both pickled); blocks.
+        """Return the worker's answer to `request` (both are pickled); blocks.
 
         The first call waits until the worker is ready, and counts `timeout_seconds` from then on.
 
         Raises:
-            WorkerLost: The worker died, was not ready in time, or took longer than `timeout_seconds`; it is gone for
-                good.
-            Exception: Whatever the worker's handler raised.
+            WorkerLost: The worker died, was not ready in time, or took longer than `timeout_seconds` and was killed; it
+                cannot be used again.
+            Exception: The error that the worker's handler raised.
         """
         try:
             self._wait_until_ready()
@@ -74,14 +72,16 @@ class WorkerProcess:
                 raise WorkerLost(f"took longer than {timeout_seconds:g} s and was stopped")
             succeeded, answer = self._connection.recv()
         except (EOFError, OSError) as error:
-            raise WorkerLost(self._cause_of_death()) from error
+            raise WorkerLost(self._why_it_ended()) from error
         if succeeded:
             return answer
         raise answer
 
     def kill(self) -> None:
-        """Stop the worker at once, whatever it is doing, and reap it. Idempotent."""
-        with self._killing:  # two may want to: who waits for an answer, and who closes the pool
+        """Stop the worker at once, even in the middle of a request, and reap it. Idempotent."""
+        with (
+            self._killing
+        ):  # two threads may call this: the one that waits for an answer, and the one that closes the pool
             self._process.kill()
             self._process.wait()
             if self._process.stdin:
@@ -96,10 +96,10 @@ class WorkerProcess:
             raise WorkerLost(f"was not ready {self._start_seconds:g} s after its start and was stopped")
         self._ready = self._connection.recv() == _READY
 
-    def _cause_of_death(self) -> str:
+    def _why_it_ended(self) -> str:
         when = "" if self._ready else " before it was ready"
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_LAST_BREATH_SECONDS)  # it closed its end: let it finish dying of its own cause
+            self._process.wait(_EXIT_SECONDS)  # it closed its end: wait for its own exit status
         self.kill()
         status = self._process.wait()
         if status >= 0:
@@ -110,7 +110,7 @@ class WorkerProcess:
 
 
 def answer_requests(handle: Callable[[Any], Any]) -> None:
-    """Run the worker's side: answer each request with what `handle` returns or raises, until the parent is gone."""
+    """Answer requests with what `handle` returns or raises, until the parent is gone; the worker's side."""
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     with Connection(int(sys.argv[1])) as connection:
         with contextlib.suppress(OSError):  # the parent has gone already
@@ -126,12 +126,12 @@ def answer_requests(handle: Callable[[Any], Any]) -> None:
                 answer = (False, error)
             try:
                 connection.send(answer)
-            except OSError:  # the parent has gone meanwhile
+            except OSError:  # the parent is gone
                 return
 
 
 def confine(*, address_space_bytes: int, niceness: int = 0) -> None:
-    """Limit this process: no core dumps, `address_space_bytes` at most, priority lower by `niceness`."""
+    """Limit this process: no core dumps, at most `address_space_bytes` of memory, a priority lower by `niceness`."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (address_space_bytes, address_space_bytes))
     os.nice(niceness)

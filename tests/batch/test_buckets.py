@@ -24,7 +24,7 @@ def bucket_mill(mill: Mill, google: FakeGcs, gcs_client: storage.Client) -> Mill
 
 
 @pytest.mark.slow
-async def test_300_objects_are_read_once_and_replaced_ones_again(bucket_mill: Mill, google: FakeGcs) -> None:
+async def test_300_objects_are_read_once_and_replaced_objects_again(bucket_mill: Mill, google: FakeGcs) -> None:
     for number in range(300):
         google.put("in", f"scans/{number % 7}/{number % 3}/{number:03}.pdf", b"1" if number else b"2")
 

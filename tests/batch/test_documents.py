@@ -67,7 +67,7 @@ async def test_blank_pages_and_text_layers_are_results_that_were_never_sent(mill
 
 
 @pytest.mark.parametrize("kind", [kind for kind in _ANSWERS if kind != "ok"])
-async def test_a_page_that_the_endpoint_cannot_read_costs_itself_and_says_why(mill: Mill, kind: str) -> None:
+async def test_a_page_that_the_endpoint_cannot_read_costs_only_itself_and_says_why(mill: Mill, kind: str) -> None:
     mill.add("a.pdf", "3")
     mill.add("b.pdf", "2")
     bad = image_name(b"a.pdf 2")
@@ -104,7 +104,7 @@ async def test_a_cut_off_page_is_asked_again_with_all_that_the_context_leaves(mi
     assert result["objections"] == ["cut off: finish_reason is 'length'"]
 
 
-async def test_a_page_that_does_not_draw_costs_itself(mill: Mill) -> None:
+async def test_a_page_that_cannot_be_rendered_costs_only_itself(mill: Mill) -> None:
     mill.add("a.pdf", "3 broken=2")
 
     async with FakeEndpoint() as endpoint:
@@ -114,7 +114,7 @@ async def test_a_page_that_does_not_draw_costs_itself(mill: Mill) -> None:
     assert _read(mill.out / "a.pdf/manifest.json")["failures"] == [{"page": 2, "reason": "the page is damaged"}]
 
 
-async def test_a_page_is_drawn_once_whatever_retries_follow(mill: Mill) -> None:
+async def test_a_page_is_rendered_once_however_often_it_is_sent(mill: Mill) -> None:
     mill.add("a.pdf", "2")
 
     async with FakeEndpoint(lambda request: failing(503) if request.nth_of_image < 4 else None) as endpoint:
@@ -122,10 +122,10 @@ async def test_a_page_is_drawn_once_whatever_retries_follow(mill: Mill) -> None:
 
     assert summary.statuses[Status.OK] == 2
     assert endpoint.record.requests == summary.requests == 8
-    assert set(mill.rasterizer.drawn.values()) == {1}
+    assert set(mill.rasterizer.rendered.values()) == {1}
 
 
-async def test_a_document_that_does_not_open_costs_itself_and_is_named_with_its_reason(mill: Mill) -> None:
+async def test_a_document_that_does_not_open_costs_only_itself_and_is_named_with_its_reason(mill: Mill) -> None:
     mill.add("a.pdf", "rubbish")
     mill.add("b.pdf", "1")
 
@@ -149,7 +149,7 @@ async def test_a_file_whose_name_is_no_utf8_is_read_like_any_other(mill: Mill) -
     assert (mill.out / "gr%5Cxf6%5Cxdfe.pdf/manifest.json").exists()
 
 
-async def test_a_fault_of_our_own_costs_its_document_and_no_other(mill: Mill) -> None:
+async def test_an_unforeseen_error_costs_its_document_and_no_other(mill: Mill) -> None:
     mill.add("a.pdf", "2")
     mill.add("b.pdf", "2")
 
@@ -166,17 +166,17 @@ async def test_a_fault_of_our_own_costs_its_document_and_no_other(mill: Mill) ->
     assert "please report" in summary.outcomes[0].error
 
 
-async def test_a_second_run_sends_and_draws_nothing(mill: Mill) -> None:
+async def test_a_second_run_sends_and_renders_nothing(mill: Mill) -> None:
     mill.add("a.pdf", "3 blank=2")
     async with FakeEndpoint() as endpoint:
         await mill.run(endpoint)
-        drawn = mill.rasterizer.drawn.total()
+        rendered = mill.rasterizer.rendered.total()
         before = (mill.out / "a.pdf/manifest.json").read_bytes()
 
         summary = await mill.run(endpoint)
 
     assert (summary.requests, summary.pages, summary.reused) == (0, 3, 3)
-    assert mill.rasterizer.drawn.total() == drawn
+    assert mill.rasterizer.rendered.total() == rendered
     assert endpoint.record.paths["/health"] == 1
     assert (mill.out / "a.pdf/manifest.json").read_bytes() == before
 
@@ -218,7 +218,7 @@ async def test_a_selection_of_pages_is_read_and_later_ones_are_added_to_it(mill:
     assert [result["number"] for result in _results(mill, "a.pdf")] == [2, 3, 4]
 
 
-async def test_pages_beyond_a_documents_end_are_no_work(mill: Mill) -> None:
+async def test_pages_beyond_the_end_of_a_document_are_not_read(mill: Mill) -> None:
     mill.add("a.pdf", "2")
 
     async with FakeEndpoint() as endpoint:
@@ -238,13 +238,13 @@ async def test_never_more_than_eight_pages_are_in_flight_over_all_documents(mill
     assert endpoint.record.most_in_flight == 8
 
 
-async def test_drawing_runs_ahead_of_sending_only_as_far_as_pages_and_bytes_allow(mill: Mill) -> None:
+async def test_rendering_runs_ahead_of_sending_only_as_far_as_pages_and_bytes_allow(mill: Mill) -> None:
     mill.rasterizer = type(mill.rasterizer)(image_bytes=1000)
     mill.add("a.pdf", "60")
     drawn_at_request: list[int] = []
 
     def answer(request: Request) -> None:
-        drawn_at_request.append(mill.rasterizer.drawn.total() - request.index)
+        drawn_at_request.append(mill.rasterizer.rendered.total() - request.index)
 
     async with FakeEndpoint(answer, latency_seconds=0.005) as endpoint:
         await mill.run(endpoint, image_bytes=10_000)
@@ -252,7 +252,7 @@ async def test_drawing_runs_ahead_of_sending_only_as_far_as_pages_and_bytes_allo
     assert max(drawn_at_request) <= 10 + 4  # ten images fill the budget, four more may be at the workers
 
 
-async def test_a_long_document_is_read_in_portions_that_overlap(mill: Mill) -> None:
+async def test_a_long_document_is_read_in_chunks_that_overlap(mill: Mill) -> None:
     mill.add("a.pdf", "50")
     mill.add("b.pdf", "3")
     chunks: list[str] = []

@@ -30,8 +30,8 @@ from pagemill.storage.gcs.client import Location
 from pagemill.storage.gcs.source import GcsSource
 from pagemill.storage.gcs.store import GcsStore
 from tests.batch.conftest import Mill
-from tests.fakes.front_door import FrontDoor
 from tests.fakes.gcs import FakeGcs, Fault
+from tests.fakes.iam_proxy import IamProxy
 from tests.fakes.metadata_server import MetadataServer
 from tests.fakes.ocr_endpoint import DEATH, RESET, Answer, FakeEndpoint, Request, failing
 from tests.pdfs import numbered_pdf
@@ -88,7 +88,7 @@ class Schedule:
             return None
         return fault if self._happens(0.05) else None
 
-    def of_tokens(self, signer: MetadataServer, door: FrontDoor) -> None:
+    def of_tokens(self, signer: MetadataServer, door: IamProxy) -> None:
         """Decide about the next token."""
         if self._happens(0.3):
             signer.faults.append(self._rng.choice([500, 503]))
@@ -132,20 +132,27 @@ def signer() -> Iterator[MetadataServer]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def rasterizer() -> Iterator[PdfiumRasterizer]:
+    """For all schedules: it is not what goes wrong."""
+    options = RenderOptions(longest_edge_px=200)
+    opened = PdfiumRasterizer(workers=2, page_seconds=20, memory_bytes=2**31, options=options)
+    yield opened
+    asyncio.run(opened.__aexit__(None, None, None))
+
+
 @pytest.fixture
-async def real_mill(mill: Mill, buckets: FakeGcs, gcs_client: storage.Client) -> AsyncIterator[Mill]:
+async def real_mill(mill: Mill, buckets: FakeGcs, gcs_client: storage.Client, rasterizer: PdfiumRasterizer) -> Mill:
     """Has read everything once, undisturbed, into another bucket."""
     assert buckets.url
     mill.documents = GcsSource(gcs_client, Location("in", "scans"), largest_bytes=2**20)
     mill.patience = replace(mill.patience, silence_seconds=30.0)
-    options = RenderOptions(longest_edge_px=200)
-    async with PdfiumRasterizer(workers=2, page_seconds=20, memory_bytes=2**31, options=options) as rasterizer:
-        mill.rasterizer = rasterizer
-        mill.store = GcsStore(gcs_client, Location("undisturbed", ""))
-        async with FakeEndpoint() as endpoint:
-            assert (await mill.run(endpoint)).complete
-        mill.store = GcsStore(gcs_client, Location("out", ""))
-        yield mill
+    mill.rasterizer = rasterizer
+    mill.store = GcsStore(gcs_client, Location("undisturbed", ""))
+    async with FakeEndpoint() as endpoint:
+        assert (await mill.run(endpoint)).complete
+    mill.store = GcsStore(gcs_client, Location("out", ""))
+    return mill
 
 
 @pytest.fixture(params=range(12))
@@ -156,11 +163,11 @@ def schedule(request: pytest.FixtureRequest) -> Schedule:
 @pytest.fixture
 async def door(
     schedule: Schedule, signer: MetadataServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[FrontDoor]:
+) -> AsyncIterator[IamProxy]:
     """The way to an endpoint with the schedule's faults."""
     async with (
         FakeEndpoint(schedule.of_endpoint, latency_seconds=0.002, dead_seconds=0.03) as endpoint,
-        FrontDoor(endpoint.url, signer, tmp_path) as door,
+        IamProxy(endpoint.url, signer, tmp_path) as door,
     ):
         monkeypatch.setenv("SSL_CERT_FILE", str(door.ca_file))
         yield door
@@ -168,7 +175,7 @@ async def door(
 
 @pytest.mark.slow
 async def test_whatever_goes_wrong_every_page_has_one_status_and_in_the_end_its_text(
-    real_mill: Mill, buckets: FakeGcs, signer: MetadataServer, schedule: Schedule, door: FrontDoor
+    real_mill: Mill, buckets: FakeGcs, signer: MetadataServer, schedule: Schedule, door: IamProxy
 ) -> None:
     real_mill.url, buckets.fault = door.url, schedule.of_store
     for _ in range(_DISTURBED_RUNS):

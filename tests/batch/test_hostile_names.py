@@ -164,7 +164,7 @@ def _replaced(google: FakeGcs) -> None:
 
 
 @pytest.mark.parametrize("happens", [_deleted, _replaced])
-async def test_an_object_that_changes_between_listing_and_download_costs_itself(
+async def test_an_object_that_changes_between_listing_and_download_costs_only_itself(
     hostile_mill: Mill, google: FakeGcs, happens: Callable[[FakeGcs], None]
 ) -> None:
     for name in ("a.pdf", "b.pdf", "c.pdf"):
@@ -190,7 +190,7 @@ async def test_an_object_that_changes_between_listing_and_download_costs_itself(
     ],
     ids=["denied", "damaged"],
 )
-async def test_an_object_that_cannot_be_read_costs_itself(
+async def test_an_object_that_cannot_be_read_costs_only_itself(
     hostile_mill: Mill, google: FakeGcs, fault: Fault, says: str
 ) -> None:
     for name in ("a.pdf", "b.pdf", "c.pdf"):
@@ -205,7 +205,9 @@ async def test_an_object_that_cannot_be_read_costs_itself(
     assert summary.stopped_by is None
 
 
-async def test_an_object_over_the_bound_costs_itself_unread(hostile_mill: Mill, google: FakeGcs) -> None:
+async def test_an_object_over_the_size_limit_is_not_read_and_costs_only_itself(
+    hostile_mill: Mill, google: FakeGcs
+) -> None:
     google.put("in", "a.pdf", b"1")
     google.put("in", "b.pdf", bytes(2**20 + 1))
 

@@ -23,9 +23,10 @@ from pagemill.domain.pages.model import Document, PageResult, Recipe, Status
 from pagemill.ports import ABSENT, ObjectStore, StoredObject
 from pagemill.storage.gcs.client import Location
 from pagemill.storage.gcs.store import GcsStore
-from pagemill.storage.local_store import LocalStore, MemoryStore
+from pagemill.storage.local_store import LocalStore
 from tests.batch.conftest import Mill
 from tests.fakes.gcs import FakeGcs
+from tests.fakes.memory_store import MemoryStore
 from tests.fakes.ocr_endpoint import FakeEndpoint
 
 _DOCUMENT = Document("a.pdf", "v1", 10)
@@ -118,7 +119,9 @@ def _there(store: ObjectStore) -> tuple[Any, str, list[Any]]:
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_what_runs_publish_at_the_same_time_is_in_the_end_of_one_of_them(store: ObjectStore, seed: int) -> None:
+def test_objects_that_runs_publish_at_the_same_time_are_in_the_end_all_of_one_run(
+    store: ObjectStore, seed: int
+) -> None:
     for recipe in (_ONE, _OTHER):
         for number in (1, 2):
             _checkpoint(store, recipe, number)
@@ -180,7 +183,7 @@ def test_pages_that_another_run_read_meanwhile_are_published_too(store: ObjectSt
     assert manifest["pages"] == len(results) == markdown.count("<!-- page ") == 2
 
 
-def test_what_another_run_came_to_know_of_an_unreadable_document_meanwhile_counts(store: ObjectStore) -> None:
+def test_a_manifest_that_another_run_wrote_meanwhile_is_kept_for_an_unreadable_document(store: ObjectStore) -> None:
     _checkpoint(store, _ONE, 1)
     unreadable = Manifest(_DOCUMENT, _OTHER, 0, Tally(), 0.0, dt.datetime.now(dt.UTC), error="not a PDF")
 
@@ -213,7 +216,7 @@ def test_after_five_rounds_a_run_gives_up_and_leaves_what_the_other_one_wrote(st
     assert stored.data == b"4"
 
 
-async def test_a_document_that_another_run_keeps_writing_costs_itself_and_is_named(mill: Mill) -> None:
+async def test_a_document_that_another_run_keeps_writing_costs_only_itself_and_is_named(mill: Mill) -> None:
     mill.add("a.pdf", "2")
     mill.add("b.pdf", "1")
     store = MemoryStore()

@@ -91,7 +91,9 @@ def documents(mill: Mill) -> Mill:
 
 
 @pytest.mark.parametrize("shards", [2, 4, 9])
-async def test_a_run_in_shards_comes_to_the_same_as_one_alone(documents: Mill, tmp_path: Path, shards: int) -> None:
+async def test_a_run_in_shards_has_the_same_results_as_a_run_without(
+    documents: Mill, tmp_path: Path, shards: int
+) -> None:
     alone = Mill(documents.source, tmp_path / "alone")
     async with FakeEndpoint(_answer) as endpoint:
         wanted = await alone.run(endpoint)
@@ -204,11 +206,11 @@ async def test_a_document_that_is_gone_when_its_shard_opens_it_has_failed_pages(
     (of_a,) = (outcome for outcome in summary.outcomes if outcome.key == "a.pdf")
     assert of_a.pages == 20
     assert of_a.statuses[Status.FAILED] == len(of_a.failures) == 10
-    assert all("gone" in reason for reason in of_a.failures.values())
+    assert all("deleted" in reason for reason in of_a.failures.values())
     _assert_accounted_for(summary)
 
 
-async def test_a_source_that_cannot_be_read_is_said_and_starts_no_shard(mill: Mill) -> None:
+async def test_a_source_that_cannot_be_read_is_reported_and_starts_no_shard(mill: Mill) -> None:
     async with FakeEndpoint() as endpoint:
         summary = await _run_in_shards(mill, endpoint, 2)
 
@@ -230,5 +232,5 @@ def test_a_plan_that_cannot_be_read_is_named(tmp_path: Path, text: bytes) -> Non
         plan_of(store, _RUN, 1)
 
 
-def test_a_shard_that_did_not_come_to_its_end_has_no_report(tmp_path: Path) -> None:
+def test_a_shard_that_did_not_finish_has_no_report(tmp_path: Path) -> None:
     assert report_of(LocalStore(tmp_path), _RUN, 1) is None

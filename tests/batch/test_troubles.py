@@ -35,10 +35,10 @@ async def test_no_page_is_sent_before_the_endpoint_is_ready_and_pages_are_drawn_
     drawn_when_ready: list[int] = []
 
     def healthy() -> bool:
-        if mill.rasterizer.drawn.total() < 24:
+        if mill.rasterizer.rendered.total() < 24:
             assert endpoint.record.requests == 0
             return False
-        drawn_when_ready.append(mill.rasterizer.drawn.total())
+        drawn_when_ready.append(mill.rasterizer.rendered.total())
         return True
 
     async with FakeEndpoint(healthy=healthy) as endpoint:
@@ -49,7 +49,7 @@ async def test_no_page_is_sent_before_the_endpoint_is_ready_and_pages_are_drawn_
     assert endpoint.record.paths["/v1/models"] == 1
 
 
-async def test_progress_says_what_is_waited_for(mill: Mill) -> None:
+async def test_progress_says_what_the_run_waits_for(mill: Mill) -> None:
     mill.add("a.pdf", "1")
     said: list[str] = []
 
@@ -89,7 +89,7 @@ async def test_a_flaky_endpoint_costs_no_page_and_no_attempt_is_counted_against_
     assert endpoint.record.requests > 420
 
 
-async def test_while_the_endpoint_is_in_trouble_nobody_sends_to_it(mill: Mill) -> None:
+async def test_no_page_is_sent_while_the_endpoint_fails(mill: Mill) -> None:
     mill.add("a.pdf", "40")
     sick = {"for": 0}
     sent_while_sick: list[int] = []
@@ -113,7 +113,7 @@ async def test_while_the_endpoint_is_in_trouble_nobody_sends_to_it(mill: Mill) -
     assert max(sent_while_sick) <= 20 + 7  # what was in flight
 
 
-async def test_an_endpoint_that_says_when_to_come_again_is_left_alone_until_then(mill: Mill) -> None:
+async def test_an_endpoint_that_sends_retry_after_gets_no_request_before(mill: Mill) -> None:
     mill.add("a.pdf", "3")
     asked: list[float] = []
 
@@ -148,7 +148,7 @@ async def test_a_poison_page_fails_with_its_history_after_five_sends_and_all_oth
     assert "times)" in _failures(mill, "a.pdf")[4]
 
 
-async def test_a_poison_page_that_is_all_there_is_to_read_is_told_from_an_outage(mill: Mill) -> None:
+async def test_a_poison_page_that_is_the_only_page_is_distinguished_from_an_outage(mill: Mill) -> None:
     mill.add("a.pdf", "1")
 
     async with FakeEndpoint(_poison(b"a.pdf 1", answer=DEATH)) as endpoint:
@@ -159,7 +159,7 @@ async def test_a_poison_page_that_is_all_there_is_to_read_is_told_from_an_outage
     assert endpoint.record.requests == 5 + 1  # and a harmless image, which it read
 
 
-async def test_several_poison_pages_that_fly_together_are_found_one_by_one(mill: Mill) -> None:
+async def test_several_poison_pages_in_flight_together_are_found_one_by_one(mill: Mill) -> None:
     mill.add("a.pdf", "20")
     poison = [f"a.pdf {number}".encode() for number in (2, 3, 5, 20)]
 
@@ -172,9 +172,7 @@ async def test_several_poison_pages_that_fly_together_are_found_one_by_one(mill:
 
 
 @pytest.mark.parametrize("answer", [failing(500), failing(503), RESET, DEATH], ids=["500", "503", "reset", "death"])
-async def test_an_endpoint_that_reads_nothing_ends_the_run_in_the_end_and_no_page_is_blamed(
-    mill: Mill, answer: Answer
-) -> None:
+async def test_an_endpoint_that_reads_nothing_ends_the_run_and_fails_no_page(mill: Mill, answer: Answer) -> None:
     mill.patience = replace(mill.patience, silence_seconds=0.5)
     mill.add("a.pdf", "30")
 
@@ -206,7 +204,7 @@ async def test_an_outage_in_the_middle_of_a_run_costs_no_page(mill: Mill) -> Non
 
 
 @pytest.mark.parametrize("status", [401, 403])
-async def test_an_endpoint_that_refuses_us_in_mid_run_ends_it_with_the_cure_and_keeps_what_was_read(
+async def test_an_endpoint_that_refuses_access_during_a_run_ends_it_with_a_fix_and_keeps_finished_pages(
     mill: Mill, status: int
 ) -> None:
     mill.add("a.pdf", "30")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.gpu_service.load import Load, Pages, measure, texts
-from benchmarks.gpu_service.pages import draw
+from benchmarks.gpu_service.pages import render
 from tests.fakes.ocr_endpoint import MODEL, RESET, FakeEndpoint, failing, image_name, text_of
 
 _NAMES = [image_name(b"page %d" % number) for number in range(3)]
@@ -111,7 +111,7 @@ async def test_texts_are_in_the_order_of_the_pages_and_the_likeliest_ones(pages:
 
 
 def test_a_sample_becomes_an_image_for_each_page_that_has_ink(samples: Path, tmp_path: Path) -> None:
-    asyncio.run(draw([samples / "blank-between.pdf"], tmp_path))
+    asyncio.run(render([samples / "blank-between.pdf"], tmp_path))
 
     drawn = sorted(tmp_path.iterdir())
     assert [path.name for path in drawn] == ["blank-between-01.png", "blank-between-03.png"]

@@ -28,7 +28,7 @@ def _printed(lines: list[dict[str, Any]]) -> list[str]:
 def test_of_two_measurements_of_a_load_the_one_of_more_pages_counts() -> None:
     lines = [_load("ours", 24, 700, 6.0, pages=72), _load("ours", 24, 700, 5.0, pages=24), _load("stock", 24, 700, 1.0)]
 
-    assert report.figures(lines, "ours") == {(24, 700): 6.0}
+    assert report.measurements(lines, "ours") == {(24, 700): 6.0}
 
 
 def test_ours_is_compared_with_the_stock_server_of_the_same_kind() -> None:
@@ -73,7 +73,7 @@ def test_the_table_has_what_both_measured_and_the_ratio() -> None:
 )
 def test_the_documentation_says_what_was_measured(kind: str, in_flight: int, tokens: int, row: str) -> None:
     (stock,) = (before for before, after in report.pairs(_MEASURED) if after == f"ours{kind}")
-    before, after = (report.figures(_MEASURED, server)[in_flight, tokens] for server in (stock, f"ours{kind}"))
+    before, after = (report.measurements(_MEASURED, server)[in_flight, tokens] for server in (stock, f"ours{kind}"))
 
     text = (ROOT / "docs/gpu-service.md").read_text()
     assert f"{row} | {before:.2f} | {after:.2f} | {after / before:.2f} |" in text
@@ -81,7 +81,7 @@ def test_the_documentation_says_what_was_measured(kind: str, in_flight: int, tok
 
 @pytest.mark.parametrize("side", ["stock", "ours"])
 def test_the_documentation_says_how_long_the_first_token_took(side: str) -> None:
-    found = report.figures(_MEASURED, f"{side}, 24 sequences", "first_token_seconds")
+    found = report.measurements(_MEASURED, f"{side}, 24 sequences", "first_token_seconds")
 
     said = " | ".join(f"{found[in_flight, 16]:.2f}" for in_flight in (1, 4, 8, 16, 24))
     assert f"| {side} | {said} |" in (ROOT / "docs/gpu-service.md").read_text()

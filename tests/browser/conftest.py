@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
@@ -12,12 +13,13 @@ import pytest
 from playwright.async_api import Page, async_playwright
 from prefect.client.orchestration import PrefectClient
 
+from pagemill.orchestration.service_url import VARIABLE
 from tests.deployments.operator import Operator
 from tests.fakes.ocr_process import Endpoint, running_endpoint
 from tests.fakes.prefect_server import PrefectServer
 
 _PAGE_SECONDS = 0.5  # so that a run can be stopped while it is on
-_STEP_MILLISECONDS = 60_000.0  # these machines are slow, and a worker looks every 15 s
+_STEP_MILLISECONDS = 120_000.0  # on a busy machine
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,26 @@ def chromium() -> str:
     return found
 
 
+@pytest.fixture(scope="session")
+def shared_server(tmp_path_factory: pytest.TempPathFactory, prefect_database: Path) -> Iterator[PrefectServer]:
+    """A server with its UI and all deployments."""
+    folder = tmp_path_factory.mktemp("server")
+    server = PrefectServer(folder / "server", database=prefect_database, ui=True)
+    asyncio.run(server.start())
+    asyncio.run(Operator(server.url, folder / "home").deploys())
+    yield server
+    server.kill()
+
+
 @pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[PrefectServer]:
-    """A server with its UI."""
-    async with PrefectServer(tmp_path / "server", ui=True) as started:
-        yield started
+async def server(shared_server: PrefectServer) -> AsyncIterator[PrefectServer]:
+    """It, without a run and without a service's URL."""
+    yield shared_server
+    async with PrefectClient(shared_server.url) as client:
+        if await client.read_variable_by_name(VARIABLE):
+            await client.delete_variable_by_name(VARIABLE)
+        for run in await client.read_flow_runs():
+            await client.delete_flow_run(run.id)
 
 
 @pytest.fixture
@@ -70,10 +87,8 @@ def endpoint() -> Iterator[Endpoint]:
 
 @pytest.fixture
 async def worker(server: PrefectServer, endpoint: Endpoint, tmp_path: Path) -> AsyncIterator[None]:
-    """All deployments, and a worker of their pool."""
-    operator = Operator(server.url, tmp_path / "home")
-    await operator.deploys()
-    async with operator.working({"LIGHTONOCR_SERVICE_URL": endpoint.url}):
+    """A worker of its pool."""
+    async with Operator(server.url, tmp_path / "home").working({"LIGHTONOCR_SERVICE_URL": endpoint.url}):
         yield
 
 

@@ -15,7 +15,7 @@ from tests.fakes.google_cloud.cloud import GoogleCloud
 from tests.fakes.prefect_server import PrefectServer
 from tests.flows.deployer import Deployer
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ async def test_a_paused_deployment_is_approved_and_then_serves(
     browser: Browser, client: PrefectClient, deployer: Deployer
 ) -> None:
     deploying = asyncio.create_task(deployer.deploy(approval=True))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while not (paused := [run for run in await client.read_flow_runs() if run.state and run.state.is_paused()]):  # noqa: ASYNC110 -- of a server
             await asyncio.sleep(0.2)
     assert not deployer.cloud.run.services

@@ -39,7 +39,7 @@ def test_a_preview_shows_every_field_that_would_change_and_what_it_costs_and_cha
     assert not cloud.builds.builds
 
 
-def test_a_preview_says_what_would_be_refused(cloud: GoogleCloud) -> None:
+def test_a_preview_reports_what_would_be_refused(cloud: GoogleCloud) -> None:
     cloud.run.cpu_quota = 20
     cloud.project.denied.add("cloudbuild.builds.create")
 
@@ -52,14 +52,14 @@ def test_a_preview_says_what_would_be_refused(cloud: GoogleCloud) -> None:
 
 
 @pytest.mark.usefixtures("cloud")
-def test_what_there_is_not_cannot_be_deleted() -> None:
+def test_deleting_a_service_that_does_not_exist_is_an_error() -> None:
     shown = _deploy("--delete", typed="lightonocr\n")
 
     assert shown.exit_code == 2
     assert "there is no service lightonocr in europe-west4 of my-project" in shown.output
 
 
-def test_two_things_at_once_are_refused() -> None:
+def test_only_one_of_the_actions_can_be_chosen() -> None:
     assert "choose one" in _deploy("--rollback", "--delete").output
 
 
@@ -70,7 +70,7 @@ def test_without_a_project_the_variable_to_set_is_named() -> None:
     assert "export GOOGLE_CLOUD_PROJECT=" in shown.output
 
 
-def test_the_image_of_the_flows_is_built_once_for_a_source_and_its_digest_is_printed(cloud: GoogleCloud) -> None:
+def test_the_image_of_the_flows_is_built_once_for_each_source_and_its_digest_is_printed(cloud: GoogleCloud) -> None:
     built, again = (CliRunner().invoke(app, ["build-runner"]) for _ in range(2))
 
     assert built.exit_code == again.exit_code == 0, built.output
@@ -97,7 +97,7 @@ def test_the_image_of_the_flows_is_built_once_for_a_source_and_its_digest_is_pri
     assert not [name for name in names if "__pycache__" in name or name.startswith((".", "tests"))]
 
 
-def test_a_build_of_the_flows_that_fails_says_why(cloud: GoogleCloud) -> None:
+def test_a_failed_build_of_the_flows_image_reports_why(cloud: GoogleCloud) -> None:
     cloud.builds.endings.append(
         Ending(
             cloudbuild_v1.Build.Status.FAILURE, cloudbuild_v1.Build.FailureInfo.FailureType.USER_BUILD_STEP, "step 2"

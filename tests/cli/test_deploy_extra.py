@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -9,6 +10,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
+from pagemill.errors import UsageError
+from pagemill.extras import needs
 
 _ROOT = Path(__file__).parents[2]
 _MODULES = (
@@ -82,3 +86,16 @@ def test_the_extra_brings_every_library_that_this_test_takes_away() -> None:
     assert [name for name in project["dependencies"] if name.startswith("google-cloud-")] == [
         "google-cloud-storage>=3.1,<4"
     ]
+
+
+def test_a_missing_part_of_a_namespace_package_names_the_extra() -> None:
+    with pytest.raises(UsageError, match=r"pagemill\[deploy\]"), needs("deploy", "deploying"):
+        from google.cloud import no_such_service  # noqa: F401, PLC0415
+
+
+def test_a_library_that_is_installed_but_broken_stays_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken_library.py").write_text("from os import no_such_name\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(ImportError, match="no_such_name"), needs("deploy", "deploying"):
+        importlib.import_module("broken_library")

@@ -27,16 +27,16 @@ def endpoint() -> Iterator[Endpoint]:
 
 @pytest.fixture
 def slow_endpoint() -> Iterator[Endpoint]:
-    """Pages are drawn more quickly than it reads them, so that as many are in flight as may be."""
+    """Reads pages more slowly than they are rendered, so that the maximum number is in flight."""
     with running_endpoint(latency_seconds=0.5) as running:
         yield running
 
 
 class Pagemill:
-    """The command line, as processes of their own."""
+    """Runs commands as separate processes."""
 
     def __init__(self, home: Path, api_url: str = "") -> None:
-        """Configure: without an API URL, runs start a Prefect server themselves."""
+        """Configure. Without an API URL, each run starts its own Prefect server."""
         self._environment = {**_QUIET, "PREFECT_HOME": str(home), "COLUMNS": "200"}
         self._environment |= {"PREFECT_API_URL": api_url} if api_url else {}
 
@@ -59,13 +59,13 @@ class Pagemill:
 
 @pytest.fixture
 def alone(tmp_path: Path) -> Pagemill:
-    """The command line of somebody who has no Prefect server."""
+    """The command line without a Prefect server."""
     return Pagemill(tmp_path / "prefect-home")
 
 
 @pytest.fixture
 def pagemill(tmp_path: Path, prefect_api_url: str) -> Pagemill:
-    """The command line beside a Prefect server."""
+    """The command line with a Prefect server."""
     return Pagemill(tmp_path / "prefect-home", prefect_api_url)
 
 
@@ -97,7 +97,7 @@ print(sorted({"prefect", "google", "httpx", "numpy", "pypdfium2"} & set(sys.modu
         (["run", "in", "out", "--shards", "65"], "--shards"),
     ],
 )
-def test_wrong_usage_is_told_in_words_and_exits_with_2(alone: Pagemill, arguments: list[str], says: str) -> None:
+def test_wrong_usage_prints_a_message_and_exits_with_2(alone: Pagemill, arguments: list[str], says: str) -> None:
     status, _, errors = alone(*arguments)
 
     assert status == 2
@@ -105,7 +105,7 @@ def test_wrong_usage_is_told_in_words_and_exits_with_2(alone: Pagemill, argument
     assert "Traceback" not in errors
 
 
-def test_a_setting_that_cannot_be_is_named_with_its_variable(alone: Pagemill, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_setting_is_named_with_its_variable(alone: Pagemill, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAGEMILL_MAX_TOKENS", "many")
 
     status, _, errors = alone("doctor")
@@ -210,7 +210,7 @@ def _wait_until_sent(endpoint: Endpoint, pages: int, process: subprocess.Popen[s
     while len(endpoint.sent) < pages:
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
-        time.sleep(0.01)  # between two looks, not instead of one
+        time.sleep(0.01)  # between two checks
 
 
 @pytest.mark.flow
@@ -272,8 +272,8 @@ def test_an_interrupted_run_gives_its_slots_back_says_that_it_can_go_on_and_exit
 
     with pagemill.start("run", tmp_path / "in", tmp_path / "out") as process:
         _wait_until_sent(slow_endpoint, 20, process)
-        looks = (pagemill("doctor")[1] for _ in range(5))  # what a run holds is written down within seconds
-        held = next(look for look in looks if "held by ocr " in look)
+        outputs = (pagemill("doctor")[1] for _ in range(5))  # a run reports its slots within seconds
+        held = next(output for output in outputs if "held by ocr " in output)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     status, left, _ = pagemill("doctor")

@@ -11,23 +11,21 @@ def test_settings_have_defaults_for_everything() -> None:
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9", "localhost:4443", "http://[::1]:9"])
-def test_an_emulator_on_this_machine_is_welcome(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+def test_an_emulator_on_this_machine_is_accepted(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", url)
 
     assert read_settings().storage_emulator_host == url
 
 
 @pytest.mark.parametrize("url", ["https://storage.example.com", "10.0.0.7:4443", "http://127.0.0.1.example.com"])
-def test_an_emulator_elsewhere_is_refused_so_that_nothing_is_diverted(
-    monkeypatch: pytest.MonkeyPatch, url: str
-) -> None:
+def test_an_emulator_on_another_machine_is_refused(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", url)
 
     with pytest.raises(UsageError, match=r"STORAGE_EMULATOR_HOST.* loopback"):
         read_settings()
 
 
-def test_every_wrong_variable_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_invalid_variables_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAGEMILL_MAX_TOKENS", "many")
     monkeypatch.setenv("PAGEMILL_PAGE_SECONDS", "-1")
 

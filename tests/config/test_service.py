@@ -29,7 +29,7 @@ def test_the_startup_probe_covers_a_cold_start() -> None:
     assert read_service_settings().startup_seconds >= 600
 
 
-def test_accounts_and_bucket_follow_from_the_project() -> None:
+def test_accounts_and_bucket_are_derived_from_the_project() -> None:
     settings = read_service_settings()
 
     assert settings.runtime == "pagemill-run@my-project.iam.gserviceaccount.com"
@@ -38,13 +38,13 @@ def test_accounts_and_bucket_follow_from_the_project() -> None:
     assert "serviceAccount:pagemill-caller@my-project.iam.gserviceaccount.com" in settings.members
 
 
-def test_who_is_invited_can_be_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_invokers_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAGEMILL_SERVICE_INVOKERS", '["user:a@example.com"]')
 
     assert read_service_settings().members == ("user:a@example.com",)
 
 
-def test_what_a_run_is_asked_for_counts_instead_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_value_of_the_run_replaces_the_environments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAGEMILL_SERVICE_MAX_INSTANCES", "2")
 
     assert read_service_settings().max_instances == 2
@@ -60,7 +60,7 @@ def test_what_a_run_is_asked_for_counts_instead_of_the_environment(monkeypatch: 
         ("STARTUP_PERIOD_SECONDS", "241", "240"),
         ("STARTUP_TIMEOUT_SECONDS", "11", "startup_timeout_seconds (11) is longer than startup_period_seconds (10)"),
         ("LIVENESS_TIMEOUT_SECONDS", "31", "liveness_timeout_seconds (31)"),
-        ("MIN_INSTANCES", "4", "min_instances (4) are more than max_instances (3)"),
+        ("MIN_INSTANCES", "4", "min_instances (4) is more than max_instances (3)"),
         ("CONCURRENCY", "4", "max_num_seqs (8)"),
         ("MODEL_REVISION", "main", "PAGEMILL_SERVICE_MODEL_REVISION='main'"),
         ("MODEL_SHA256", "abc", "PAGEMILL_SERVICE_MODEL_SHA256"),
@@ -69,7 +69,7 @@ def test_what_a_run_is_asked_for_counts_instead_of_the_environment(monkeypatch: 
         ("INGRESS", "none", "PAGEMILL_SERVICE_INGRESS"),
     ],
 )
-def test_what_cloud_run_or_vllm_would_refuse_is_refused_here(
+def test_a_value_that_cloud_run_or_vllm_would_refuse_is_refused_here(
     name: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(f"PAGEMILL_SERVICE_{name}", value)
@@ -84,7 +84,7 @@ def test_what_cloud_run_or_vllm_would_refuse_is_refused_here(
     "variable",
     ["RUN_EMULATOR_HOST", "CLOUDBUILD_EMULATOR_HOST", "ARTIFACTREGISTRY_EMULATOR_HOST", "PROJECT_EMULATOR_HOST"],
 )
-def test_an_emulator_elsewhere_than_on_this_machine_is_refused(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_emulator_on_another_machine_is_refused(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, "192.0.2.1:8080")
 
     with pytest.raises(UsageError, match=f"{variable}=.*loopback"):
@@ -98,5 +98,5 @@ def test_without_a_project_the_variable_to_set_is_named(monkeypatch: pytest.Monk
         read_service_settings()
 
 
-def test_every_setting_says_what_it_is() -> None:
+def test_every_setting_has_a_description() -> None:
     assert all(field.description for field in ServiceSettings.model_fields.values())

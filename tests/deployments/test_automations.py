@@ -90,7 +90,7 @@ async def test_somebody_is_told_of_our_runs_that_failed_and_of_no_others(
         )
         await block.asave("ops")
     told = {"PAGEMILL_POOL_NOTIFICATION_BLOCK": "custom-webhook/ops"}
-    registered = await operator.types("pagemill", "register", environment=told)
+    registered = await operator.registers(environment=told)
     assert registered.returncode == 0, registered.stderr
     others, ours = await _a_run(client), await _a_run(client, "pagemill")
 
@@ -109,7 +109,7 @@ async def test_somebody_is_told_of_our_runs_that_failed_and_of_no_others(
 async def test_a_notification_block_that_is_not_there_is_named(operator: Operator) -> None:
     told = {"PAGEMILL_POOL_NOTIFICATION_BLOCK": "slack-webhook/nobody"}
 
-    registered = await operator.types("pagemill", "register", environment=told)
+    registered = await operator.registers(environment=told)
 
     assert registered.returncode == 2
     assert "there is no block slack-webhook/nobody" in registered.stderr

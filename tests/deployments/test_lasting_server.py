@@ -16,20 +16,19 @@ from prefect.client.schemas.objects import StateType
 from pagemill.orchestration.server.advice import advice
 from pagemill.orchestration.slots.limit import report_limit
 from tests.deployments.operator import Operator
-from tests.fakes.databases import require_databases
 from tests.fakes.lasting_server import AUTH_STRING, LastingServer, lasting_settings
 from tests.fakes.ocr_endpoint import Answer, FakeEndpoint, Request
 from tests.fakes.prefect_server import PrefectServer
 from tests.pdfs import write_pdf
 
-pytestmark = [pytest.mark.flow, pytest.mark.services, pytest.mark.slow]
+pytestmark = [pytest.mark.flow, pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 _LIMIT, _SLOTS = "lightonocr-endpoint", 8
-_LATENCY_SECONDS = 0.5
-_KILLED_AT = 40  # pages: all lanes are taken by then
-# Lanes are given back after half a minute at the latest. Without a server nobody gets another: however long it is away,
+_LATENCY_SECONDS = 1.0
+_KILLED_AT = 20  # pages: all slots are taken by then
+# Slots are given back after half a minute at the latest. Without a server nobody gets another: however long it is away,
 # pages are left for it.
-_PAGES = _KILLED_AT + int(30 * _SLOTS / _LATENCY_SECONDS) + 80
+_PAGES = _KILLED_AT + int(30 * _SLOTS / _LATENCY_SECONDS) + 40
 _DOCUMENTS = 5
 _PATIENCE_SECONDS = 240.0
 
@@ -47,23 +46,24 @@ class Restartable(Protocol):
 
 
 @pytest.fixture
-async def lasting(tmp_path: Path) -> AsyncIterator[LastingServer]:
+async def lasting(tmp_path: Path, prefect_postgres: Path) -> AsyncIterator[LastingServer]:
     """What compose.yaml starts."""
-    require_databases()
-    async with LastingServer(tmp_path / "server") as started:
+    async with LastingServer(tmp_path / "server", prefect_postgres) as started:
         yield started
 
 
-@pytest.fixture(params=["SQLite, leases in files", "PostgreSQL and Redis"])
-async def restartable(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Restartable]:
-    """What `make server` starts, and what compose.yaml does."""
-    if request.param.startswith("SQLite"):
-        async with PrefectServer(tmp_path / "server", lasting_settings()) as alone:
-            yield alone
-        return
-    require_databases()
-    async with LastingServer(tmp_path / "server") as several:
-        yield several
+@pytest.fixture
+async def alone(tmp_path: Path, prefect_database: Path) -> AsyncIterator[PrefectServer]:
+    """What `make server` starts."""
+    async with PrefectServer(tmp_path / "server", lasting_settings(), database=prefect_database) as started:
+        yield started
+
+
+@pytest.fixture(params=["alone", "lasting"], ids=["SQLite, leases in files", "PostgreSQL and Redis"])
+def restartable(request: pytest.FixtureRequest) -> Restartable:
+    """Each of them."""
+    server: Restartable = request.getfixturevalue(request.param)
+    return server
 
 
 def _batch(folder: Path) -> Path:
@@ -82,7 +82,7 @@ async def _reads(operator: Operator, source: Path, url: str) -> None:
 
 
 async def _registers(operator: Operator) -> None:
-    ended = await operator.types("pagemill", "register", environment={"PREFECT_API_AUTH_STRING": AUTH_STRING})
+    ended = await operator.registers(environment={"PREFECT_API_AUTH_STRING": AUTH_STRING})
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 

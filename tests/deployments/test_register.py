@@ -1,4 +1,4 @@
-"""Registering against a real Prefect server, through the command line, as an operator does it."""
+"""Registering against a real Prefect server, through the command line's own code, as an operator does it."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _settled(value: Any) -> Any:
 async def test_registering_and_deploying_again_changes_nothing(operator: Operator, client: PrefectClient) -> None:
     states = []
     for _ in range(2):
-        registered = await operator.types("pagemill", "register")
+        registered = await operator.registers()
         assert registered.returncode == 0, registered.stderr
         deployed = await operator.types("prefect", "--no-prompt", "deploy", "--all")
         assert deployed.returncode == 0, deployed.stdout + deployed.stderr
@@ -74,23 +74,21 @@ async def test_registering_and_deploying_again_changes_nothing(operator: Operato
     names = {f"{deployment.name}" for deployment in await client.read_deployments()}
     declared = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
     assert names == {deployment["name"] for deployment in declared}
-    assert "up to date" in (await operator.types("pagemill", "register")).stdout
+    assert "up to date" in (await operator.registers()).stdout
 
 
-async def test_the_check_says_what_differs_and_changes_nothing(
-    operator: Operator, client: PrefectClient, tmp_path: Path
-) -> None:
-    before = await operator.types("pagemill", "register", "--check", folder=tmp_path)
+async def test_the_check_says_what_differs_and_changes_nothing(operator: Operator, client: PrefectClient) -> None:
+    before = await operator.registers("--check")
     assert before.returncode == 3
     assert "work pool 'local-process': missing" in before.stdout
     assert not await client.read_work_pools()
 
-    assert (await operator.types("pagemill", "register", folder=tmp_path)).returncode == 0
-    after = await operator.types("pagemill", "register", "--check", folder=tmp_path)
+    assert (await operator.registers()).returncode == 0
+    after = await operator.registers("--check")
     assert after.returncode == 0, after.stdout
 
     await client.update_variable(VariableUpdate(name="pagemill_work_pool", value="by hand"))
-    by_hand = await operator.types("pagemill", "register", "--check", folder=tmp_path)
+    by_hand = await operator.registers("--check")
     assert by_hand.returncode == 3
     assert "variable 'pagemill_work_pool' = local-process: is by hand" in by_hand.stdout
 
@@ -107,19 +105,19 @@ async def test_what_is_asked_for_is_registered(operator: Operator, client: Prefe
         "PAGEMILL_POOL_BUCKET_NAME": "archive",
         "PAGEMILL_POOL_NOTIFICATION_BLOCK": "webhook/ops",
     }
-    missing = await operator.types("pagemill", "register", environment=asked)
+    missing = await operator.registers(environment=asked)
     assert missing.returncode == 2
     assert "there is no block webhook/ops" in missing.stderr
 
     asked.pop("PAGEMILL_POOL_NOTIFICATION_BLOCK")
-    no_credentials = await operator.types("pagemill", "register", environment=asked)
+    no_credentials = await operator.registers(environment=asked)
     assert no_credentials.returncode == 2
-    assert "gcp-credentials/for-pagemill cannot be made here" in no_credentials.stderr
+    assert "gcp-credentials/for-pagemill cannot be created here" in no_credentials.stderr
 
     with MetadataServer() as google:
         (tmp_path / "key.json").write_text(json.dumps(google.service_account_key()))
     asked["GOOGLE_APPLICATION_CREDENTIALS"] = str(tmp_path / "key.json")
-    registered = await operator.types("pagemill", "register", environment=asked)
+    registered = await operator.registers(environment=asked)
     assert registered.returncode == 0, registered.stderr
     deployed = await operator.types("prefect", "--no-prompt", "deploy", "--all")
     assert deployed.returncode == 0, deployed.stdout + deployed.stderr
@@ -138,17 +136,31 @@ async def test_what_is_asked_for_is_registered(operator: Operator, client: Prefe
     assert deployments["nightly"].concurrency_options
     assert deployments["nightly"].concurrency_options.collision_strategy == "ENQUEUE"
     assert all(deployment.description for deployment in deployments.values())
-    checked = await operator.types("pagemill", "register", "--check", environment=asked)
+    checked = await operator.registers("--check", environment=asked)
     assert checked.returncode == 0, checked.stdout
 
 
-@pytest.mark.parametrize("name", ["on-demand", "nightly", "on-upload", "worker", "deploy"])
-def test_every_entrypoint_loads_from_another_folder_as_a_worker_loads_it(name: str, tmp_path: Path) -> None:
+def test_every_entrypoint_loads_from_another_folder_as_a_worker_loads_it(tmp_path: Path) -> None:
     declared = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
-    entrypoint = next(deployment["entrypoint"] for deployment in declared if deployment["name"] == name)
-    code = f"from prefect.flows import load_flow_from_entrypoint as load; print(load({entrypoint!r}).name)"
+    entrypoints = {deployment["name"]: deployment["entrypoint"] for deployment in declared}
+    code = (
+        "import json, sys; from prefect.flows import load_flow_from_entrypoint as load;"
+        "print(json.dumps({name: load(entrypoint).name for name, entrypoint in json.loads(sys.argv[1]).items()}))"
+    )
     loaded = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False, env=dict(os.environ)
+        [sys.executable, "-c", code, json.dumps(entrypoints)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=dict(os.environ),
     )
 
-    assert loaded.stdout.strip() in {"ocr-batch", "ocr-shard", "deploy-service"}, loaded.stderr
+    assert loaded.returncode == 0, loaded.stderr
+    assert json.loads(loaded.stdout) == {
+        "on-demand": "ocr-batch",
+        "nightly": "ocr-batch",
+        "on-upload": "ocr-batch",
+        "worker": "ocr-shard",
+        "deploy": "deploy-service",
+    }

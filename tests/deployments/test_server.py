@@ -35,12 +35,12 @@ def test_nothing_is_in_the_memory_of_one_process_where_there_are_several(service
         assert services[name]["env_file"] == "lasting.env"
 
 
-def test_two_processes_answer_behind_one_door_and_one_does_the_rest(services: dict[str, Any]) -> None:
+def test_two_processes_answer_behind_one_proxy_and_one_runs_the_background_services(services: dict[str, Any]) -> None:
     assert services["api"]["deploy"]["replicas"] == 2
     assert "--no-services" in services["api"]["command"]
     assert services["background"]["command"] == "prefect server services start"
-    assert services["door"]["ports"] == ["127.0.0.1:4200:4200"]
-    assert not [name for name, service in services.items() if "ports" in service and name != "door"]
+    assert services["proxy"]["ports"] == ["127.0.0.1:4200:4200"]
+    assert not [name for name, service in services.items() if "ports" in service and name != "proxy"]
 
 
 def test_no_password_is_written_down(services: dict[str, Any]) -> None:
@@ -55,11 +55,13 @@ def test_every_image_has_a_version(services: dict[str, Any]) -> None:
 
 
 @pytest.mark.flow
-async def test_a_server_as_it_comes_is_advised_and_one_that_lasts_is_not(tmp_path: Path) -> None:
-    async with PrefectServer(tmp_path / "plain") as plain, PrefectClient(plain.url) as client:
-        of_plain = {given.variable.partition("=")[0] for given in await advice(client)}
-    async with PrefectServer(tmp_path / "lasting", lasting_settings()) as lasting, PrefectClient(lasting.url) as client:
-        of_lasting = await advice(client)
+async def test_a_server_as_it_comes_is_advised_and_one_that_lasts_is_not(
+    client: PrefectClient, tmp_path: Path, prefect_database: Path
+) -> None:
+    of_plain = {given.variable.partition("=")[0] for given in await advice(client)}
+    lasting = PrefectServer(tmp_path / "lasting", lasting_settings(), database=prefect_database)
+    async with lasting, PrefectClient(lasting.url) as lasting_client:
+        of_lasting = await advice(lasting_client)
 
     assert of_plain == {
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE",
@@ -94,7 +96,7 @@ def test_what_was_forgotten_to_be_put_into_redis_is_named_with_its_variable(forg
 
     (given,) = advice_on(_settings(**some))
 
-    assert given.what == "several processes"
+    assert given.subject == "several processes"
     assert given.variable.endswith(f"{forgotten.upper()}={_IN_REDIS[forgotten]}")
 
 

@@ -18,12 +18,11 @@ from prefect.states import Cancelling
 from benchmarks.corpus import stamps
 from pagemill.orchestration.slots.limit import report_limit
 from tests.deployments.operator import Operator
-from tests.fakes.databases import require_databases
 from tests.fakes.lasting_server import AUTH_STRING, LastingServer, lasting_settings
 from tests.fakes.ocr_endpoint import FakeEndpoint
 from tests.fakes.prefect_server import PrefectServer
 
-pytestmark = [pytest.mark.flow, pytest.mark.slow]
+pytestmark = [pytest.mark.flow, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 _LIMIT, _SLOTS = "lightonocr-endpoint", 8
 _DOCUMENTS = {"long.pdf": 250, "a.pdf": 60, "b/c.pdf": 50, "b/d.pdf": 39, "e.pdf": 1}
@@ -76,12 +75,13 @@ def _assert_everything_is_there(out: Path) -> None:
 
 
 @pytest.mark.services
-async def test_four_shards_finish_what_one_of_them_left_when_it_was_killed(source: Path, tmp_path: Path) -> None:
-    require_databases()
+async def test_four_shards_finish_what_one_of_them_left_when_it_was_killed(
+    source: Path, tmp_path: Path, prefect_postgres: Path
+) -> None:
     out = tmp_path / "out"
     async with (
         FakeEndpoint(latency_seconds=1.0, keep_bodies=False) as endpoint,
-        LastingServer(tmp_path / "server") as server,
+        LastingServer(tmp_path / "server", prefect_postgres) as server,
         PrefectClient(server.url, auth_string=AUTH_STRING) as client,
     ):
         operator = Operator(server.url, tmp_path / "home")
@@ -110,10 +110,12 @@ async def test_four_shards_finish_what_one_of_them_left_when_it_was_killed(sourc
     assert left == 0
 
 
-async def test_a_run_that_is_cancelled_takes_its_shards_with_it(source: Path, tmp_path: Path) -> None:
+async def test_a_run_that_is_cancelled_takes_its_shards_with_it(
+    source: Path, tmp_path: Path, prefect_database: Path
+) -> None:
     async with (
         FakeEndpoint(latency_seconds=1.0, keep_bodies=False) as endpoint,
-        PrefectServer(tmp_path / "server", lasting_settings()) as server,
+        PrefectServer(tmp_path / "server", lasting_settings(), database=prefect_database) as server,
         PrefectClient(server.url) as client,
     ):
         operator = Operator(server.url, tmp_path / "home")

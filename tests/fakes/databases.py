@@ -39,29 +39,37 @@ def require_databases() -> None:
 
 
 @contextlib.contextmanager
-def running_postgres() -> Iterator[int]:
+def running_postgres(*, begins_with: Path | None = None, leaves: Path | None = None) -> Iterator[int]:
     """Start PostgreSQL; whoever connects as `postgres` may do everything.
+
+    Args:
+        begins_with: A folder that an earlier one left; None: it is empty.
+        leaves: Where to keep what is in it when it has stopped.
 
     Yields:
         Its port.
     """
     with _folder("postgres") as (folder, user):
         data = folder / "data"
-        initialise = [
-            _program("initdb"),
-            "--username=postgres",
-            "--auth=trust",
-            "--encoding=UTF8",
-            "--no-sync",
-            str(data),
-        ]
-        subprocess.run(initialise, user=user, cwd=folder, check=True, capture_output=True)
+        if begins_with:
+            subprocess.run(["cp", "--archive", str(begins_with), str(data)], check=True)  # noqa: S607 -- anybody's `cp`
+        else:
+            _initialise(data, user)
         port = _free_port()
         settings = (f"port={port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", *_QUICK)
         options = [option for setting in settings for option in ("-c", setting)]
         command = [_program("postgres"), "-D", str(data), *options]
-        with _running(command, user, folder, says="ready to accept connections", stop=signal.SIGQUIT):
+        stop = signal.SIGINT if leaves else signal.SIGQUIT  # tidily, or at once
+        with _running(command, user, folder, says="ready to accept connections", stop=stop):
             yield port
+        if leaves:
+            subprocess.run(["cp", "--archive", str(data), str(leaves)], check=True)  # noqa: S607 -- as above
+
+
+def _initialise(data: Path, user: int) -> None:
+    options = ("--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync")
+    command = [_program("initdb"), *options, str(data)]
+    subprocess.run(command, user=user, cwd=data.parent, check=True, capture_output=True)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Starts a busy worker, says its process id, and waits to be killed."""
+"""Starts a worker, prints its process id, and waits to be killed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker that runs errands, and fails in every way a worker can."""
+"""A worker that does small tasks, and fails in every way in which a worker can fail."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pagemill.worker_process import answer_requests, confine
 
 
 def errand(request: tuple[str, Any]) -> Any:
-    """Do what the first word says."""
+    """Do the task that the first element names."""
     what, argument = request
     match what:
         case "double":

@@ -1,8 +1,8 @@
-"""A render worker that draws real pages, except those that a document's name tells it to die of.
+"""A render worker that renders real pages, and fails on the page that a document's name says.
 
-`hang-2.pdf` hangs on page 2, `bug-2.pdf` raises something unforeseen, `segfault-2.pdf` dies of a real segmentation
+`hang-2.pdf` hangs on page 2, `bug-2.pdf` raises an unexpected error, `segfault-2.pdf` dies of a real segmentation
 fault, `killed-2.pdf` is killed as by the kernel's out-of-memory killer, `once-2.pdf` is killed the first time only (it
-leaves a mark beside the file).
+leaves a mark file beside the document).
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from pagemill.worker_process import answer_requests, confine
 
 
 def main() -> None:
-    """Draw pages, and die on order."""
+    """Render pages, and fail as the file name says."""
     confine(address_space_bytes=int(sys.argv[2]))
     pages = PdfPages(RenderOptions(**json.loads(sys.argv[3])))
 
     def answer(request: CountPages | RenderPage) -> int | Rendering:
         if isinstance(request, RenderPage):
-            _die(request)
+            _fail(request)
         return pages.answer(request)
 
     answer_requests(answer)
 
 
-def _die(request: RenderPage) -> None:
+def _fail(request: RenderPage) -> None:
     kind, _, number = request.path.stem.partition("-")
     if number != str(request.number):
         return
@@ -42,7 +42,7 @@ def _die(request: RenderPage) -> None:
         case "segfault":
             ctypes.string_at(0)
         case "bug":
-            raise ValueError("an error that nobody foresaw")
+            raise ValueError("an unexpected error")
         case "killed":
             os.kill(os.getpid(), signal.SIGKILL)
         case "once" if not mark.exists():

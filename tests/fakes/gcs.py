@@ -27,7 +27,7 @@ import google_crc32c
 
 _PAGE = 1000
 _LONGEST_NAME = 1024  # bytes
-_PIECE = 256 * 1024  # all pieces of an upload but the last are multiples of it
+_CHUNK = 256 * 1024  # all chunks of an upload except the last are multiples of it
 _ROUTE = re.compile(r"/(?:(?P<via>upload|download)/)?storage/v1/b/(?P<bucket>[^/]+)(?P<objects>/o)?(?:/(?P<rest>.+))?")
 _REASONS = {400: "invalid", 403: "forbidden", 404: "notFound", 412: "conditionNotMet", 429: "rateLimitExceeded"}
 
@@ -39,7 +39,7 @@ class Fault:
     status: int = 0  # answer with this status
     headers: dict[str, str] = field(default_factory=dict)  # and with these headers: Retry-After
     reset: bool = False  # break the connection without an answer
-    torn: bool = False  # do what is asked, and break the connection in the middle of the answer's body
+    torn: bool = False  # do the request, and break the connection in the middle of the answer's body
     corrupted: bool = False  # send other bytes than the object's
 
 
@@ -129,7 +129,7 @@ class FakeGcs:
             del self.buckets[bucket][key]
 
     def names(self, bucket: str, prefix: str, after: str, most: int) -> list[str]:
-        """Names that begin with a prefix and come after another one, in order: that of their bytes is that of text."""
+        """Names that begin with a prefix and come after another one, in order; UTF-8 bytes sort like text."""
         with self.guard:
             if bucket not in self._sorted:
                 self._sorted[bucket] = sorted(self.buckets[bucket])
@@ -149,7 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 30
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the base class's name
-        """Say nothing."""
+        """Log nothing."""
 
     def _answer(self) -> None:
         parts = urlsplit(self.path)
@@ -226,7 +226,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(status, data, headers)
 
     def _range(self, size: int) -> range | None:
-        """The bytes that are asked for; None: all."""
+        """The range of bytes that is requested; None: all."""
         if not (match := re.fullmatch(r"bytes=(?:(\d+)-(\d*)|-(\d+))", self.headers.get("Range") or "")):
             return None
         first = int(match[1]) if match[1] else max(size - int(match[3]), 0)
@@ -269,12 +269,12 @@ class _Handler(BaseHTTPRequestHandler):
         return self._send(308, b"", {"Range": f"bytes=0-{len(upload.data) - 1}"} if upload.data else {})
 
     def _append(self, data: bytearray) -> bool:
-        """Take a piece, less what is here already; return whether it was the last."""
+        """Add a chunk, without the bytes that are here already; return whether it was the last."""
         size = len(self._body)
         sent = self.headers.get("Content-Range") or f"bytes 0-{size - 1}/{size}"
         match = re.fullmatch(r"bytes (?:(\d+)-(-?\d+)|\*)/(\d+|\*)", sent)
         first, last = (int(match[1]), int(match[2])) if match and match[1] else (len(data), len(data) - 1)
-        if not match or first > len(data) or last - first + 1 != size or (match[3] == "*" and size % _PIECE):
+        if not match or first > len(data) or last - first + 1 != size or (match[3] == "*" and size % _CHUNK):
             raise _Refused(400, f"{size} bytes after {len(data)} are not {sent}")
         data += self._body[len(data) - first :]
         return match[3] != "*" and len(data) == int(match[3])

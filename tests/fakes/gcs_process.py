@@ -1,4 +1,4 @@
-"""The fake Google Cloud Storage as a process of its own: the memory of its objects is not that of who lists them."""
+"""The fake Google Cloud Storage as a process: its memory is not counted with that of the process that lists it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def object_name(number: int) -> str:
 
 @contextlib.contextmanager
 def running_gcs(objects: int) -> Iterator[str]:
-    """Start it, with so many PDFs in its one bucket; yield its URL, and stop it."""
+    """Start it with that many PDFs in its one bucket; yield its URL, and stop it."""
     command = [sys.executable, "-m", "tests.fakes.gcs_process", "--objects", str(objects)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout

@@ -17,8 +17,8 @@ from typing import Any, Self
 import yaml
 
 from tests.fakes.databases import running_postgres, running_redis
-from tests.fakes.door import Door
 from tests.fakes.prefect_server import PrefectServer
+from tests.fakes.round_robin_proxy import RoundRobinProxy
 
 FOLDER = Path(__file__).parents[2] / "deployments" / "server"
 AUTH_STRING = "operator:correct horse"
@@ -31,23 +31,40 @@ def lasting_settings() -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
 
-class LastingServer:
-    """Two processes that answer behind one door, and one that does the rest; all of them can be killed at once."""
+def make_postgres(data: Path) -> None:
+    """Write a PostgreSQL's folder with Prefect's tables, and nothing in them."""
+    half_made = data.with_suffix(".half")
+    home = {"PREFECT_HOME": str(data.parent / "migration")}
+    with running_postgres(leaves=half_made) as postgres:
+        environment = {**os.environ, **home, **_settings(postgres, redis=0)}
+        subprocess.run([*_PREFECT, "database", "upgrade", "--yes"], env=environment, check=True, capture_output=True)
+    half_made.rename(data)
 
-    def __init__(self, home: Path) -> None:
-        self.url = ""  # of the door
+
+class LastingServer:
+    """Two processes that answer behind one proxy, and one that does the rest; all of them can be killed at once."""
+
+    def __init__(self, home: Path, postgres: Path) -> None:
+        """Configure.
+
+        Args:
+            home: Where its processes keep their files.
+            postgres: The folder that PostgreSQL begins with a copy of: see `make_postgres`.
+        """
+        self.url = ""  # of the proxy
         self._home = home
+        self._postgres = postgres
         self._stack = contextlib.AsyncExitStack()
         self._environment: dict[str, str] = {}
         self._answering: list[PrefectServer] = []
         self._background: subprocess.Popen[bytes] | None = None
-        self._door: Door | None = None
+        self._proxy: RoundRobinProxy | None = None
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as stack:
-            postgres, redis = stack.enter_context(running_postgres()), stack.enter_context(running_redis())
+            postgres = stack.enter_context(running_postgres(begins_with=self._postgres))
+            redis = stack.enter_context(running_redis())
             self._environment = _settings(postgres, redis)
-            await asyncio.to_thread(self._migrate)
             self._answering = [
                 PrefectServer(self._home / str(number), self._environment, services=False) for number in range(2)
             ]
@@ -55,8 +72,8 @@ class LastingServer:
             self._start_background()
             for server in self._answering:  # not at once: see compose.yaml
                 await server.start()
-            self._door = await stack.enter_async_context(Door([server.port for server in self._answering]))
-            self.url = f"http://127.0.0.1:{self._door.port}/api"
+            self._proxy = await stack.enter_async_context(RoundRobinProxy([server.port for server in self._answering]))
+            self.url = f"http://127.0.0.1:{self._proxy.port}/api"
             self._stack = stack.pop_all()
         return self
 
@@ -68,8 +85,8 @@ class LastingServer:
     @property
     def forwarded(self) -> list[int]:
         """Connections to each of the processes that answer."""
-        assert self._door
-        return [self._door.forwarded[server.port] for server in self._answering]
+        assert self._proxy
+        return [self._proxy.forwarded[server.port] for server in self._answering]
 
     async def start(self) -> None:
         """Start Prefect's processes, and wait until those answer that are to answer."""
@@ -88,14 +105,12 @@ class LastingServer:
         self._home.mkdir(parents=True, exist_ok=True)
         with (self._home / "background.log").open("ab") as log:
             self._background = subprocess.Popen(
-                [*_PREFECT, "services", "start"], env=self._all(), stdout=log, stderr=log, process_group=0
+                [*_PREFECT, "services", "start"],
+                env={**os.environ, "PREFECT_HOME": str(self._home), **self._environment},
+                stdout=log,
+                stderr=log,
+                process_group=0,
             )
-
-    def _migrate(self) -> None:
-        subprocess.run([*_PREFECT, "database", "upgrade", "--yes"], env=self._all(), check=True, capture_output=True)
-
-    def _all(self) -> dict[str, str]:
-        return {**os.environ, "PREFECT_HOME": str(self._home), **self._environment}
 
 
 _PREFECT = [sys.executable, "-m", "prefect", "server"]

@@ -1,4 +1,4 @@
-"""A Google metadata server that signs identity tokens, as far as google-auth asks it; also a token URI for keys.
+"""A Google metadata server that signs identity tokens, as far as google-auth uses it; also a token URI for keys.
 
 The tokens are real JWTs of a throwaway key: who knows `public_pem` can verify them.
 """
@@ -24,7 +24,7 @@ _ACCOUNT = "/computeMetadata/v1/instance/service-accounts/default"
 
 
 class MetadataServer:
-    """Listens on a free loopback port while its context lasts."""
+    """Listens on a free loopback port until its context ends."""
 
     def __init__(
         self, *, email: str = EMAIL, lifetime_seconds: float = 3600.0, clock: Callable[[], float] = time.time
@@ -36,8 +36,8 @@ class MetadataServer:
         self.requests: Counter[str] = Counter()
         self.faults: list[int] = []  # statuses of the next answers
         self.broken: int = 0  # status of all answers, if any
-        self.said: dict[str, bytes] = {}  # instead of the body of a path's answers
-        self.status_of: dict[str, int] = {}  # instead of their status
+        self.bodies: dict[str, bytes] = {}  # of the answers for a path, instead of the usual ones
+        self.status_of: dict[str, int] = {}  # of the answers for a path, instead of the usual ones
         self.remembers = False  # whether an audience gets the same token again
         self._tokens: dict[str, str] = {}
         self.before_token: Callable[[], object] = lambda: None  # runs while a token is being made
@@ -68,7 +68,7 @@ class MetadataServer:
         return f"127.0.0.1:{self._server.server_address[1]}"
 
     def token(self, audience: str, **claims: Any) -> str:
-        """Sign a token, or give the one that it remembers."""
+        """Sign a token, or return the remembered one."""
         if not (self.remembers and audience in self._tokens):
             self._tokens[audience] = self._signed(audience, **claims)
         return self._tokens[audience]
@@ -106,8 +106,12 @@ class MetadataServer:
         self.requests[url.path] += 1
         if status := self.faults.pop(0) if self.faults else self.broken:
             return status, b"on order", "text/plain"
-        if url.path in self.status_of or url.path in self.said:
-            return self.status_of.get(url.path, 200), self.said.get(url.path, b"<html>on order</html>"), "text/html"
+        if url.path in self.status_of or url.path in self.bodies:
+            return (
+                self.status_of.get(url.path, 200),
+                self.bodies.get(url.path, b"<html>an error page</html>"),
+                "text/html",
+            )
         if url.path == f"{_ACCOUNT}/identity":
             self.before_token()
             return 200, self.token(parse_qs(url.query)["audience"][0]).encode(), "application/text"
@@ -143,7 +147,7 @@ class MetadataServer:
             do_GET = do_POST = _reply  # noqa: N815 -- names that http.server looks for
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         return Handler
 

@@ -1,4 +1,4 @@
-"""An OCR endpoint whose text depends on the image alone, with faults on order and a record of everything it was sent.
+"""An OCR endpoint whose text depends on the image alone, with faults on request and a record of all requests.
 
 Speaks as much of vLLM's HTTP interface as pagemill uses, over bare asyncio streams, so that it can fail below HTTP too
 and costs next to no CPU time in benchmarks. A path before `/v1` tells callers apart. As a program it prints its URL and
@@ -57,11 +57,11 @@ class Answer:
     status: int = 200
     finish_reason: str = "stop"
     headers: dict[str, str] = field(default_factory=dict)
-    at_once: bool = False  # whatever the latency
+    at_once: bool = False  # without the latency
 
 
 RESET, HANG = Answer(kind="reset"), Answer(kind="hang")
-DEATH = Answer(kind="death")  # of the whole endpoint: all connections break, and it starts anew
+DEATH = Answer(kind="death")  # of the whole endpoint: all connections break, and it starts again
 
 
 def failing(status: int, message: str = "on order", **headers: str) -> Answer:
@@ -77,7 +77,7 @@ class Record:
     sent: Counter[str] = field(default_factory=Counter)  # image to how often
     spans: list[tuple[float, float]] = field(default_factory=list)  # of each request, on the monotonic clock
     callers: list[str] = field(default_factory=list)  # who sent them: what came before `/v1` in the path
-    ready_at: float = 0.0  # when the program became ready, whether or not anybody asked
+    ready_at: float = 0.0  # when the program became ready
     in_flight: int = 0
     most_in_flight: int = 0
     paths: Counter[str] = field(default_factory=Counter)
@@ -100,7 +100,7 @@ def image_name(png: bytes) -> str:
 
 
 def pixels_name(png: bytes) -> str:
-    """Names what an image shows. ISA-L may compress the same pixels otherwise another time, in as many bytes."""
+    """Names what an image shows: ISA-L does not always compress the same pixels to the same bytes."""
     rows, position = b"", 8
     while position < len(png):
         (length,) = struct.unpack_from(">I", png, position)
@@ -189,7 +189,7 @@ class FakeEndpoint:
     def _die(self) -> None:
         assert self._server
         if self._resurrection and not self._resurrection.done():
-            return  # one dies but once
+            return  # it dies only once
         self._server.close()
         for task, writer in self._connections.items():
             _break(writer)
@@ -239,7 +239,7 @@ class FakeEndpoint:
         return True
 
     def _metrics(self) -> bytes:
-        """As vLLM has them: a histogram, with its own labels."""
+        """Metrics as vLLM has them: a histogram with its labels."""
         name, labels = "vllm:time_to_first_token_seconds", f'engine="0",model_name="{self._model}"'
         seconds = sum(end - start for start, end in self.record.spans)
         lines = [
@@ -337,7 +337,7 @@ def _send(writer: asyncio.StreamWriter, status: int, body: bytes, headers: dict[
 
 
 def flaky(seed: int) -> Callable[[], Answer | None]:
-    """A tenth of all requests gets 429 or 503, one in fifty is reset; at once, as a front end does it."""
+    """A tenth of all requests gets 429 or 503, one in fifty is reset; at once, as a front end does."""
     rng = random.Random(seed)  # noqa: S311 -- a schedule of faults
     answers = [None, *(replace(answer, at_once=True) for answer in (failing(429), failing(503), RESET))]
     return lambda: rng.choices(answers, weights=[88, 5, 5, 2])[0]
@@ -359,7 +359,7 @@ async def _serve(options: argparse.Namespace) -> None:
     endpoint.record.ready_at = started + options.cold
     if options.cold:
         print(endpoint.url, flush=True)  # noqa: T201 -- what starts it reads this
-        await asyncio.sleep(options.cold / 2)  # refuses connections first; then it is there, and not ready
+        await asyncio.sleep(options.cold / 2)  # it refuses connections first; then it accepts them, and is not ready
     async with endpoint:
         if not options.cold:
             print(endpoint.url, flush=True)  # noqa: T201

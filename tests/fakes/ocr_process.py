@@ -1,4 +1,4 @@
-"""The fake OCR endpoint as a process of its own: it outlives runs that are killed, and leaves their CPU time alone."""
+"""The fake OCR endpoint as a process: it outlives killed runs, and its CPU time is not counted with theirs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Endpoint:
     url: str
 
     def record(self) -> dict[str, Any]:
-        """What it saw."""
+        """Its record of requests."""
         with urlopen(f"{self.url}/record", timeout=10) as answer:  # noqa: S310 -- our own http URL
             record: dict[str, Any] = json.load(answer)
             return record
@@ -34,7 +34,7 @@ class Endpoint:
 
 @contextlib.contextmanager
 def running_endpoint(latency_seconds: float, *options: str) -> Iterator[Endpoint]:
-    """Start the endpoint, and stop it; `options` are more of the program's."""
+    """Start the endpoint, and stop it; `options` are further options of the program."""
     with started_endpoint(latency_seconds, *options) as process:
         assert process.stdout
         yield Endpoint(process.stdout.readline().strip())
@@ -42,7 +42,7 @@ def running_endpoint(latency_seconds: float, *options: str) -> Iterator[Endpoint
 
 
 def started_endpoint(latency_seconds: float, *options: str) -> subprocess.Popen[str]:
-    """Start the endpoint, for those who mean to kill it; its first line is its URL."""
+    """Start the endpoint as a process that the caller stops; its first line is its URL."""
     program = Path(__file__).with_name("ocr_endpoint.py")
     command = [sys.executable, str(program), "--latency", str(latency_seconds), *options]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

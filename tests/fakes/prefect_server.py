@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,14 +16,43 @@ from typing import Self
 import stamina
 from prefect.client.orchestration import PrefectClient
 
+_START_SECONDS = 240.0  # ten on a quiet machine
+
+
+def make_database(path: Path) -> None:
+    """Write an SQLite database with Prefect's tables, which a server otherwise makes at its first start."""
+    half_made = path.with_suffix(".half")
+    connection = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{half_made}"}
+    subprocess.run(
+        [sys.executable, "-m", "prefect", "server", "database", "upgrade", "--yes"],
+        env={**os.environ, "PREFECT_HOME": str(path.parent / "migration"), **connection},
+        check=True,
+        capture_output=True,
+    )
+    half_made.rename(path)
+
 
 class PrefectServer:
     """Answers once its context is entered."""
 
     def __init__(
-        self, home: Path, environment: Mapping[str, str] | None = None, *, ui: bool = False, services: bool = True
+        self,
+        home: Path,
+        environment: Mapping[str, str] | None = None,
+        *,
+        database: Path | None = None,
+        ui: bool = False,
+        services: bool = True,
     ) -> None:
-        """Configure; `environment` is added to the server's. Without services it only answers."""
+        """Configure.
+
+        Args:
+            home: Where it keeps its files.
+            environment: Added to the server's.
+            database: What it begins with a copy of, see `make_database`; None: it makes its tables itself.
+            ui: Whether it serves its pages for browsers, which it builds when it starts.
+            services: Without them it only answers.
+        """
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/api"
@@ -31,6 +61,7 @@ class PrefectServer:
         where = {"PREFECT_UI_API_URL": self.url, "PREFECT_SERVER_UI_API_URL": self.url} if ui else {}
         self._environment = {**os.environ, **ours, **where, **(environment or {})}
         self.log = home / "server.log"
+        self._database = database
         self._options = [] if services else ["--no-services"]
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -46,18 +77,28 @@ class PrefectServer:
     async def start(self) -> None:
         """Start it, and wait until it answers."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        own = self.log.with_name("prefect.db")
+        if self._database and not own.exists():
+            shutil.copyfile(self._database, own)
         options = [*self._options, *([] if self.ui_url else ["--no-ui"])]
         command = [sys.executable, "-m", "prefect", "server", "start", *options, "--port", str(self.port)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: ASYNC220 -- outlives this call
                 command, env=self._environment, stdout=log, stderr=log, process_group=0
             )
+        try:
+            await self._until_it_answers(self._process)
+        except BaseException:
+            self.kill()
+            raise
+
+    async def _until_it_answers(self, process: subprocess.Popen[bytes]) -> None:
         async with PrefectClient(self.url) as client:
             async for attempt in stamina.retry_context(
-                on=RuntimeError, attempts=None, timeout=120.0, wait_initial=0.2, wait_max=0.5
+                on=RuntimeError, attempts=None, timeout=_START_SECONDS, wait_initial=0.2, wait_max=0.5
             ):
                 with attempt:
-                    if self._process.poll() is not None:
+                    if process.poll() is not None:
                         raise ChildProcessError(f"the Prefect server ended by itself; see {self.log}")
                     if problem := await client.api_healthcheck():
                         raise RuntimeError(f"{problem}; see {self.log}")

@@ -11,14 +11,14 @@ from pagemill.errors import DocumentUnreadable, PageUnreadable
 
 
 class FakeRasterizer:
-    """Draws page 3 of `a.pdf` as the bytes `a.pdf 3`.
+    """Renders page 3 of `a.pdf` as the bytes `a.pdf 3`.
 
-    A file holds a number of pages, and may name pages that do not draw, or are blank: `5 broken=2 blank=3`.
+    A file holds a number of pages, and may name pages that cannot be rendered, or are blank: `5 broken=2 blank=3`.
     """
 
     def __init__(self, *, image_bytes: int = 0) -> None:
         """Configure; images are padded to `image_bytes`."""
-        self.drawn: Counter[tuple[str, int]] = Counter()
+        self.rendered: Counter[tuple[str, int]] = Counter()
         self.held = 0
         self._image_bytes = image_bytes
 
@@ -30,9 +30,9 @@ class FakeRasterizer:
         return int(words[0])
 
     async def render(self, path: Path, number: int) -> Rendering:
-        """The page, if it can be drawn."""
+        """The page, if it can be rendered."""
         await asyncio.sleep(0)
-        self.drawn[path.name, number] += 1
+        self.rendered[path.name, number] += 1
         words = _words(path)
         if f"broken={number}" in words:
             raise PageUnreadable("the page is damaged")

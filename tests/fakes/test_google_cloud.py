@@ -1,4 +1,4 @@
-"""What the project on loopback enforces, asked by the real clients."""
+"""What the fake project on loopback enforces, tested with the real clients."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _IMAGE = "europe-west4-docker.pkg.dev/my-project/pagemill/lightonocr"
 async def services(cloud: GoogleCloud) -> AsyncIterator[run_v2.ServicesAsyncClient]:
     cloud.registry.push(f"{_IMAGE}:1", "sha256:1")
     async with GoogleApi("my-project", emulated=True) as google:
-        yield google.client(run_v2.ServicesAsyncClient, cloud.wire.host)
+        yield google.client(run_v2.ServicesAsyncClient, cloud.grpc_server.host)
 
 
 def _service(cloud: GoogleCloud) -> run_v2.Service:
@@ -56,7 +56,7 @@ def _probe(service: run_v2.Service, **values: int) -> None:
         (lambda service: service.annotations.update({"run.googleapis.com/launch-stage": "GA"}), "run.googleapis.com"),
     ],
 )
-async def test_what_cloud_run_refuses_is_refused(
+async def test_the_fake_refuses_what_cloud_run_refuses(
     spoil: Callable[[run_v2.Service], object], said: str, services: run_v2.ServicesAsyncClient, cloud: GoogleCloud
 ) -> None:
     service = _service(cloud)
@@ -66,7 +66,7 @@ async def test_what_cloud_run_refuses_is_refused(
         await _deploy(services, service)
 
 
-async def test_the_name_of_an_older_revision_is_a_conflict(
+async def test_the_name_of_an_existing_revision_is_a_conflict(
     services: run_v2.ServicesAsyncClient, cloud: GoogleCloud
 ) -> None:
     await (await _deploy(services, _service(cloud))).result()
@@ -78,9 +78,7 @@ async def test_the_name_of_an_older_revision_is_a_conflict(
         await _deploy(services, service)
 
 
-async def test_a_state_that_is_not_the_newest_is_a_conflict(
-    services: run_v2.ServicesAsyncClient, cloud: GoogleCloud
-) -> None:
+async def test_a_stale_etag_is_a_conflict(services: run_v2.ServicesAsyncClient, cloud: GoogleCloud) -> None:
     await (await _deploy(services, _service(cloud))).result()
     service = _service(cloud)
     service.etag = '"0"'
@@ -89,7 +87,7 @@ async def test_a_state_that_is_not_the_newest_is_a_conflict(
         await _deploy(services, service)
 
 
-async def test_an_image_that_is_not_there_fails_the_revision_not_the_call(
+async def test_a_missing_image_fails_the_revision_not_the_call(
     services: run_v2.ServicesAsyncClient, cloud: GoogleCloud
 ) -> None:
     service = _service(cloud)
@@ -103,7 +101,7 @@ async def test_an_image_that_is_not_there_fails_the_revision_not_the_call(
     assert not made.latest_ready_revision
 
 
-async def test_checking_alone_changes_nothing(services: run_v2.ServicesAsyncClient, cloud: GoogleCloud) -> None:
+async def test_validate_only_changes_nothing(services: run_v2.ServicesAsyncClient, cloud: GoogleCloud) -> None:
     request = run_v2.UpdateServiceRequest(service=_service(cloud), allow_missing=True, validate_only=True)
     await services.update_service(request)
 
@@ -111,21 +109,21 @@ async def test_checking_alone_changes_nothing(services: run_v2.ServicesAsyncClie
         await services.get_service(name=cloud.service)
 
 
-async def test_the_door_answers_403_without_a_token_and_401_to_a_bad_one(
+async def test_a_service_answers_403_without_a_token_and_401_to_a_bad_one(
     services: run_v2.ServicesAsyncClient, cloud: GoogleCloud
 ) -> None:
     await (await _deploy(services, _service(cloud))).result()
     url = (await services.get_service(name=cloud.service)).uri
     async with httpx.AsyncClient() as client:
-        nobody = await client.get(f"{url}/health")
-        liar = await client.get(f"{url}/health", headers={"Authorization": "Bearer a.b.c"})
+        without_token = await client.get(f"{url}/health")
+        bad_token = await client.get(f"{url}/health", headers={"Authorization": "Bearer a.b.c"})
         cloud.run.policies[cloud.service].bindings.add(role="roles/run.invoker", members=["allUsers"])
-        anybody = await client.get(f"{url}/health")
+        public = await client.get(f"{url}/health")
 
-    assert [nobody.status_code, liar.status_code, anybody.status_code] == [403, 401, 200]
+    assert [without_token.status_code, bad_token.status_code, public.status_code] == [403, 401, 200]
 
 
-async def test_a_permission_that_is_missing_and_an_api_that_is_off_refuse_the_call(
+async def test_a_missing_permission_and_a_disabled_api_refuse_the_call(
     services: run_v2.ServicesAsyncClient, cloud: GoogleCloud
 ) -> None:
     cloud.project.denied.add("run.services.update")
@@ -138,7 +136,7 @@ async def test_a_permission_that_is_missing_and_an_api_that_is_off_refuse_the_ca
     assert error.value.reason == "SERVICE_DISABLED"
 
 
-async def test_traffic_to_a_revision_by_name_stays_there_when_another_is_made(
+async def test_traffic_to_a_named_revision_stays_there_when_another_is_created(
     services: run_v2.ServicesAsyncClient, cloud: GoogleCloud
 ) -> None:
     await (await _deploy(services, _service(cloud))).result()

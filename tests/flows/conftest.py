@@ -1,4 +1,4 @@
-"""Somebody who deploys to a project on loopback."""
+"""Deployments to a project on loopback."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.flows.deployer import Deployer
 
 @pytest.fixture
 async def deployer(prefect_api_url: str, cloud: GoogleCloud) -> AsyncIterator[Deployer]:
-    """Somebody who may deploy to it, on a Prefect server where nothing is published."""
+    """Runs deployments on a Prefect server where no URL is published."""
     assert prefect_api_url
     yield Deployer(cloud)
     await service_url.withdraw(await service_url.published())

@@ -1,4 +1,4 @@
-"""Somebody who runs the deploy flow against a project on loopback."""
+"""Runs the deploy flow against a project on loopback."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.fakes.google_cloud.cloud import GoogleCloud
 
 @dataclass
 class Deployer:
-    """Somebody who deploys."""
+    """Runs deployments, and checks how they end."""
 
     cloud: GoogleCloud
 
@@ -31,7 +31,7 @@ class Deployer:
         return record
 
     async def fail(self, **parameters: Any) -> str:
-        """Deploy, which must fail; return what was said."""
+        """Deploy, which must fail; return the error message."""
         state, error = await self.run(**parameters)
         assert state.is_failed(), error
         return str(error)

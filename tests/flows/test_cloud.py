@@ -1,4 +1,4 @@
-"""The flow where it will live: PDFs and results in buckets, a private endpoint, a shared Prefect server."""
+"""The flow on Google Cloud: PDFs and results in buckets, a private endpoint, a shared Prefect server."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from pagemill.errors import UsageError
 from pagemill.flows.ocr_batch import ocr_batch
 from pagemill.orchestration.credentials import google_key
 from pagemill.orchestration.parameters import OcrBatchParameters
-from tests.fakes.front_door import FrontDoor
 from tests.fakes.gcs import FakeGcs
+from tests.fakes.iam_proxy import IamProxy
 from tests.fakes.metadata_server import MetadataServer
 from tests.fakes.ocr_endpoint import FakeEndpoint
 from tests.pdfs import numbered_pdf
@@ -37,8 +37,8 @@ def signer() -> Iterator[MetadataServer]:
 
 
 @pytest.fixture
-async def door(signer: MetadataServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FrontDoor]:
-    async with FakeEndpoint() as endpoint, FrontDoor(endpoint.url, signer, tmp_path) as door:
+async def door(signer: MetadataServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[IamProxy]:
+    async with FakeEndpoint() as endpoint, IamProxy(endpoint.url, signer, tmp_path) as door:
         monkeypatch.setenv("SSL_CERT_FILE", str(door.ca_file))
         monkeypatch.setenv("LIGHTONOCR_SERVICE_URL", door.url)
         yield door
@@ -61,8 +61,8 @@ async def _run() -> tuple[RunSummary, Any]:
     return summary, state.state_details.flow_run_id
 
 
-async def _said(flow_run: Any) -> str:
-    """All that the Prefect server knows of a run."""
+async def _stored(flow_run: Any) -> str:
+    """Everything that the Prefect server stores about a run."""
     async with get_client() as client:
         artifacts = await client.read_artifacts(
             artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[flow_run]))
@@ -72,8 +72,8 @@ async def _said(flow_run: Any) -> str:
     return "\n".join(item.model_dump_json() for item in [*artifacts, *logs, run])
 
 
-async def test_a_run_on_google_cloud_needs_no_key_and_tells_no_token(
-    buckets: FakeGcs, signer: MetadataServer, door: FrontDoor, monkeypatch: pytest.MonkeyPatch
+async def test_a_run_on_google_cloud_needs_no_key_and_reveals_no_token(
+    buckets: FakeGcs, signer: MetadataServer, door: IamProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GCE_METADATA_HOST", signer.host)
     monkeypatch.setenv("GCE_METADATA_IP", signer.host)
@@ -89,12 +89,12 @@ async def test_a_run_on_google_cloud_needs_no_key_and_tells_no_token(
     assert (buckets.get("out", "text/2.pdf/document.md") or b"").count(b"<!-- page ") == 4
     (token,) = set(door.tokens)
     assert set(door.outcomes) == {200}
-    assert token.split(".")[1] not in await _said(flow_run)
+    assert token.split(".")[1] not in await _stored(flow_run)
 
 
 @pytest.mark.usefixtures("buckets")
 async def test_a_block_in_prefect_holds_the_key_for_buckets_and_endpoint(
-    signer: MetadataServer, door: FrontDoor, monkeypatch: pytest.MonkeyPatch
+    signer: MetadataServer, door: IamProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await register_all(read_settings(), read_pool_settings())
     await GcpCredentials(service_account_info=signer.service_account_key()).save("for-pagemill")
@@ -105,7 +105,7 @@ async def test_a_block_in_prefect_holds_the_key_for_buckets_and_endpoint(
     assert summary.complete
     assert signer.requests["/token"] >= 2  # an access token for the buckets, an identity token for the endpoint
     assert door.outcomes[200] == 9 + 2
-    assert "PRIVATE KEY" not in await _said(flow_run)
+    assert "PRIVATE KEY" not in await _stored(flow_run)
 
 
 async def test_a_block_may_name_a_key_file(signer: MetadataServer, tmp_path: Path) -> None:
@@ -118,6 +118,6 @@ async def test_a_block_may_name_a_key_file(signer: MetadataServer, tmp_path: Pat
         await google_key("with-a-file")
 
 
-async def test_a_block_that_is_not_there_is_named() -> None:
+async def test_a_missing_block_is_named() -> None:
     with pytest.raises(UsageError, match=r"block 'nowhere' cannot be loaded: .*PAGEMILL_GCP_CREDENTIALS_BLOCK"):
         await google_key("nowhere")

@@ -1,4 +1,4 @@
-"""Every way in which a deployment fails: what served before serves, nothing new is published, the message helps."""
+"""Every way a deployment can fail: the previous revision keeps serving, its URL stays published, the message helps."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pagemill.orchestration import service_url
 from tests.fakes.google_cloud import vllm
 from tests.fakes.google_cloud.builds import Build, Ending, Failure
 from tests.fakes.google_cloud.cloud import GoogleCloud
+from tests.fakes.google_cloud.grpc_server import Refused
 from tests.fakes.google_cloud.vllm import Server
-from tests.fakes.google_cloud.wire import Refused
 from tests.flows.deployer import Deployer
 
 pytestmark = pytest.mark.flow
@@ -39,16 +39,16 @@ def _few_cpus(cloud: GoogleCloud) -> None:
     cloud.run.cpu_quota = 20
 
 
-def _everybody_is_invited(cloud: GoogleCloud) -> None:
+def _service_is_public(cloud: GoogleCloud) -> None:
     cloud.run.policies[cloud.service].bindings.add(role="roles/run.invoker", members=["allUsers"])
 
 
-def _somebody_invites_everybody_meanwhile(cloud: GoogleCloud) -> None:
-    def invite(_: Any) -> None:
+def _somebody_makes_it_public_meanwhile(cloud: GoogleCloud) -> None:
+    def grant_to_everybody(_: Any) -> None:
         cloud.run.after_update = lambda _: None
-        _everybody_is_invited(cloud)
+        _service_is_public(cloud)
 
-    cloud.run.after_update = invite
+    cloud.run.after_update = grant_to_everybody
 
 
 def _somebody_switches_the_check_off(cloud: GoogleCloud) -> None:
@@ -68,7 +68,7 @@ def _somebody_deploys_too(cloud: GoogleCloud) -> None:
 
 
 def _another_page(cloud: GoogleCloud) -> None:
-    reads = vllm.another_page(cloud.run.readings)
+    reads = vllm.another_page(cloud.run.texts)
     cloud.run.container = lambda _: Server(reads=reads)
 
 
@@ -76,7 +76,7 @@ def _stuck(cloud: GoogleCloud) -> None:
     cloud.run.stuck = True
 
 
-# What is arranged, whether a build is needed for it to show, and what is said: cause, then cure.
+# The arrangement, whether it needs a build to take effect, and the message: cause, then fix.
 _FAILURES: dict[str, tuple[Arrange, bool, str]] = {
     "build failure": (
         _build(Build.Status.FAILURE, Failure.USER_BUILD_STEP, detail="step 1 exited with 1"),
@@ -114,7 +114,7 @@ _FAILURES: dict[str, tuple[Arrange, bool, str]] = {
         False,
         r"lightonocr-\d+-abc does not start: The user-provided container failed to start.*logs: https.*gcloud run rev",
     ),
-    "health never green": (
+    "health never succeeds": (
         _container(healthy=False),
         False,
         r"/health did not succeed within 1 s: .*503.*revision's logs",
@@ -123,20 +123,20 @@ _FAILURES: dict[str, tuple[Arrange, bool, str]] = {
     "random weights": (
         _container(reads=vllm.random_weights),
         False,
-        r"finish_reason is 'length'.*another text: word F1 0",
+        r"finish_reason is 'length'.*wrong text: word F1 0",
     ),
     "greedy loop": (_container(reads=vllm.greedy_loop), False, r"a loop: '.*and the same line once more.*' \d+ times"),
     "loop that ends": (_container(reads=vllm.greedy_loop_that_ends), False, r"a loop: '.*the same line once more"),
-    "weaker model": (_container(reads=vllm.weaker_model), False, r"another text: word F1 0\.\d+ is less than 0\.80"),
+    "weaker model": (_container(reads=vllm.weaker_model), False, r"wrong text: word F1 0\.\d+ is less than 0\.80"),
     "canary text wrong": (_another_page, False, r"it reads '.*', the page says '.*cloudbuild\.yaml"),
     "too slow": (_container(latency_seconds=2.0), False, r"does not read|gave no (stream|answer)"),
-    "everybody is invited": (
-        _everybody_is_invited,
+    "service is public": (
+        _service_is_public,
         False,
         r"allUsers has roles/run\.invoker.*remove-iam-policy-binding lightonocr .*--member=allUsers",
     ),
-    "somebody invites everybody meanwhile": (
-        _somebody_invites_everybody_meanwhile,
+    "somebody makes it public meanwhile": (
+        _somebody_makes_it_public_meanwhile,
         False,
         r"was public \(allUsers has roles/run\.invoker\); it is private again",
     ),
@@ -146,12 +146,16 @@ _FAILURES: dict[str, tuple[Arrange, bool, str]] = {
         r"was public \(it answered 200 without a token\); it is private again",
     ),
     "stale etag": (_somebody_deploys_too, False, r"somebody else changed it meanwhile .*then deploy again"),
-    "operation that never ends": (_stuck, False, r"did not end within 1 s; see how .*gcloud run services describe"),
+    "operation that never ends": (
+        _stuck,
+        False,
+        r"did not end within 1 s; check its progress: gcloud run services describe",
+    ),
 }
 
 
 @pytest.mark.parametrize("kind", _FAILURES)
-async def test_what_served_before_serves_on_and_the_message_names_cause_and_cure(
+async def test_the_previous_revision_keeps_serving_and_the_message_names_cause_and_fix(
     kind: str, deployer: Deployer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arrange, needs_build, said = _FAILURES[kind]
@@ -169,18 +173,18 @@ async def test_what_served_before_serves_on_and_the_message_names_cause_and_cure
     assert re.search(said, message, re.DOTALL), message
     assert deployer.serving == before.revision
     assert await service_url.published() == before.url
-    assert not _is_open(deployer.cloud) or kind == "everybody is invited"
+    assert not _is_public(deployer.cloud) or kind == "service is public"
     assert len(deployer.cloud.builds.builds) - built == (2 if "machine" in kind else needs_build)
     tags = [share.tag for share in deployer.cloud.run.services[deployer.cloud.service].traffic_statuses]
     assert tags == [""]
 
 
-def _is_open(cloud: GoogleCloud) -> bool:
+def _is_public(cloud: GoogleCloud) -> bool:
     members = [member for binding in cloud.run.policies[cloud.service].bindings for member in binding.members]
     return "allUsers" in members or cloud.run.services[cloud.service].invoker_iam_disabled
 
 
-async def test_all_that_a_project_lacks_is_said_at_once_with_the_commands(deployer: Deployer) -> None:
+async def test_all_problems_of_a_project_are_reported_together_with_the_commands(deployer: Deployer) -> None:
     cloud = deployer.cloud
     cloud.project.apis_off.add("iam.googleapis.com")
     cloud.project.denied.add("cloudbuild.builds.create")
@@ -205,12 +209,12 @@ async def test_all_that_a_project_lacks_is_said_at_once_with_the_commands(deploy
     assert not cloud.run.services
 
 
-async def test_an_api_that_is_off_is_said_once_however_many_calls_it_fails(deployer: Deployer) -> None:
+async def test_a_disabled_api_is_reported_once_regardless_of_how_many_calls_fail(deployer: Deployer) -> None:
     deployer.cloud.project.apis_off.add("run.googleapis.com")
 
     said = await deployer.fail()
 
-    assert said.count("run.googleapis.com is off") == 1
+    assert said.count("run.googleapis.com is not enabled") == 1
     assert "1 problem found" in said
 
 
@@ -223,9 +227,9 @@ async def test_a_first_deployment_that_fails_publishes_nothing(deployer: Deploye
     assert await service_url.published() == ""
 
 
-async def test_a_call_that_fails_in_passing_costs_nothing(deployer: Deployer) -> None:
+async def test_transient_errors_of_read_calls_are_retried(deployer: Deployer) -> None:
     for method in ("GetService", "GetTag", "GetBuild", "GetOperation"):
-        deployer.cloud.wire.fail(method, *[Refused("UNAVAILABLE", "on order")] * 2)
+        deployer.cloud.grpc_server.fail(method, *[Refused("UNAVAILABLE", "on order")] * 2)
 
     record = await deployer.deploy()
 

@@ -30,7 +30,7 @@ from tests.flows.deployer import Deployer
 pytestmark = pytest.mark.flow
 
 
-async def test_the_first_deployment_builds_deploys_proves_and_publishes(deployer: Deployer) -> None:
+async def test_the_first_deployment_builds_deploys_verifies_and_publishes(deployer: Deployer) -> None:
     record = await deployer.deploy()
 
     assert record.outcome is Outcome.DEPLOYED
@@ -41,7 +41,7 @@ async def test_the_first_deployment_builds_deploys_proves_and_publishes(deployer
     assert min(result.word_f1 for result in record.canaries) > 0.9
 
 
-async def test_the_same_again_builds_nothing_and_makes_no_revision_but_proves_what_serves(deployer: Deployer) -> None:
+async def test_a_second_deployment_without_changes_only_verifies_the_revision_that_serves(deployer: Deployer) -> None:
     first = await deployer.deploy()
     again = await deployer.deploy()
 
@@ -51,7 +51,7 @@ async def test_the_same_again_builds_nothing_and_makes_no_revision_but_proves_wh
     assert len(deployer.cloud.builds.builds) == len(deployer.cloud.run.revisions) == 1
 
 
-async def test_other_flags_make_a_revision_and_build_nothing(
+async def test_other_flags_create_a_revision_without_a_build(
     deployer: Deployer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = await deployer.deploy()
@@ -64,7 +64,7 @@ async def test_other_flags_make_a_revision_and_build_nothing(
     assert len(deployer.cloud.builds.builds) == 1
 
 
-async def test_another_source_is_built_and_deployed_by_its_own_digest(
+async def test_a_changed_source_is_built_and_deployed_by_its_own_digest(
     deployer: Deployer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = await deployer.deploy()
@@ -80,7 +80,7 @@ async def test_another_source_is_built_and_deployed_by_its_own_digest(
     assert deployer.serving == second.revision
 
 
-async def test_no_request_goes_to_a_revision_before_it_is_proven(
+async def test_no_request_goes_to_a_revision_before_it_is_verified(
     deployer: Deployer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = await deployer.deploy()
@@ -95,7 +95,9 @@ async def test_no_request_goes_to_a_revision_before_it_is_proven(
     assert not any(share.tag for share in deployer.cloud.run.services[deployer.cloud.service].traffic_statuses)
 
 
-async def test_one_goes_back_to_the_proven_revision_before(deployer: Deployer, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_rollback_returns_to_the_previous_verified_revision(
+    deployer: Deployer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = await deployer.deploy()
     monkeypatch.setenv("PAGEMILL_SERVICE_MAX_NUM_SEQS", "12")
     await deployer.deploy()
@@ -114,7 +116,7 @@ async def test_a_build_that_the_platform_failed_is_started_once_more(deployer: D
     assert record.build_log.endswith("build-2?project=my-project")
 
 
-async def test_a_revision_that_did_not_start_is_made_anew_with_the_same_configuration(
+async def test_a_revision_that_did_not_start_is_created_again_with_the_same_configuration(
     deployer: Deployer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await deployer.deploy()
@@ -138,7 +140,7 @@ async def test_a_first_deployment_whose_revision_did_not_start_can_be_repeated(d
     assert await service_url.published() == record.url
 
 
-async def test_a_first_revision_that_did_not_pass_is_followed_by_a_better_one(
+async def test_a_first_revision_that_failed_verification_can_be_replaced(
     deployer: Deployer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deployer.cloud.run.container = lambda _: Server(reads=random_weights)
@@ -151,7 +153,7 @@ async def test_a_first_revision_that_did_not_pass_is_followed_by_a_better_one(
     assert "no earlier verified revision" in await deployer.fail(action=Action.ROLL_BACK)
 
 
-async def test_a_revision_that_started_but_did_not_pass_is_proven_again_not_made_anew(
+async def test_a_revision_that_started_but_failed_verification_is_verified_again_not_created_again(
     deployer: Deployer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await deployer.deploy()
@@ -165,7 +167,7 @@ async def test_a_revision_that_started_but_did_not_pass_is_proven_again_not_made
     assert len(deployer.cloud.run.revisions) == 2
 
 
-async def test_a_deployment_waits_for_an_approval_where_one_is_asked_for(deployer: Deployer) -> None:
+async def test_a_deployment_waits_for_an_approval_if_asked_to(deployer: Deployer) -> None:
     approving = asyncio.create_task(_answer_when_paused(approve=True))
     record = await deployer.deploy(approval=True)
     await approving
@@ -190,7 +192,7 @@ async def _answer_when_paused(*, approve: bool) -> None:
         await client.resume_flow_run(found[0].id, run_input={"approve": approve})
 
 
-async def test_each_deployment_leaves_its_page_and_a_link_to_the_log(deployer: Deployer) -> None:
+async def test_each_deployment_writes_its_report_and_a_link_to_the_log(deployer: Deployer) -> None:
     state, _ = await deployer.run()
     async with get_client() as client:
         found = await client.read_artifacts(

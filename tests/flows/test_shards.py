@@ -1,4 +1,4 @@
-"""What a run with shards needs, and what it says if it is not there. Shards on real workers: tests/deployments."""
+"""What a run with shards requires, and its errors if that is missing. Shards on real workers: tests/deployments."""
 
 from __future__ import annotations
 
@@ -23,18 +23,20 @@ pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_api_url")]
 
 @pytest.fixture
 def parameters(tmp_path: Path) -> OcrBatchParameters:
-    """Of a run in shards that has something to read."""
+    """The parameters of a run with two shards and one document."""
     numbered_pdf(tmp_path / "in/a.pdf", 3)
     asked = {"source": str(tmp_path / "in"), "destination": str(tmp_path / "out"), "shards": 2}
     return OcrBatchParameters.model_validate(asked)
 
 
-async def test_shards_without_an_endpoint_that_they_share_are_refused(parameters: OcrBatchParameters) -> None:
+async def test_shards_without_a_shared_endpoint_are_rejected(parameters: OcrBatchParameters) -> None:
     with pytest.raises(UsageError, match=r"share one OCR service.*--endpoint"):
         await ocr_batch(parameters.model_copy(update={"endpoint": "local"}))
 
 
-async def test_a_server_without_the_deployment_of_shards_is_told_how_to_get_it(parameters: OcrBatchParameters) -> None:
+async def test_a_missing_deployment_for_shards_is_an_error_that_names_the_command_which_creates_it(
+    parameters: OcrBatchParameters,
+) -> None:
     async with FakeEndpoint() as endpoint:
         asked = parameters.model_copy(update={"endpoint": endpoint.url})
         state: Any = await ocr_batch(asked, return_state=True)

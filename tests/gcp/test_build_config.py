@@ -32,7 +32,7 @@ def _names(archive: bytes) -> list[str]:
         return tar.getnames()
 
 
-def test_the_archive_of_the_same_files_is_the_same_whoever_packs_it_and_when(folder: Path) -> None:
+def test_the_same_files_give_the_same_archive(folder: Path) -> None:
     before = BuildConfig(folder).digest
     for path in folder.rglob("*"):
         os.utime(path, (1, 1))
@@ -56,7 +56,7 @@ def test_another_file_content_or_mode_is_another_source(folder: Path) -> None:
     assert len(digests) == 4
 
 
-def test_nobody_owns_what_is_in_the_archive_and_nothing_leads_out_of_it(folder: Path) -> None:
+def test_archive_entries_have_no_owner_and_no_path_out_of_the_archive(folder: Path) -> None:
     with tarfile.open(fileobj=io.BytesIO(BuildConfig(folder).archive)) as tar:
         entries = tar.getmembers()
 
@@ -74,25 +74,25 @@ def test_the_tag_names_source_and_arguments_but_not_itself(folder: Path) -> None
     assert BuildConfig(folder).tag(config.substitutions()) != plain
 
 
-def test_what_is_not_given_is_as_the_file_says(folder: Path) -> None:
+def test_an_empty_value_keeps_the_files_own(folder: Path) -> None:
     assert BuildConfig(folder).substitutions(revision="", model="c/d")["_REVISION"] == "1"
 
 
-def test_a_substitution_that_the_file_does_not_know_is_refused(folder: Path) -> None:
+def test_a_substitution_that_the_file_does_not_declare_is_refused(folder: Path) -> None:
     with pytest.raises(UsageError, match="_SPEED"):
         BuildConfig(folder).substitutions(speed="fast")
 
 
 @pytest.mark.parametrize("text", ["steps: [", "steps: 7", "no_such_field: 1"])
-def test_a_file_that_is_no_build_is_named(folder: Path, text: str) -> None:
+def test_an_invalid_build_file_is_named(folder: Path, text: str) -> None:
     (folder / "cloudbuild.yaml").write_text(text)
 
-    with pytest.raises(UsageError, match=r"cloudbuild\.yaml describes no build"):
+    with pytest.raises(UsageError, match=r"cloudbuild\.yaml is not a valid build"):
         _ = BuildConfig(folder).declared
 
 
 def test_a_folder_without_a_build_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"cloudbuild\.yaml describes no build"):
+    with pytest.raises(UsageError, match=r"cloudbuild\.yaml is not a valid build"):
         _ = BuildConfig(tmp_path).declared
 
 

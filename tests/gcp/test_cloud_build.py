@@ -26,7 +26,7 @@ _SNAPSHOT = Path(__file__).parent / "snapshots" / "build.json"
 
 @pytest.fixture
 async def builder(cloud: GoogleCloud) -> AsyncIterator[CloudBuild]:
-    assert cloud.wire.host
+    assert cloud.grpc_server.host
     async with GoogleApi("my-project", emulated=True) as google:
         yield CloudBuild(google, read_service_settings())
 
@@ -46,7 +46,7 @@ async def test_the_build_is_field_by_field_the_reviewed_one(builder: CloudBuild)
     assert MessageToDict(cloudbuild_v1.Build.pb(build)) == json.loads(_SNAPSHOT.read_text())
 
 
-async def test_what_the_flow_submits_is_what_gcloud_would_read_from_the_file(builder: CloudBuild) -> None:
+async def test_the_flow_submits_the_build_that_gcloud_reads_from_the_file(builder: CloudBuild) -> None:
     build = MessageToDict(cloudbuild_v1.Build.pb(_message(builder, SourceObject("b", "s", 1))))
     declared = yaml.safe_load((_FOLDER / "cloudbuild.yaml").read_text())
 
@@ -57,7 +57,7 @@ async def test_what_the_flow_submits_is_what_gcloud_would_read_from_the_file(bui
     assert build["serviceAccount"] == account
 
 
-async def test_the_log_is_known_before_the_build_has_ended(
+async def test_the_log_url_is_reported_before_the_build_ends(
     builder: CloudBuild, google: FakeGcs, cloud: GoogleCloud
 ) -> None:
     started: list[str] = []
@@ -90,8 +90,8 @@ async def test_a_build_that_never_ends_is_cancelled(
 ) -> None:
     async def ignore(*_: str) -> None: ...
 
-    monkeypatch.setattr(cloud_build, "_SLACK_SECONDS", 0.2)
-    cloud.builds.endings.append(Ending(looks=10**9))
+    monkeypatch.setattr(cloud_build, "_EXTRA_SECONDS", 0.2)
+    cloud.builds.endings.append(Ending(polls=10**9))
     build = _message(builder, _uploaded(google, cloud))
     build.timeout = build.queue_ttl = dt.timedelta(milliseconds=1)
 
@@ -100,7 +100,7 @@ async def test_a_build_that_never_ends_is_cancelled(
     assert cloud.builds.builds[-1].status == Build.Status.CANCELLED
 
 
-async def test_a_source_that_is_gone_is_named_with_the_cure(builder: CloudBuild, cloud: GoogleCloud) -> None:
+async def test_a_missing_source_is_an_error_with_the_fix(builder: CloudBuild, cloud: GoogleCloud) -> None:
     async def ignore(*_: str) -> None: ...
 
     with pytest.raises(

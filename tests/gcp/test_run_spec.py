@@ -43,7 +43,7 @@ def test_an_instance_has_eight_vcpu_32_gib_and_one_l4(service: run_v2.Service) -
     assert template.node_selector.accelerator == "nvidia-l4"
 
 
-def test_gpus_in_a_second_zone_are_declined(service: run_v2.Service) -> None:
+def test_zonal_redundancy_of_gpus_is_disabled(service: run_v2.Service) -> None:
     assert service.template.gpu_zonal_redundancy_disabled is True
 
 
@@ -65,7 +65,7 @@ def test_it_runs_in_the_second_generation_environment(service: run_v2.Service) -
     assert service.template.execution_environment == generation
 
 
-def test_sixteen_requests_at_once_so_that_eight_are_less_than_sixty_percent(service: run_v2.Service) -> None:
+def test_concurrency_is_sixteen_so_that_eight_are_less_than_sixty_percent(service: run_v2.Service) -> None:
     assert service.template.max_instance_request_concurrency == 16
 
 
@@ -89,7 +89,7 @@ def test_the_liveness_probe_is_slow(service: run_v2.Service) -> None:
     assert probe.period_seconds * probe.failure_threshold >= 120
 
 
-def test_it_runs_as_an_account_of_its_own_and_iam_decides_who_may_ask(service: run_v2.Service) -> None:
+def test_it_runs_as_its_own_account_and_iam_decides_who_may_call(service: run_v2.Service) -> None:
     assert service.template.service_account == "pagemill-run@my-project.iam.gserviceaccount.com"
     assert service.invoker_iam_disabled is False
 
@@ -113,7 +113,7 @@ def test_one_image_a_request_and_nothing_cached(service: run_v2.Service) -> None
     assert "--no-enable-prefix-caching" in service.template.containers[0].args
 
 
-def test_no_code_of_the_model_and_no_file_or_url_is_read_on_request(service: run_v2.Service) -> None:
+def test_requests_cannot_run_model_code_or_read_files_or_urls(service: run_v2.Service) -> None:
     assert _flag(service, "--allowed-media-domains").endswith(".invalid")
     assert not {"--trust-remote-code", "--allowed-local-media-path"} & set(service.template.containers[0].args)
 
@@ -129,7 +129,7 @@ def test_cuda_graphs_are_made_for_as_many_sequences_as_are_read_at_once(
     assert config["mode"] == 0
 
 
-def test_what_the_platform_adds_is_no_change(service: run_v2.Service) -> None:
+def test_fields_that_the_platform_adds_are_no_change(service: run_v2.Service) -> None:
     wanted = fields(service)
     service.name, service.uri, service.etag, service.generation = "n", "https://x", "1", 7
     service.scaling.scaling_mode = run_v2.ServiceScaling.ScalingMode.AUTOMATIC
@@ -140,7 +140,7 @@ def test_what_the_platform_adds_is_no_change(service: run_v2.Service) -> None:
     assert changes(fields(service), wanted) == []
 
 
-def test_what_somebody_else_set_is_a_change(service: run_v2.Service) -> None:
+def test_fields_that_somebody_else_set_are_a_change(service: run_v2.Service) -> None:
     wanted = fields(service)
     service.template.containers[0].env.append(run_v2.EnvVar(name="VLLM_SERVER_DEV_MODE", value="1"))
     service.template.vpc_access.connector = "c"
@@ -151,7 +151,7 @@ def test_what_somebody_else_set_is_a_change(service: run_v2.Service) -> None:
     assert any(path.startswith("template.containers[0].env") for path in found)
 
 
-def test_the_state_says_who_serves_by_short_names(service: run_v2.Service) -> None:
+def test_the_state_names_revisions_by_their_short_names(service: run_v2.Service) -> None:
     service.latest_ready_revision = "projects/p/locations/l/services/s/revisions/r2"
     service.annotations["pagemill.dev/verified"] = "r2,r1"
     service.traffic_statuses = [run_v2.TrafficTargetStatus(percent=100)]

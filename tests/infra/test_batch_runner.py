@@ -42,7 +42,7 @@ def test_the_image_is_built_with_the_uv_of_the_lock() -> None:
     assert f"ARG UV={locked[1]}\n" in _DOCKERFILE
 
 
-def test_everything_that_is_copied_is_in_the_project_and_nothing_that_runs_is_missing() -> None:
+def test_the_dockerfile_copies_exactly_the_source_of_the_runner() -> None:
     copied = {
         name for line in re.findall(r"^COPY (?!--)(.+) \./?\S*$", _DOCKERFILE, re.MULTILINE) for name in line.split()
     }
@@ -59,7 +59,7 @@ def test_the_image_has_the_fonts_that_the_doctor_asks_for_and_proves_it() -> Non
     assert "python3 -m pagemill.pdf.font_probe" in _DOCKERFILE
 
 
-def test_flows_run_as_nobody_in_particular_in_the_root_of_the_project() -> None:
+def test_flows_run_unprivileged_in_the_root_of_the_project() -> None:
     assert re.findall(r"^USER (.+)$", _DOCKERFILE, re.MULTILINE) == ["10001:10001"]
     assert re.findall(r"^WORKDIR (.+)$", _DOCKERFILE, re.MULTILINE)[-1] == "/app"
     assert "--locked" in _DOCKERFILE

@@ -122,11 +122,11 @@ def test_the_pins_are_the_reviewed_ones(build: cloudbuild_v1.Build) -> None:
         "HF_HUB_DISABLE_TELEMETRY=1",
     ],
 )
-def test_the_service_asks_nobody_and_tells_nobody(setting: str) -> None:
+def test_the_service_runs_offline_without_telemetry(setting: str) -> None:
     assert setting in _DOCKERFILE
 
 
-def test_the_service_runs_as_nobody_in_particular_from_the_folder_that_the_flags_name() -> None:
+def test_the_service_runs_unprivileged_with_the_model_folder_of_the_flags() -> None:
     users = re.findall(r"^USER (.+)$", _DOCKERFILE, re.MULTILINE)
 
     assert users == ["10001:10001"]
@@ -135,7 +135,7 @@ def test_the_service_runs_as_nobody_in_particular_from_the_folder_that_the_flags
     assert 'ENTRYPOINT ["vllm", "serve"]' in _DOCKERFILE
 
 
-def test_every_file_that_the_dockerfile_copies_gets_past_the_dockerignore() -> None:
+def test_the_dockerignore_keeps_exactly_the_files_that_the_dockerfile_copies() -> None:
     copied = {name for line in re.findall(r"^COPY (?!--)(.+) /", _DOCKERFILE, re.MULTILINE) for name in line.split()}
     let_through = {line[1:] for line in (_FOLDER / ".dockerignore").read_text().splitlines() if line.startswith("!")}
 
@@ -233,9 +233,7 @@ def test_another_transformers_than_the_pinned_one_fails_the_build(
     assert "5.0.0 is installed" in _script("check_image").check_transformers("4.57.1", _config(tmp_path))
 
 
-def test_a_config_of_a_later_kind_or_of_another_model_fails_the_build(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_config_of_another_type_or_model_fails_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     check = _script("check_image").check_transformers
     _transformers(monkeypatch)
 

@@ -61,7 +61,7 @@ def terraform() -> str:
     return found
 
 
-def test_terraform_itself_would_write_the_files_so(terraform: str) -> None:
+def test_terraform_fmt_has_no_changes(terraform: str) -> None:
     checked = subprocess.run(
         [terraform, "fmt", "-check", "-diff"], cwd=_FOLDER, capture_output=True, text=True, check=False
     )
@@ -69,7 +69,7 @@ def test_terraform_itself_would_write_the_files_so(terraform: str) -> None:
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-def test_terraform_itself_finds_nothing_wrong(terraform: str, tmp_path: Path) -> None:
+def test_terraform_validate_succeeds(terraform: str, tmp_path: Path) -> None:
     folder = shutil.copytree(_FOLDER, tmp_path / "terraform")
     begun = subprocess.run([terraform, "init", "-backend=false"], cwd=folder, capture_output=True, check=False)
     if begun.returncode:
@@ -150,7 +150,7 @@ def test_the_defaults_are_those_of_the_deployment() -> None:
         assert variables[name].get("default", "") == defaults[name], name
 
 
-def test_accounts_and_bucket_are_called_as_the_deployment_calls_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_accounts_and_bucket_have_the_names_that_the_deployment_uses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "my-project")
     settings = ServiceSettings()
     called = {
@@ -164,7 +164,7 @@ def test_accounts_and_bucket_are_called_as_the_deployment_calls_them(monkeypatch
     assert settings.bucket == "my-project-pagemill-source"
 
 
-def test_the_budget_speaks_up_before_it_is_used_up() -> None:
+def test_the_budget_alerts_before_it_is_used_up() -> None:
     budget = _resource("google_billing_budget", "pagemill")
 
     assert budget["dynamic"][0]["threshold_rules"]["for_each"] == [0.5, 0.9, 1.0]

@@ -54,5 +54,5 @@ def test_a_bullet_in_the_line_becomes_markdown() -> None:
     assert with_bullets([Box(0, 0, 9, 9, "\N{BULLET}Night buses")])[0].text == "- Night buses"
 
 
-def test_a_bullet_with_nothing_beside_it_stays() -> None:
+def test_a_bullet_without_text_beside_it_stays() -> None:
     assert len(with_bullets([Box(0, 0, 9, 9, "\N{BULLET}"), Box(500, 0, 900, 9, "far away")])) == 2

@@ -43,7 +43,7 @@ def test_an_unknown_engine_is_refused() -> None:
 def test_a_missing_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "_MODULES", dict.fromkeys(EngineName, ("no_such_module",)))
 
-    with pytest.raises(UsageError, match=r"no_such_module; type `uv sync --extra local`"):
+    with pytest.raises(UsageError, match=r"the embedded OCR service needs libraries .*pip install 'pagemill\[local\]'"):
         choose_engine("rapidocr")
 
 

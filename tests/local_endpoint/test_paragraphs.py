@@ -60,5 +60,5 @@ def test_a_heading_in_larger_type_is_a_paragraph_of_its_own() -> None:
     assert join_lines([heading, *text]).startswith("A heading in large type\n\nthe text below")
 
 
-def test_pieces_of_one_line_are_joined_by_a_space() -> None:
+def test_parts_of_one_line_are_joined_by_a_space() -> None:
     assert join_lines([[Box(0, 0, 30, 20, "one"), Box(40, 0, 70, 20, "two")]]) == "one two"

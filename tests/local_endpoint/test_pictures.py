@@ -41,7 +41,7 @@ def test_transparent_parts_are_white() -> None:
 
 def test_a_photograph_is_turned_as_the_camera_was_held() -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6  # lying on its left side
+    exif[0x0112] = 6  # rotated by 90 degrees
 
     assert decode(encoded(Image.new("RGB", (4, 3)), format_="JPEG", exif=exif)).size == (3, 4)
 
@@ -51,12 +51,12 @@ def test_a_photograph_is_turned_as_the_camera_was_held() -> None:
     [b"", b"no image", b"%PDF-1.7", encoded(Image.new("RGB", (50, 50)))[:60], png_of_size(5, 5)],
     ids=["nothing", "text", "a PDF", "a cut-off PNG", "a PNG without pixels"],
 )
-def test_what_is_no_whole_image_is_rejected(data: bytes) -> None:
+def test_bytes_that_are_not_a_whole_image_are_rejected(data: bytes) -> None:
     with pytest.raises(RequestRejected, match="cannot be decoded"):
         decode(data)
 
 
 @pytest.mark.parametrize("size", [(10_000, 10_000), (2**31 - 1, 2**31 - 1)])
-def test_absurdly_many_pixels_are_rejected_before_they_are_decoded(size: tuple[int, int]) -> None:
+def test_too_many_pixels_are_rejected_before_they_are_decoded(size: tuple[int, int]) -> None:
     with pytest.raises(RequestRejected):
         decode(png_of_size(*size))

@@ -120,7 +120,7 @@ def test_a_table_of_long_cells_is_read_row_by_row_and_cell_by_cell() -> None:
     assert to_markdown(boxes).splitlines() == ["l00 l01  r00 r01", "l10 l11  r10 r11", "l20 l21  r20 r21"]
 
 
-def test_a_stretched_space_in_a_justified_line_is_no_gutter() -> None:
+def test_a_stretched_space_in_a_justified_line_is_not_a_gutter() -> None:
     boxes = [line(100, 0, 800, "a"), line(100, 1, 380, "b"), line(500, 1, 400, "c"), line(100, 2, 800, "d")]
 
     assert to_markdown(boxes) == "a b c d"
@@ -141,7 +141,7 @@ def pages(draw: st.DrawFn) -> list[Box]:
 
 @given(pages())
 @example([Box(0, 0, 0, 0, "w0x"), Box(0, 0, 1, 0, "w1x")])
-def test_no_text_is_ever_lost_or_said_twice(boxes: list[Box]) -> None:
+def test_no_text_is_lost_or_repeated(boxes: list[Box]) -> None:
     printed = Counter(word for box in boxes for word in box.text.split())
 
     assert Counter(reading(boxes)) == printed

@@ -19,7 +19,7 @@ CHAT = "/v1/chat/completions"
 
 
 class PromptReaders:
-    """Reads every image at once, and remembers it."""
+    """Reads every image at once, and records it."""
 
     def __init__(self, text: str = "Grüße vom Küfer", *, ready: bool = True) -> None:
         self.ready = ready
@@ -44,7 +44,7 @@ class FailingReaders:
 
 
 class SlowReaders:
-    """Reads nothing until told to."""
+    """Reads nothing until it is released."""
 
     ready = True
 
@@ -97,7 +97,9 @@ def test_a_blank_page_is_an_empty_text(client: Start, ask: Ask, png: bytes) -> N
 
 
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
-def test_a_longer_text_than_asked_for_is_cut_and_says_so(client: Start, ask: Ask, png: bytes, name: str) -> None:
+def test_a_text_longer_than_max_tokens_is_cut_with_finish_reason_length(
+    client: Start, ask: Ask, png: bytes, name: str
+) -> None:
     with client(PromptReaders("one two three four")) as http:
         answer = http.post(CHAT, json=ask(png, **{name: 2})).json()
 
@@ -217,7 +219,7 @@ def test_a_body_beyond_the_limit_is_refused(client: Start) -> None:
 
 
 @pytest.mark.parametrize("error", [WorkerLost("the process was ended by SIGSEGV"), ValueError("a fault of ours")])
-def test_a_failure_costs_one_request_and_says_why(client: Start, ask: Ask, png: bytes, error: Exception) -> None:
+def test_a_failure_fails_one_request_and_says_why(client: Start, ask: Ask, png: bytes, error: Exception) -> None:
     with client(FailingReaders(error)) as http:
         answer = http.post(CHAT, json=ask(png))
         health = http.get("/health")
@@ -228,7 +230,9 @@ def test_a_failure_costs_one_request_and_says_why(client: Start, ask: Ask, png: 
     assert health.status_code == 200
 
 
-def test_the_ninth_request_is_told_to_come_back(client: Start, ask: Ask, png: bytes, eventually: Eventually) -> None:
+def test_the_ninth_request_gets_429_with_retry_after(
+    client: Start, ask: Ask, png: bytes, eventually: Eventually
+) -> None:
     readers = SlowReaders()
     with client(readers) as http, ThreadPoolExecutor(MOST_REQUESTS) as threads:
         eight = [threads.submit(http.post, CHAT, json=ask(png)) for _ in range(MOST_REQUESTS)]
@@ -244,9 +248,7 @@ def test_the_ninth_request_is_told_to_come_back(client: Start, ask: Ask, png: by
     assert after.status_code == 200
 
 
-def test_a_client_that_goes_away_gives_its_place_back(
-    client: Start, ask: Ask, png: bytes, eventually: Eventually
-) -> None:
+def test_a_client_that_disconnects_frees_its_place(client: Start, ask: Ask, png: bytes, eventually: Eventually) -> None:
     readers = SlowReaders()
     with client(readers) as http:
         for _ in range(MOST_REQUESTS + 1):

@@ -74,7 +74,7 @@ def page(draw: Draw) -> Image.Image:
     canvas.save()
     with pypdfium2.PdfDocument(target.getvalue()) as document:
         image: Image.Image = document[0].render(scale=LONGEST_EDGE_PX / max(A4_PT)).to_pil()
-        return image.copy()  # the bitmap's memory goes with the document
+        return image.copy()  # the bitmap's memory is freed with the document
 
 
 LEFT_COLUMN = (
@@ -112,7 +112,7 @@ TWO_COLUMNS = " ".join(("Seasonal heat storage in sandstone", *LEFT_COLUMN, *RIG
 
 @pytest.mark.ocr
 @pytest.mark.parametrize("degrees", [0, 1, 90, 180, 270])
-def test_two_columns_are_read_one_after_the_other_however_the_paper_lies(
+def test_two_columns_are_read_one_after_the_other_on_pages_turned_or_skewed(
     read: Callable[[Image.Image], str], degrees: int
 ) -> None:
     picture = page(draw_two_columns).rotate(degrees, expand=True, fillcolor="white", resample=Image.Resampling.BICUBIC)
@@ -133,7 +133,7 @@ def test_a_table_is_read_row_by_row(read: Callable[[Image.Image], str]) -> None:
         "Où que vous soyez, ça marche : le cœur de l'été, la forêt, le maïs.",
     ],
 )
-def test_accents_come_out(read: Callable[[Image.Image], str], text: str) -> None:
+def test_accents_are_read(read: Callable[[Image.Image], str], text: str) -> None:
     assert read(page(lambda canvas: canvas.drawString(60, 700, text))) == text
 
 
@@ -143,7 +143,7 @@ def test_a_blank_page_has_no_text(read: Callable[[Image.Image], str]) -> None:
 
 
 @pytest.mark.ocr
-def test_bytes_that_are_no_image_are_a_bad_request(service: Service, ask: Ask) -> None:
+def test_bytes_that_are_not_an_image_are_a_bad_request(service: Service, ask: Ask) -> None:
     answer = service.http.post("/v1/chat/completions", json=ask(b"no image", model=service.model))
 
     assert answer.status_code == 400
@@ -151,7 +151,7 @@ def test_bytes_that_are_no_image_are_a_bad_request(service: Service, ask: Ask) -
 
 
 @pytest.mark.ocr
-def test_a_worker_that_dies_costs_one_request_and_is_replaced(
+def test_a_worker_that_dies_fails_one_request_and_is_replaced(
     service: Service, ask: Ask, png: bytes, read: Callable[[Image.Image], str]
 ) -> None:
     (worker,) = service.workers
@@ -183,7 +183,7 @@ def ended(processes: list[psutil.Process]) -> bool:
         pytest.param(lambda process: process.kill(), -signal.SIGKILL, id="SIGKILL"),
     ],
 )
-def test_it_stops_without_a_trace(
+def test_it_stops_and_leaves_no_process_behind(
     stop: Callable[[subprocess.Popen[str]], None], status: int, eventually: Eventually
 ) -> None:
     process = start("--engine", "rapidocr", "--workers", "2", "--lifeline")
@@ -217,7 +217,7 @@ def test_a_port_in_use_is_a_usage_error(start_server: Callable[..., str]) -> Non
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (("--port", "65536"), "there is no port 65536"),
+        (("--port", "65536"), "port 65536 does not exist"),
         (("--engine", "paper"), "there is no OCR engine 'paper'"),
         (("--workers", "0"), "must be at least 1"),
     ],

@@ -17,9 +17,7 @@ Eventually = Callable[[Callable[[], object]], None]
 pytestmark = pytest.mark.ocr
 
 
-async def test_a_page_that_takes_too_long_costs_its_worker_which_is_replaced(
-    png: bytes, eventually: Eventually
-) -> None:
+async def test_a_worker_whose_page_takes_too_long_is_killed_and_replaced(png: bytes, eventually: Eventually) -> None:
     with WorkerPool(EngineName.RAPIDOCR, workers=1, seconds_a_page=0.001) as pool:
         await asyncio.to_thread(eventually, lambda: pool.ready)
         (before,) = _workers()
@@ -32,7 +30,7 @@ async def test_a_page_that_takes_too_long_costs_its_worker_which_is_replaced(
     assert not _workers()
 
 
-async def test_what_the_worker_rejects_costs_no_worker(png: bytes) -> None:
+async def test_a_worker_continues_after_it_rejected_an_image(png: bytes) -> None:
     with WorkerPool(EngineName.RAPIDOCR, workers=1) as pool:
         (before,) = _workers()
 
@@ -43,7 +41,7 @@ async def test_what_the_worker_rejects_costs_no_worker(png: bytes) -> None:
         assert _workers() == [before]
 
 
-async def test_requests_under_way_and_waiting_end_when_the_pool_is_closed(png: bytes) -> None:
+async def test_running_and_waiting_requests_end_when_the_pool_is_closed(png: bytes) -> None:
     with WorkerPool(EngineName.RAPIDOCR, workers=1) as pool:
         readings = [asyncio.ensure_future(pool.read(png)) for _ in range(3)]
         await asyncio.sleep(0)  # each is handed to the pool's threads
@@ -59,7 +57,7 @@ def test_a_pool_that_is_still_loading_is_not_ready() -> None:
         assert not pool.ready
 
 
-def test_a_failure_to_load_is_told(tmp_path: Path) -> None:
+def test_a_failure_to_load_is_reported(tmp_path: Path) -> None:
     told = threading.Event()
     with WorkerPool(EngineName.TESSERACT, workers=1, tessdata=tmp_path) as pool:
         pool.on_failure_to_load(lambda _: told.set())

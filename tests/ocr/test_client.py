@@ -70,9 +70,7 @@ async def test_a_transcript_is_verbatim_with_its_token_counts() -> None:
         (Answer(kind="raw", text="<html>"), MalformedAnswer, "<html>"),
     ],
 )
-async def test_each_fault_becomes_the_error_that_says_whose_it_is(
-    answer: Answer, error: type[PagemillError], says: str
-) -> None:
+async def test_each_fault_becomes_the_error_of_its_kind(answer: Answer, error: type[PagemillError], says: str) -> None:
     async with FakeEndpoint(lambda _: answer) as endpoint, _recognizer(endpoint.url, answer_seconds=0.2) as recognizer:
         await recognizer.probe()
 
@@ -84,7 +82,7 @@ async def test_each_fault_becomes_the_error_that_says_whose_it_is(
     ("answer", "may_be_the_cause"),
     [(failing(500), True), (failing(503), True), (RESET, True), (HANG, True), (failing(429), False)],
 )
-async def test_a_page_may_be_the_cause_of_all_but_an_endpoint_that_is_merely_busy(
+async def test_a_page_may_be_the_cause_of_every_failure_except_a_busy_endpoint(
     answer: Answer, *, may_be_the_cause: bool
 ) -> None:
     async with FakeEndpoint(lambda _: answer) as endpoint, _recognizer(endpoint.url, answer_seconds=0.2) as recognizer:
@@ -112,9 +110,7 @@ async def test_a_page_that_never_reached_the_endpoint_is_not_the_cause() -> None
     [({"Retry-After": "7"}, 7), ({"Retry-After": "Mon, 01 Jan 2024 00:00:00 GMT"}, 0), ({}, None)]
     + [({"Retry-After": nonsense}, None) for nonsense in ("soon", "-1", "1e3", "")],
 )
-async def test_when_to_come_again_is_read_as_seconds_or_as_a_date(
-    header: dict[str, str], seconds: float | None
-) -> None:
+async def test_retry_after_is_read_as_seconds_or_as_a_date(header: dict[str, str], seconds: float | None) -> None:
     async with FakeEndpoint(lambda _: failing(503, **header)) as endpoint, _recognizer(endpoint.url) as recognizer:
         await recognizer.probe()
 
@@ -141,13 +137,13 @@ async def test_an_endpoint_that_is_not_healthy_is_not_asked_for_its_models() -> 
     assert endpoint.record.paths == {"/health": 1}
 
 
-async def test_an_endpoint_that_is_not_there_is_named() -> None:
+async def test_an_endpoint_that_cannot_be_reached_is_named() -> None:
     async with _recognizer("http://127.0.0.1:9") as recognizer:
         with pytest.raises(EndpointUnavailable, match=r"127\.0\.0\.1:9/health gives no answer: ConnectError"):
             await recognizer.probe()
 
 
-async def test_a_proof_is_a_small_image_and_one_token() -> None:
+async def test_prove_sends_a_small_image_and_asks_for_one_token() -> None:
     async with FakeEndpoint() as endpoint, _recognizer(endpoint.url) as recognizer:
         await recognizer.probe()
         await recognizer.prove()
@@ -155,7 +151,7 @@ async def test_a_proof_is_a_small_image_and_one_token() -> None:
     assert [body["max_tokens"] for body in endpoint.record.bodies] == [1]
 
 
-async def test_an_endpoint_with_another_model_is_told_apart_before_any_page_is_sent() -> None:
+async def test_an_endpoint_with_another_model_is_refused_before_a_page_is_sent() -> None:
     async with FakeEndpoint(model="other/model") as endpoint, _recognizer(endpoint.url) as recognizer:
         with pytest.raises(UsageError, match=r"serves other/model; set PAGEMILL_MODEL"):
             await recognizer.probe()

@@ -1,4 +1,4 @@
-"""What the Prefect UI makes forms of. PostgreSQL keeps a schema's keys in no order: it goes by `position`."""
+"""The models of forms in the Prefect UI. PostgreSQL does not keep the order of keys: the UI uses `position`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pagemill.orchestration.parameters import OcrBatchParameters
 
 
 @pytest.mark.parametrize("parameters", [OcrBatchParameters, DeployParameters])
-def test_a_form_has_its_fields_in_order_wherever_it_is_kept_and_each_says_what_it_is(
+def test_the_fields_of_a_form_have_positions_in_order_and_descriptions(
     parameters: type[BaseModel],
 ) -> None:
     properties = parameters.model_json_schema()["properties"]

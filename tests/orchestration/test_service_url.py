@@ -22,7 +22,7 @@ async def nothing_published(prefect_api_url: str) -> AsyncIterator[None]:
 
 
 @pytest.mark.usefixtures("nothing_published")
-async def test_a_batch_finds_the_published_service_by_itself(samples: Path, tmp_path: Path) -> None:
+async def test_a_batch_uses_the_published_service(samples: Path, tmp_path: Path) -> None:
     async with FakeEndpoint() as endpoint:
         await service_url.publish(endpoint.url)
         parameters = OcrBatchParameters(source=str(samples / "invoice.pdf"), destination=str(tmp_path))
@@ -33,7 +33,7 @@ async def test_a_batch_finds_the_published_service_by_itself(samples: Path, tmp_
 
 
 @pytest.mark.usefixtures("nothing_published")
-async def test_what_a_run_or_the_environment_names_counts_before_what_is_published(
+async def test_an_endpoint_of_the_run_or_of_the_environment_has_precedence_over_the_published_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     await service_url.publish("https://published.example")
@@ -45,7 +45,7 @@ async def test_what_a_run_or_the_environment_names_counts_before_what_is_publish
 
 
 @pytest.mark.usefixtures("nothing_published")
-async def test_only_the_url_of_the_service_that_is_gone_is_withdrawn() -> None:
+async def test_only_the_url_of_the_deleted_service_is_withdrawn() -> None:
     await service_url.publish("https://new.example")
 
     assert not await service_url.withdraw("https://old.example")

@@ -45,7 +45,7 @@ def test_one_coloured_pixel_anywhere_keeps_the_colours(row: int, channel: int) -
     assert not png.is_grey(_as_pixels(bgrx))
 
 
-def test_the_unused_byte_of_a_pixel_counts_for_nothing() -> None:
+def test_the_unused_byte_of_a_pixel_is_ignored() -> None:
     bgrx = np.full((10, 5, 4), 200, np.uint8)
     bgrx[:, :, 3] = np.arange(5)
 

@@ -1,4 +1,4 @@
-"""Three pages: text, nothing at all, text."""
+"""Three pages: text, an empty page, text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A filled-in AcroForm whose fields hold values but no appearances: only a form-aware reader draws them."""
+"""A filled-in AcroForm whose fields hold values but no appearances: only a reader that knows forms renders them."""
 
 from __future__ import annotations
 

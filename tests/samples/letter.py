@@ -1,4 +1,4 @@
-"""A letter as a flat-bed scanner gives it: an image only, a little askew, unevenly lit and noisy."""
+"""A letter from a flat-bed scanner: only an image, slightly skewed, unevenly lit and noisy."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _draw(target: io.BytesIO) -> str:
 def _render(pdf: bytes) -> Image.Image:
     with pypdfium2.PdfDocument(pdf) as document:
         image: Image.Image = document[0].render(scale=DPI / 72, grayscale=True).to_pil()
-        return image.copy()  # the bitmap's memory goes with the document
+        return image.copy()  # the bitmap's memory is freed with the document
 
 
 def _scan(page: Image.Image) -> npt.NDArray[np.uint8]:

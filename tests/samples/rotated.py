@@ -62,7 +62,7 @@ def _draw_turned_page(sheet: Sheet) -> None:
 def _draw_cropped_page(sheet: Sheet) -> None:
     width, height = A4
     sheet.canvas.setCropBox((CROP_MARGIN_PT, CROP_MARGIN_PT, width - CROP_MARGIN_PT, height - CROP_MARGIN_PT))
-    # Drawn on the bare canvas, for it is not to be read: it lies outside the CropBox.
+    # Printed on the canvas directly: it lies outside the CropBox and is not part of the text.
     sheet.canvas.setFont(HIDDEN.font, HIDDEN.size_pt)
     sheet.canvas.drawCentredString(width / 2, height - CROP_MARGIN_PT / 2, OUTSIDE_THE_CROP[0])
     sheet.canvas.drawCentredString(width / 2, CROP_MARGIN_PT / 2, OUTSIDE_THE_CROP[1])

@@ -1,4 +1,4 @@
-"""A page that remembers what was printed on it, so that a sample's truth cannot drift from its drawing."""
+"""A page that records what is printed on it, so that a sample's true text always matches its pages."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """A box that text flows down; y counts up from the foot of the page, as in PDF."""
+    """A box that text flows through; y counts up from the foot of the page, as in PDF."""
 
     left: float
     top: float
@@ -58,16 +58,16 @@ class Column:
 
 
 class Sheet:
-    """A PDF being drawn. Draw in reading order: that order is the truth's."""
+    """A PDF that is being written. Print in reading order: the true text has the same order."""
 
     def __init__(self, target: Path | io.BytesIO, *, size_pt: tuple[float, float], title: str) -> None:
-        # invariant: no clock and no random ids, so the same drawing gives the same bytes.
+        # invariant: no time and no random ids, so the same calls give the same bytes.
         self.canvas = Canvas(str(target) if isinstance(target, Path) else target, pagesize=size_pt, invariant=1)
         self.canvas.setTitle(title)
         self._pages: list[list[str]] = [[]]
 
     def record(self, text: str) -> None:
-        """Add text to the truth that something else prints."""
+        """Add text to the truth that is printed by other means."""
         self._pages[-1].append(text)
 
     def line(self, text: str, x: float, y: float, *, type_: Type, align: Align = Align.LEFT) -> None:
@@ -94,7 +94,7 @@ class Sheet:
         return self._set(_paragraph(text, type_), column)
 
     def flow(self, texts: Sequence[tuple[str, Type]], columns: Sequence[Column]) -> tuple[Column, ...]:
-        """Print paragraphs down the columns, carrying on in the next where one is full; return the columns left."""
+        """Print paragraphs into columns, and continue in the next when one is full; return the columns that are left."""
         rest = list(columns)
         for text, type_ in texts:
             self.record(text)

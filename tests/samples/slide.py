@@ -44,7 +44,7 @@ def write(path: Path) -> str:
 def _draw_bullets(sheet: Sheet) -> None:
     top = 392.0
     for text in BULLETS:
-        # A drawn square, not a glyph: it is no part of the text.
+        # A square, not a glyph: it is not part of the text.
         sheet.box(60, top - 20, 9, 9, colour=AMBER)
         top = sheet.paragraph(text, Column(88, top, 460, 60), type_=BULLET) - 18
 

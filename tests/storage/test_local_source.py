@@ -26,7 +26,7 @@ def test_a_folder_yields_its_pdfs_below_any_depth_and_nothing_hidden(folder: Pat
     assert _keys(LocalSource(folder)) == ["b.pdf", "z ü#%2F.pdf", "a/C.PDF"]
 
 
-def test_a_single_file_is_a_document_whatever_its_name(folder: Path) -> None:
+def test_a_single_file_is_a_document_with_any_name(folder: Path) -> None:
     assert _keys(LocalSource(folder / "a" / "d.txt")) == ["d.txt"]
 
 
@@ -67,13 +67,13 @@ def test_an_include_that_matches_nothing_is_repeated(folder: Path) -> None:
         _keys(LocalSource(folder, include="2024/*"))
 
 
-def test_a_file_that_vanishes_after_the_listing_costs_itself(folder: Path) -> None:
+def test_a_file_that_is_deleted_after_the_listing_fails_alone(folder: Path) -> None:
     source = LocalSource(folder)
     first = next(source.documents())
     assert isinstance(first, Document)
     (folder / "b.pdf").unlink()
 
-    with pytest.raises(DocumentUnreadable, match="gone"), source.local_copy(first):
+    with pytest.raises(DocumentUnreadable, match="the file was deleted after the run began"), source.local_copy(first):
         pass
 
 
@@ -85,7 +85,7 @@ def test_a_list_names_files_and_folders_each_once(folder: Path) -> None:
     assert _keys(source) == ["b.pdf", "a/C.PDF"]
 
 
-def test_a_wrong_line_of_a_list_is_named_and_costs_only_itself(folder: Path) -> None:
+def test_a_wrong_line_of_a_list_is_named_and_fails_alone(folder: Path) -> None:
     listing = folder / "list.txt"
     listing.write_text("b.pdf\nnot/here.pdf\n")
 
@@ -112,7 +112,7 @@ def test_a_list_that_names_nothing_is_an_error(tmp_path: Path, content: bytes) -
         _keys(ListedSource(tmp_path / "list.txt"))
 
 
-def test_an_object_in_a_list_of_files_is_refused_with_a_hint(folder: Path) -> None:
+def test_an_object_in_a_list_of_files_is_rejected_with_a_hint(folder: Path) -> None:
     listing = folder / "list.txt"
     listing.write_text("b.pdf\ngs://bucket/a.pdf\na\n")
 
@@ -121,7 +121,7 @@ def test_an_object_in_a_list_of_files_is_refused_with_a_hint(folder: Path) -> No
     assert (first.key, last.key) == ("b.pdf", "a/C.PDF")
     assert isinstance(rejected, RejectedEntry)
     assert rejected.reason.startswith("line 2 of ")
-    assert "gs://bucket/a.pdf is no local file; a list names either local files or gs:// objects" in rejected.reason
+    assert "gs://bucket/a.pdf is not a local file; a list names either local files or gs:// objects" in rejected.reason
 
 
 @pytest.mark.parametrize(

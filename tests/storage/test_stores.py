@@ -12,8 +12,9 @@ from pagemill.errors import PreconditionFailed, StoreUnusable
 from pagemill.ports import ABSENT, ObjectStore
 from pagemill.storage.gcs import client as gcs
 from pagemill.storage.gcs.store import GcsStore
-from pagemill.storage.local_store import LocalStore, MemoryStore
+from pagemill.storage.local_store import LocalStore
 from tests.fakes.gcs import FakeGcs
+from tests.fakes.memory_store import MemoryStore
 
 
 @pytest.fixture(params=["local", "memory", "bucket", "whole bucket"])
@@ -33,7 +34,7 @@ def _write(store: ObjectStore, key: str, body: bytes, if_version: str | None = N
     store.write(key, body, content_type="text/plain", if_version=if_version)
 
 
-def test_what_was_written_is_read_back(store: ObjectStore) -> None:
+def test_an_object_reads_as_it_was_written(store: ObjectStore) -> None:
     _write(store, "a/b c/ü.txt", b"one")
     _write(store, "a/b c/ü.txt", b"two")
 
@@ -43,7 +44,7 @@ def test_what_was_written_is_read_back(store: ObjectStore) -> None:
     assert stored.data == b"two"
 
 
-def test_a_file_is_written_whole_wherever_its_position(store: ObjectStore) -> None:
+def test_a_file_is_written_whole_whatever_its_position(store: ObjectStore) -> None:
     body = io.BytesIO(b"all of it")
     body.seek(8)
 
@@ -54,7 +55,7 @@ def test_a_file_is_written_whole_wherever_its_position(store: ObjectStore) -> No
     assert stored.data == b"all of it"
 
 
-def test_what_is_not_there_reads_as_none(store: ObjectStore) -> None:
+def test_an_object_that_does_not_exist_reads_as_none(store: ObjectStore) -> None:
     assert store.read("nothing/here") is None
 
 
@@ -117,7 +118,7 @@ def test_of_many_writers_at_once_exactly_one_creates_the_object(store: ObjectSto
     assert stored.data == b"%d" % won.index(True)
 
 
-def test_proving_that_a_store_can_be_written_leaves_nothing_behind(store: ObjectStore) -> None:
+def test_checking_that_a_store_can_be_written_leaves_nothing_behind(store: ObjectStore) -> None:
     store.check_writable()
 
     assert list(store.keys("")) == []

@@ -10,7 +10,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pagemill.cli.support import ExitCode, console, fail, quiet_prefect
+from pagemill.cli.support import ExitCode, console, fail
+from pagemill.config.environment import set_prefect_defaults
 from pagemill.errors import PagemillError, UsageError
 from pagemill.extras import needs
 
@@ -26,7 +27,7 @@ def deploy(
     project: Annotated[str, typer.Option(help="Google Cloud project. Default: GOOGLE_CLOUD_PROJECT.")] = "",
     region: Annotated[str, typer.Option(help="Cloud Run region. Default: PAGEMILL_SERVICE_REGION.")] = "",
     max_instances: Annotated[
-        int, typer.Option(min=0, max=100, help="Instances at most. Default: PAGEMILL_SERVICE_MAX_INSTANCES.")
+        int, typer.Option(min=0, max=100, help="Maximum number of instances. Default: PAGEMILL_SERVICE_MAX_INSTANCES.")
     ] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would change and what it costs.")] = False,
     rollback: Annotated[bool, typer.Option("--rollback", help="Roll back to the previous verified revision.")] = False,
@@ -50,7 +51,7 @@ def deploy(
     try:
         if dry_run + rollback + delete > 1:
             raise UsageError("choose one of --dry-run, --rollback and --delete")
-        quiet_prefect()
+        set_prefect_defaults()
         if dry_run:
             asyncio.run(_preview(parameters))
         elif delete:
@@ -73,7 +74,7 @@ def build_runner() -> None:
     from pagemill.config.service import read_service_settings
 
     try:
-        quiet_prefect()
+        set_prefect_defaults()
         with needs("deploy", "pagemill build-runner"):
             from pagemill.orchestration.deploy.image_build import runner_image
 

@@ -1,4 +1,4 @@
-"""What a run looks like while one waits for it: a bar on a terminal, a line every ten seconds anywhere else."""
+"""The display of a run: a progress bar on a terminal, else a line every ten seconds; and what it prints at the end."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from pagemill.domain.wording import counted
 
 _REFRESH_SECONDS = 0.25
 _LINE_SECONDS = 10.0
-_MOST_FAILURES = 20  # summary.json has them all
+_MOST_FAILURES = 20  # summary.json lists all
 
 
 @contextlib.asynccontextmanager
-async def shown(progress: Progress, console: Console) -> AsyncIterator[None]:
-    """Show a run's figures for as long as the context lasts."""
-    showing = asyncio.create_task(_bar(progress, console) if console.is_terminal else _lines(progress, console))
+async def live_display(progress: Progress, console: Console) -> AsyncIterator[None]:
+    """Show the progress of a run while the context lasts."""
+    display = asyncio.create_task(_bar(progress, console) if console.is_terminal else _lines(progress, console))
     try:
         yield
     finally:
-        showing.cancel()
-        await asyncio.wait([showing])
+        display.cancel()
+        await asyncio.wait([display])
 
 
 def print_summary(summary: RunSummary, console: Console) -> None:
-    """Print a finished run: the counts, then what failed, of which object, and why."""
+    """Print a finished run: the counts, then each failure with its document, page and reason."""
     counts = ", ".join(f"{summary.statuses.get(status, 0)} {status}" for status in Status)
     documents, pages = counted(summary.documents, "document"), counted(summary.pages, "page")
     console.print(f"{documents}, {pages}: {counts}", highlight=False)
@@ -60,13 +60,13 @@ def print_summary(summary: RunSummary, console: Console) -> None:
 
 
 def print_survey(documents: list[SurveyedDocument], console: Console, *, in_flight: int, usd_per_second: float) -> None:
-    """Print what a run would do, and what it would cost on an L4 if it costs anything.
+    """Print what a run would do, and an estimate of its time and cost on an L4 if the endpoint costs anything.
 
     Args:
-        documents: What the run found.
-        console: Where to.
+        documents: The documents of the source.
+        console: Where to print.
         in_flight: Pages at the endpoint at once.
-        usd_per_second: Price of the busy endpoint; 0: nothing is paid.
+        usd_per_second: Price of the busy endpoint; 0: it costs nothing.
     """
     table = Table(box=None)
     for title in ("document", "pages", "to read", "note"):

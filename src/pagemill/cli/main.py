@@ -1,4 +1,4 @@
-"""The command line. Each command imports what is slow to import when it runs: `--help` answers at once."""
+"""The app of the command line. Commands import slow modules only when they run, so that `--help` answers at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pagemill.cli.server import doctor, register
 
 app = typer.Typer(
     name="pagemill",
-    help="Turns PDFs into Markdown, a page at a time, on an OCR service.",
+    help="Turns PDFs into Markdown, page by page, with an OCR service.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

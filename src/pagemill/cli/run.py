@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 from rich.console import Console
 
-from pagemill.cli.support import ExitCode, console, exit_code, fail, quiet_prefect
+from pagemill.cli.support import ExitCode, console, exit_code, fail
+from pagemill.config.environment import set_prefect_defaults
 from pagemill.domain.pages.model import Mode
 from pagemill.errors import PagemillError, UsageError
 
@@ -28,30 +29,43 @@ def run(
         ),
     ],
     destination: Annotated[
-        str, typer.Argument(metavar="DESTINATION", help="gs://bucket/prefix or a folder; gets one folder a document.")
+        str,
+        typer.Argument(
+            metavar="DESTINATION", help="gs://bucket/prefix or a folder; each document gets a folder in it."
+        ),
     ],
     endpoint: Annotated[
         str,
         typer.Option(
             metavar="URL|local",
-            help="The OCR service, or 'local' for the embedded one. Default: LIGHTONOCR_SERVICE_URL, else local.",
+            help="The OCR service; 'local': the embedded one. Default: LIGHTONOCR_SERVICE_URL, else local.",
         ),
     ] = "",
-    include: Annotated[str, typer.Option(metavar="GLOB", help="Only documents that match, e.g. '2024/*.pdf'.")] = "",
+    include: Annotated[
+        str, typer.Option(metavar="GLOB", help="Only documents whose name or path matches, e.g. '2024/*.pdf'.")
+    ] = "",
     pages: Annotated[str, typer.Option(metavar="RANGES", help="Only these pages, e.g. 1-3,7,10-.")] = "",
-    max_in_flight: Annotated[int, typer.Option(min=1, max=64, help="Pages at the endpoint at once.")] = 8,
+    max_in_flight: Annotated[int, typer.Option(min=1, max=64, help="Maximum number of pages in flight.")] = 8,
     mode: Annotated[
-        Mode, typer.Option(help="auto: send pages with ink; force: blank ones too; text: only pages without text.")
+        Mode,
+        typer.Option(
+            help="auto: send pages that are not blank; force: send blank pages too; text: send only pages without text."
+        ),
     ] = Mode.AUTO,
     shards: Annotated[
-        int, typer.Option(min=1, max=64, help="Runs of Prefect's workers that share the work; 1: this one does it.")
+        int,
+        typer.Option(
+            min=1, max=64, help="Number of runs on Prefect workers that share the work; 1: this process does it."
+        ),
     ] = 1,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; send and write nothing.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON, as the last line.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what a run would do; send and write nothing.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on the last line.")] = False,
 ) -> None:
-    """Read PDFs and write Markdown, JSONL and a manifest for each.
+    """Read PDFs and write Markdown, JSONL and a manifest for each of them.
 
-    A second run over the same documents does no work; an interrupted one goes on where it stopped.
+    A second run over finished documents does no work. After an interruption, the same command goes on from there.
     """
     from pydantic import ValidationError
 
@@ -81,26 +95,26 @@ def run(
     except (KeyboardInterrupt, asyncio.CancelledError):
         console().print("interrupted; finished pages are kept, the same command goes on from there")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
-    _conclude(summary, as_json=json)
+    _finish(summary, as_json=json)
 
 
 async def _run(parameters: OcrBatchParameters) -> RunSummary:
-    quiet_prefect()
+    set_prefect_defaults()
     from pagemill.batch.progress import Progress
-    from pagemill.cli.display import shown
+    from pagemill.cli.display import live_display
     from pagemill.flows.ocr_batch import ocr_batch
     from pagemill.orchestration.server.private import prefect_api
     from pagemill.orchestration.server.shared import require_server
     from pagemill.orchestration.wiring import watching
 
     if parameters.shards > 1:
-        await require_server()  # a private one has no workers
+        await require_server()  # a private server has no workers
     stop = asyncio.current_task()
     assert stop  # noqa: S101 -- for mypy: this is a coroutine
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.cancel)
     progress = Progress()
     with watching(progress):
-        async with shown(progress, console()), prefect_api():
+        async with live_display(progress, console()), prefect_api():
             state = await ocr_batch(parameters, return_state=True)
     outcome = await state.aresult(raise_on_failure=False)
     if isinstance(outcome, Exception):
@@ -115,7 +129,7 @@ async def _survey(parameters: OcrBatchParameters) -> None:
 
     settings = read_settings()
     if settings.prefect_api_url:
-        quiet_prefect()
+        set_prefect_defaults()
         from pagemill.orchestration.service_url import located
 
         settings = await located(settings, parameters.endpoint)
@@ -128,7 +142,7 @@ async def _survey(parameters: OcrBatchParameters) -> None:
         )
 
 
-def _conclude(summary: RunSummary, *, as_json: bool) -> None:
+def _finish(summary: RunSummary, *, as_json: bool) -> None:
     from json import dumps
 
     from pagemill.cli.display import print_summary

@@ -1,8 +1,7 @@
-"""What commands share: exit codes, the words for an error, where they are printed, and how Prefect behaves."""
+"""Shared by all commands: exit codes, and the printing of errors."""
 
 from __future__ import annotations
 
-import os
 from enum import IntEnum
 from typing import TYPE_CHECKING, NoReturn
 
@@ -35,26 +34,9 @@ _EXITS: dict[type[PagemillError], ExitCode] = {
     ShardLost: ExitCode.SHARD_LOST,
 }
 
-# How Prefect behaves where nobody has said otherwise: quiet, private and quick.
-_PREFECT_DEFAULTS = {
-    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # the server gets the log all the same
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    # One transaction for a hundred task runs instead of one each: a quarter of the server's CPU time.
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "100",
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
-    "DO_NOT_TRACK": "1",
-}
-
-
-def quiet_prefect() -> None:
-    """Prefect reads its settings when it is imported."""
-    for name, value in _PREFECT_DEFAULTS.items():
-        os.environ.setdefault(name, value)
-
 
 def exit_code(outcome: RunSummary | PagemillError) -> ExitCode:
-    """How a command ends that came to this."""
+    """The exit code for the outcome of a command."""
     if isinstance(outcome, PagemillError):
         return next((code for kind, code in _EXITS.items() if isinstance(outcome, kind)), ExitCode.WRONG_USAGE)
     if outcome.stopped_by:
@@ -63,7 +45,7 @@ def exit_code(outcome: RunSummary | PagemillError) -> ExitCode:
 
 
 def fail(error: PagemillError) -> NoReturn:
-    """Say what happened, and end as it demands."""
+    """Print the error and end the command with its exit code."""
     console().print(f"pagemill: {error}", style="bold red", highlight=False, soft_wrap=True, markup=False)
     raise typer.Exit(exit_code(error))
 

@@ -1,1 +1,1 @@
-"""Settings of runs, of the GPU service and of work pools: the only readers of the environment."""
+"""Settings of runs, of the GPU service and of work pools; only this package reads or sets environment variables."""

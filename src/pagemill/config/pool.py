@@ -1,4 +1,4 @@
-"""Every setting of where runs run, and what is registered for them on the Prefect server."""
+"""The settings of where runs are executed, and of what is registered for them on the Prefect server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LOCATION = r"^(gs://.+|/.+)?$"
 
 
 class PoolSettings(BaseSettings):
-    """Work pools, the nightly run, and who is told. Frozen once read."""
+    """Work pools, the nightly run, and who is notified. Frozen once read."""
 
     model_config = SettingsConfigDict(env_prefix="PAGEMILL_POOL_", frozen=True, extra="ignore")
 
@@ -27,25 +27,30 @@ class PoolSettings(BaseSettings):
     image: str = Field(
         "",
         pattern=r"^(\S+@sha256:[0-9a-f]{64})?$",
-        description="image of the jobs by digest, as infra/batch_runner builds it; without: no cloud-run pool",
+        description="image of the jobs by digest, as infra/batch_runner builds it; empty: no cloud-run pool",
     )
     account: str = Field("", description="account that jobs run as; empty: pagemill-worker@PROJECT…")
-    cpu: int = Field(4, ge=1, le=8, description="vCPU of a job: drawing pages is what it does, a worker each")
-    memory_gib: int = Field(8, ge=2, le=32, description="memory of a job in GiB: 2 for each render worker at most")
+    cpu: int = Field(4, ge=1, le=8, description="vCPU of a job; each has a worker that renders pages")
+    memory_gib: int = Field(8, ge=2, le=32, description="memory of a job in GiB; a render worker takes 2 at most")
     timeout_seconds: int = Field(
-        21600, ge=600, le=604800, description="longest job; one that is cut off goes on where it stopped"
+        21600, ge=600, le=604800, description="longest job in seconds; the next run continues one that was stopped"
     )
-    network: str = Field("", description="VPC network that jobs send through, for a Prefect server or service inside")
+    network: str = Field(
+        "", description="VPC network that jobs send through, for a Prefect server or a service inside it"
+    )
     subnetwork: str = Field("", description="its subnetwork; empty: the one of the region")
     api_auth_secret: str = Field(
-        "", description="Secret Manager secret with the Prefect server's auth string; its content is in no job"
+        "",
+        description="Secret Manager secret with the Prefect server's auth string; its content is never part of a job",
     )
-    nightly_source: str = Field("", pattern=_LOCATION, description="what ocr-batch/nightly reads; empty: it is off")
+    nightly_source: str = Field(
+        "", pattern=_LOCATION, description="what ocr-batch/nightly reads; empty: it is switched off"
+    )
     nightly_destination: str = Field("", pattern=_LOCATION, description="where ocr-batch/nightly writes")
     notification_block: str = Field(
         "",
         pattern=r"^([a-z0-9-]+/[a-z0-9-]+)?$",
-        description="Prefect block that is told of failed and late runs, TYPE/NAME as in slack-webhook/ops",
+        description="Prefect block that is notified of failed and late runs, TYPE/NAME as in slack-webhook/ops",
     )
     credentials_block: str = Field(
         "", pattern="^[a-z0-9-]*$", description="GcpCredentials block to make, with the machine's own credentials"
@@ -60,14 +65,14 @@ class PoolSettings(BaseSettings):
 
     @property
     def nightly(self) -> bool:
-        """Whether there is anything to do at night."""
+        """Whether the nightly run has a source and a destination."""
         return bool(self.nightly_source and self.nightly_destination)
 
 
 def read_pool_settings() -> PoolSettings:
-    """Read the environment.
+    """Read settings from environment variables.
 
     Raises:
-        UsageError: A variable holds something that it cannot hold; all of them are named.
+        UsageError: A variable holds an invalid value; the message names every such variable.
     """
     return read(PoolSettings)

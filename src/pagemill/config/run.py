@@ -1,4 +1,4 @@
-"""Every setting, and the only place that reads the environment."""
+"""The settings of runs."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 def assert_loopback(url: str) -> str:
-    """Refuse an emulator elsewhere: a stray variable must not divert production."""
+    """Refuse an emulator on another machine: a forgotten variable must not redirect production."""
     host = urlsplit(url if "://" in url else f"//{url}").hostname
     if url and host not in LOOPBACK:
-        raise ValueError(f"an emulator is at a loopback address, and {host} is none")
+        raise ValueError(f"an emulator must be at a loopback address, and {host} is not one")
     return url
 
 
@@ -29,31 +29,29 @@ Kind = TypeVar("Kind", bound=BaseSettings)
 
 
 class Settings(BaseSettings):
-    """Where things are and how patient we are; what to read is a run's parameters. Frozen once read."""
+    """Where things are and how long to wait; what to read is in a run's parameters. Frozen once read."""
 
     model_config = SettingsConfigDict(env_prefix="PAGEMILL_", frozen=True, extra="ignore")
 
     service_url: str = Field(
         "", validation_alias="LIGHTONOCR_SERVICE_URL", description="URL of the OCR service; empty: the embedded one"
     )
-    api_key: SecretStr = Field(SecretStr(""), description="bearer token for an endpoint that wants one")
+    api_key: SecretStr = Field(SecretStr(""), description="bearer token for an endpoint that requires one")
     model: str = Field("lightonai/LightOnOCR-2-1B", description="model to ask the endpoint for")
     model_revision: str = Field("", description="revision of the model's weights; part of the recipe")
-    prompt: str = Field("", description="text sent with each image; LightOnOCR wants none")
+    prompt: str = Field("", description="text sent with each image; LightOnOCR needs none")
     max_tokens: int = Field(4096, ge=1, description="longest answer of the first try, in tokens")
     context_tokens: int = Field(8192, ge=1, description="the model's window in tokens; bounds the second try")
     longest_edge_px: int = Field(1540, ge=200, le=4096, description="longest side of a page image, in pixels")
-    max_dpi: int = Field(300, ge=50, le=1200, description="highest resolution a small page is drawn at")
+    max_dpi: int = Field(300, ge=50, le=1200, description="highest resolution a small page is rendered at")
     render_workers: int = Field(
-        default_factory=lambda: min(os.cpu_count() or 1, 8), ge=1, le=64, description="processes that draw pages"
+        default_factory=lambda: min(os.cpu_count() or 1, 8), ge=1, le=64, description="processes that render pages"
     )
-    page_seconds: float = Field(30.0, gt=0, description="longest time a page may take to draw, in seconds")
+    page_seconds: float = Field(30.0, gt=0, description="longest time a page may take to render, in seconds")
     render_memory_gib: float = Field(2.0, ge=1, description="address space of a render worker, in GiB")
-    ahead_mib: int = Field(64, ge=1, description="page images drawn ahead of sending, in MiB")
+    ahead_mib: int = Field(64, ge=1, description="page images rendered ahead of sending, in MiB")
     wake_seconds: float = Field(900.0, gt=0, description="how long the endpoint may take to get ready, in seconds")
-    silence_seconds: float = Field(
-        1800.0, gt=0, description="how long it may be in trouble without reading a page, in seconds"
-    )
+    silence_seconds: float = Field(1800.0, gt=0, description="how long it may fail without reading a page, in seconds")
     answer_seconds: float = Field(300.0, gt=0, description="how long the endpoint may take for a page, in seconds")
     local_engine: str = Field("auto", pattern="auto|rapidocr|tesseract", description="engine of the embedded service")
     usd_per_second: float = Field(
@@ -62,11 +60,11 @@ class Settings(BaseSettings):
     tessdata_prefix: Path | None = Field(
         None, validation_alias="TESSDATA_PREFIX", description="folder of Tesseract's language data"
     )
-    largest_pdf_mib: int = Field(1024, ge=1, description="larger objects of a bucket are refused, in MiB")
+    largest_pdf_mib: int = Field(1024, ge=1, description="larger objects in a bucket are refused, in MiB")
     google_cloud_project: str = Field(
         "",
         validation_alias="GOOGLE_CLOUD_PROJECT",
-        description="Google Cloud project; objects are read and written without",
+        description="Google Cloud project; not needed to read and write objects",
     )
     gcp_credentials_block: str = Field(
         "", description="Prefect's GcpCredentials block with a service account's key; empty: the machine's credentials"
@@ -88,10 +86,10 @@ class Settings(BaseSettings):
 
 
 def read(kind: type[Kind]) -> Kind:
-    """Read the environment.
+    """Read settings from environment variables.
 
     Raises:
-        UsageError: A variable holds something that it cannot hold; all of them are named.
+        UsageError: A variable holds an invalid value; the message names every such variable.
     """
     try:
         return kind()
@@ -100,16 +98,16 @@ def read(kind: type[Kind]) -> Kind:
 
 
 def read_settings() -> Settings:
-    """Read the environment.
+    """Read settings from environment variables.
 
     Raises:
-        UsageError: A variable holds something that it cannot hold; all of them are named.
+        UsageError: A variable holds an invalid value; the message names every such variable.
     """
     return read(Settings)
 
 
 def described(error: ValidationError, of: type[BaseSettings]) -> str:
-    """Say which variables are wrong, and why."""
+    """Say which variables are invalid, and why."""
     return "; ".join(
         _variable(problem["loc"], of, problem["input"]) + problem["msg"].removeprefix("Value error, ")
         for problem in error.errors()
@@ -117,7 +115,7 @@ def described(error: ValidationError, of: type[BaseSettings]) -> str:
 
 
 def _variable(location: tuple[int | str, ...], of: type[BaseSettings], value: object) -> str:
-    """The variable and what it holds; nothing where several together are wrong."""
+    """The variable and its value; empty if several variables together are invalid."""
     if not location:
         return ""
     name = str(location[0])

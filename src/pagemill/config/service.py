@@ -1,4 +1,4 @@
-"""Every setting of the GPU service: what is deployed, where, and how it is proven. Each has a bound and a reason."""
+"""Every setting of the GPU service: what is deployed, where, and how it is verified. Each has a bound and a reason."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EmulatorHost = Annotated[str, AfterValidator(assert_loopback)]
 
 
 class ServiceSettings(BaseSettings):
-    """The service as it is to be. Frozen once read; the defaults are the specification."""
+    """The service as it should be. Frozen once read; the defaults are the specification."""
 
     model_config = SettingsConfigDict(env_prefix="PAGEMILL_SERVICE_", frozen=True, extra="ignore")
 
@@ -23,7 +23,7 @@ class ServiceSettings(BaseSettings):
         "",
         validation_alias="GOOGLE_CLOUD_PROJECT",
         pattern=r"^([a-z][a-z0-9-]{4,28}[a-z0-9])?$",
-        description="Google Cloud project's id",
+        description="id of the Google Cloud project",
     )
     region: str = Field(
         "europe-west4", pattern=r"^[a-z]+-[a-z]+[0-9]+$", description="a region of Cloud Run that has L4 GPUs"
@@ -32,94 +32,102 @@ class ServiceSettings(BaseSettings):
     repository: str = Field("pagemill", description="Artifact Registry repository of the images")
     cache_repository: str = Field("pagemill-cache", description="Artifact Registry repository of the build cache")
     source_bucket: str = Field("", description="bucket of the build's sources; empty: PROJECT-pagemill-source")
-    build_account: str = Field("", description="account that builds; empty: pagemill-build@PROJECT…")
+    build_account: str = Field("", description="service account of the builds; empty: pagemill-build@PROJECT…")
     runtime_account: str = Field(
-        "", description="account that the service runs as, without any role; empty: pagemill-run@PROJECT…"
+        "", description="service account that the service runs as, without any role; empty: pagemill-run@PROJECT…"
     )
     invokers: tuple[str, ...] = Field(
         (),
-        description="who may ask the service, as IAM members, a JSON list; "
+        description="IAM members who may call the service, as a JSON list; "
         "empty: the accounts pagemill-caller, pagemill-worker and pagemill-deployer of the project",
     )
 
     # One instance
-    cpu: int = Field(8, ge=4, le=8, description="vCPU of an instance; an L4 wants 4 or more")
-    memory_gib: int = Field(32, ge=16, le=32, description="memory of an instance in GiB; an L4 wants 16 or more")
-    accelerator: Literal["nvidia-l4"] = Field("nvidia-l4", description="GPU of an instance, one each")
+    cpu: int = Field(8, ge=4, le=8, description="vCPU of an instance; an L4 needs 4 or more")
+    memory_gib: int = Field(32, ge=16, le=32, description="memory of an instance in GiB; an L4 needs 16 or more")
+    accelerator: Literal["nvidia-l4"] = Field("nvidia-l4", description="GPU type; each instance has one")
     zonal_redundancy: bool = Field(
-        False, description="whether GPUs stand by in a second zone: 56 % dearer, and with a quota of its own"
+        False, description="whether GPUs are reserved in a second zone: costs 56 % more, and has a quota of its own"
     )
 
     # How many
-    min_instances: int = Field(0, ge=0, le=10, description="instances that are paid for also while nobody asks")
+    min_instances: int = Field(0, ge=0, le=10, description="instances that run, and are billed, even without requests")
     max_instances: int = Field(
         3,
         ge=1,
         le=100,
-        description="instances at most; times cpu and memory_gib it must fit the region's quota: 3 need 24 vCPU, 96 "
-        "GiB and 3 L4, and a new project has 20 vCPU and 40 GiB, enough for 1",
+        description="maximum number of instances; multiplied by cpu and memory_gib it must fit the region's quota: 3 "
+        "need 24 vCPU, 96 GiB and 3 L4; a new project has 20 vCPU and 40 GiB, enough for 1",
     )
     concurrency: int = Field(
         16,
         ge=1,
         le=1000,
-        description="requests that an instance is given at once; the autoscaler aims at 60 % of it, so that eight in "
+        description="requests that an instance gets at the same time; the autoscaler aims at 60 % of it, so eight in "
         "flight do not start a second GPU",
     )
     request_seconds: int = Field(
-        600, ge=1, le=3600, description="longest answer; longer than the client's PAGEMILL_ANSWER_SECONDS"
+        600, ge=1, le=3600, description="timeout of a request; must be longer than the client's PAGEMILL_ANSWER_SECONDS"
     )
     ingress: Literal["all", "internal"] = Field(
-        "all", description="who may reach it: all, and IAM decides; or internal: callers inside the VPC only"
+        "all",
+        description="who can reach it: all (IAM still checks each caller), or internal (callers inside the VPC only)",
     )
 
-    # When it is well
-    startup_period_seconds: int = Field(10, ge=1, le=240, description="between two startup probes of /health")
+    # Probes
+    startup_period_seconds: int = Field(10, ge=1, le=240, description="time between two startup probes of /health")
     startup_failures: int = Field(
-        60, ge=1, le=240, description="startup probes that may fail: times the period, the longest start"
+        60, ge=1, le=240, description="startup probes that may fail; multiplied by the period it is the longest start"
     )
-    startup_timeout_seconds: int = Field(5, ge=1, le=240, description="longest answer to a startup probe")
-    liveness_period_seconds: int = Field(30, ge=1, le=3600, description="between two liveness probes of /health")
+    startup_timeout_seconds: int = Field(5, ge=1, le=240, description="timeout of a startup probe")
+    liveness_period_seconds: int = Field(30, ge=1, le=3600, description="time between two liveness probes of /health")
     liveness_failures: int = Field(
-        4, ge=1, le=100, description="liveness probes that may fail: a busy CPU must not restart an instance"
+        4, ge=1, le=100, description="liveness probes that may fail; a busy CPU must not restart an instance"
     )
-    liveness_timeout_seconds: int = Field(10, ge=1, le=3600, description="longest answer to a liveness probe")
+    liveness_timeout_seconds: int = Field(10, ge=1, le=3600, description="timeout of a liveness probe")
 
     # vLLM
-    gpu_memory_utilization: float = Field(0.8, gt=0, le=0.95, description="share of the GPU's memory that vLLM takes")
-    max_num_seqs: int = Field(8, ge=1, le=256, description="pages that vLLM reads at once")
+    gpu_memory_utilization: float = Field(0.8, gt=0, le=0.95, description="share of the GPU's memory that vLLM uses")
+    max_num_seqs: int = Field(8, ge=1, le=256, description="pages that vLLM reads at the same time")
     max_num_batched_tokens: int = Field(
         8192,
         ge=3025,
         le=65536,
-        description="tokens of a step, and so of the images that are encoded together: a page is up to 3,025",
+        description="tokens of a step, so also of the images that are encoded together; a page has up to 3,025",
     )
     max_model_len: int = Field(
-        8192, ge=4096, le=16384, description="tokens of a page and its text: an image takes up to 3,025, a text 4,096"
+        8192,
+        ge=4096,
+        le=16384,
+        description="tokens of a page with its text; an image has up to 3,025, a text up to 4,096",
     )
 
-    # The image; empty: as infra/gpu_service/cloudbuild.yaml says
-    base_image: str = Field("", description="vLLM's image; empty: cloudbuild.yaml's")
+    # The image; empty: the value in infra/gpu_service/cloudbuild.yaml
+    base_image: str = Field("", description="vLLM's image; empty: the one in cloudbuild.yaml")
     model_revision: str = Field(
-        "", pattern=r"^([0-9a-f]{40})?$", description="revision of the weights, 40 hex digits; empty: cloudbuild.yaml's"
+        "",
+        pattern=r"^([0-9a-f]{40})?$",
+        description="revision of the weights, 40 hex digits; empty: as in cloudbuild.yaml",
     )
     model_sha256: str = Field(
-        "", pattern=r"^([0-9a-f]{64})?$", description="SHA-256 of model.safetensors; empty: cloudbuild.yaml's"
+        "", pattern=r"^([0-9a-f]{64})?$", description="SHA-256 of model.safetensors; empty: as in cloudbuild.yaml"
     )
 
     # How long the steps may take
     deploy_seconds: float = Field(
-        1200.0, gt=0, description="until a new revision is ready: its image is pulled, its startup probe succeeds"
+        1200.0,
+        gt=0,
+        description="time for a new revision to become ready: its image is pulled, its startup probe succeeds",
     )
-    health_seconds: float = Field(660.0, gt=0, description="until /health answers through the front door")
-    grant_seconds: float = Field(120.0, gt=0, description="until an invitation that was just given is known everywhere")
-    poll_seconds: float = Field(5.0, gt=0, le=60, description="between two looks at an operation")
+    health_seconds: float = Field(660.0, gt=0, description="time for /health to succeed at the revision's URL")
+    grant_seconds: float = Field(120.0, gt=0, description="time for a new IAM grant to take effect")
+    poll_seconds: float = Field(5.0, gt=0, le=60, description="time between two polls of an operation")
 
     # Canary pages
-    canary_in_flight: int = Field(8, ge=1, le=64, description="canary pages sent at once")
-    canary_seconds: float = Field(120.0, gt=0, description="longest answer to a canary page")
+    canary_in_flight: int = Field(8, ge=1, le=64, description="canary pages in flight at the same time")
+    canary_seconds: float = Field(120.0, gt=0, description="timeout of a canary page")
     canary_word_f1: float = Field(
-        0.8, gt=0, le=1, description="least agreement with the true text of each page: the F1 score over words"
+        0.8, gt=0, le=1, description="minimum agreement of each page with its known text: F1 score over words"
     )
 
     # Emulators, for tests
@@ -127,17 +135,19 @@ class ServiceSettings(BaseSettings):
         "", validation_alias="RUN_EMULATOR_HOST", description="host:port of a Cloud Run emulator; loopback only"
     )
     build_emulator_host: EmulatorHost = Field(
-        "", validation_alias="CLOUDBUILD_EMULATOR_HOST", description="of a Cloud Build emulator; loopback only"
+        "",
+        validation_alias="CLOUDBUILD_EMULATOR_HOST",
+        description="host:port of a Cloud Build emulator; loopback only",
     )
     registry_emulator_host: EmulatorHost = Field(
         "",
         validation_alias="ARTIFACTREGISTRY_EMULATOR_HOST",
-        description="of an Artifact Registry emulator; loopback only",
+        description="host:port of an Artifact Registry emulator; loopback only",
     )
     project_emulator_host: EmulatorHost = Field(
         "",
         validation_alias="PROJECT_EMULATOR_HOST",
-        description="of an emulator of IAM, Resource Manager and Service Usage; loopback only",
+        description="host:port of an emulator of IAM, Resource Manager and Service Usage; loopback only",
     )
 
     @model_validator(mode="after")
@@ -147,39 +157,39 @@ class ServiceSettings(BaseSettings):
             if timeout > period:
                 raise ValueError(f"{kind}_timeout_seconds ({timeout}) is longer than {kind}_period_seconds ({period})")
         if self.min_instances > self.max_instances:
-            raise ValueError(f"min_instances ({self.min_instances}) are more than max_instances ({self.max_instances})")
+            raise ValueError(f"min_instances ({self.min_instances}) is more than max_instances ({self.max_instances})")
         if self.concurrency < self.max_num_seqs:
             raise ValueError(
                 f"concurrency ({self.concurrency}) is less than max_num_seqs ({self.max_num_seqs}): "
-                "vLLM would never be given all that it can read at once"
+                "vLLM would never get as many pages as it can read at the same time"
             )
         return self
 
     @property
     def bucket(self) -> str:
-        """Where the build's sources go."""
+        """Bucket of the builds' sources."""
         return self.source_bucket or f"{self.project}-pagemill-source"
 
     @property
     def builder(self) -> str:
-        """E-mail of the account that builds."""
+        """E-mail of the service account of the builds."""
         return self.build_account or self._account("build")
 
     @property
     def runtime(self) -> str:
-        """E-mail of the account that the service runs as."""
+        """E-mail of the service account that the service runs as."""
         return self.runtime_account or self._account("run")
 
     @property
     def members(self) -> tuple[str, ...]:
-        """IAM members who may ask the service."""
+        """IAM members who may call the service."""
         return self.invokers or tuple(
             f"serviceAccount:{self._account(who)}" for who in ("caller", "worker", "deployer")
         )
 
     @property
     def startup_seconds(self) -> int:
-        """The longest start that the startup probe waits for."""
+        """The longest start that the startup probe allows."""
         return self.startup_period_seconds * self.startup_failures
 
     def _account(self, who: str) -> str:
@@ -190,10 +200,10 @@ def read_service_settings(**overrides: object) -> ServiceSettings:
     """Read the environment.
 
     Args:
-        overrides: Values that count instead, by their names; None: the environment's.
+        overrides: Values by field name that replace those of the environment; None: keep the environment's.
 
     Raises:
-        UsageError: A variable holds something that it cannot hold, or there is no project; all of them are named.
+        UsageError: Variables have invalid values, all of which are named; or no project is set.
     """
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
@@ -202,5 +212,5 @@ def read_service_settings(**overrides: object) -> ServiceSettings:
     except ValidationError as error:
         raise UsageError(f"the environment is wrong: {described(error, ServiceSettings)}") from None
     if not settings.project:
-        raise UsageError("no project is named; type: export GOOGLE_CLOUD_PROJECT=PROJECT")
+        raise UsageError("no project is set; type: export GOOGLE_CLOUD_PROJECT=PROJECT")
     return settings

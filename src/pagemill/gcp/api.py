@@ -1,4 +1,4 @@
-"""What the clients of Google's APIs share: how they are opened, and our words for what is wrong."""
+"""What all clients of Google's APIs share: how they are opened, and how their errors are translated."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _LOGIN = "gcloud auth application-default login"
 _MOST_INSTANCES = re.compile(r"[Mm]ax instances must be set to (\d+)")
 
-# For calls that change nothing: not all of the generated clients repeat them by themselves.
+# For calls that change nothing: not all generated clients retry them by default.
 READS = AsyncRetry(
     predicate=if_exception_type(api.ServiceUnavailable, api.InternalServerError, api.TooManyRequests),
     initial=0.2,
@@ -33,7 +33,7 @@ Client = TypeVar("Client")
 
 
 class ApiDisabled(UsageError):
-    """An API is switched off in the project."""
+    """An API is not enabled in the project."""
 
 
 class NotAllowed(UsageError):
@@ -41,15 +41,15 @@ class NotAllowed(UsageError):
 
 
 class GoogleApi:
-    """Opens asynchronous clients with one account's credentials, or towards emulators; closes them at its end."""
+    """Opens asynchronous clients with one account's credentials, or for emulators; closes them when it is closed."""
 
     def __init__(self, project: str, key: Mapping[str, Any] | None = None, *, emulated: bool = False) -> None:
-        """Configure.
+        """Store the configuration.
 
         Args:
-            project: The project whose resources these are.
-            key: A service account's, as in its JSON file; None: the machine's own credentials.
-            emulated: Whether every client is for an emulator, which wants no credentials.
+            project: Id of the project that the resources belong to.
+            key: A service account's key, as in its JSON file; None: the machine's own credentials.
+            emulated: Whether all clients are for emulators, which need no credentials.
         """
         self.project = project
         self._key = key
@@ -64,7 +64,7 @@ class GoogleApi:
             UsageError: There are none.
         """
         if not self._emulated:
-            self._credentials = await asyncio.to_thread(self._found)
+            self._credentials = await asyncio.to_thread(self._find_credentials)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -72,7 +72,7 @@ class GoogleApi:
             await client.transport.close()
 
     def client(self, kind: type[Client], emulator: str = "") -> Client:
-        """Open a client, on the running event loop.
+        """Open a client on the running event loop.
 
         Args:
             kind: An asynchronous client class.
@@ -87,7 +87,7 @@ class GoogleApi:
         self._opened.append(opened)
         return cast("Client", opened)
 
-    def _found(self) -> Any:
+    def _find_credentials(self) -> Any:
         try:
             if self._key:
                 return service_account.Credentials.from_service_account_info(self._key, scopes=[_SCOPE])
@@ -97,13 +97,13 @@ class GoogleApi:
 
     @contextlib.contextmanager
     def translated_errors(self, what: str) -> Iterator[None]:
-        """Translate what a call may raise; NotFound is left to those who know what it means.
+        """Translate the errors of Google's clients. NotFound is passed on, because its meaning depends on the call.
 
         Args:
-            what: What was being done to which object, as in "deploying lightonocr".
+            what: The action and its object, as in "deploying lightonocr".
 
         Raises:
-            PagemillError: In our words: what happened, and what to type next.
+            PagemillError: What happened, and what to type next.
         """
         try:
             yield
@@ -114,7 +114,7 @@ class GoogleApi:
         except api.GoogleAPIError as error:
             raise self._translated(what, error) from error
         except TimeoutError as error:
-            raise DeploymentFailed(f"{what}: no end within the time that it may take") from error
+            raise DeploymentFailed(f"{what}: it timed out; deploy again") from error
 
     def _translated(self, what: str, error: api.GoogleAPIError) -> PagemillError:
         text = str(getattr(error, "message", "") or error)
@@ -124,33 +124,33 @@ class GoogleApi:
             service = (getattr(error, "metadata", None) or {}).get("service", "SERVICE")
             return self.disabled(service)
         if isinstance(error, (api.PermissionDenied, api.Unauthenticated)):
-            return NotAllowed(f"{what}: {text}; infra/terraform/accounts.tf has the permissions that a deployer needs")
+            return NotAllowed(f"{what}: {text}; infra/terraform/accounts.tf lists the permissions of a deployer")
         if isinstance(error, api.Aborted):
-            return Conflict(f"{what}: somebody else changed it meanwhile ({text}); look at it, then deploy again")
+            return Conflict(f"{what}: somebody else changed it meanwhile ({text}); check it, then deploy again")
         if isinstance(error, api.AlreadyExists):
             return Conflict(f"{what}: {text}; deploy again")
         return DeploymentFailed(f"{what}: {quota_fix(text, self.project) or text}")
 
     def disabled(self, service: str) -> ApiDisabled:
-        """An API that is off, and how to switch it on."""
+        """The error for an API that is not enabled, with the command that enables it."""
         how = f"gcloud services enable {service} --project={self.project}"
-        return ApiDisabled(f"the API {service} is off in {self.project}; type: {how}")
+        return ApiDisabled(f"the API {service} is not enabled in {self.project}; type: {how}")
 
 
 def quota_fix(text: str, project: str) -> str:
-    """The text with what to do about it, if it is about a quota; otherwise nothing."""
+    """If an error's text is about a quota, return the text and how to fix it; otherwise return an empty string."""
     page = f"https://console.cloud.google.com/iam-admin/quotas?project={project}"
     if found := _MOST_INSTANCES.search(text):
         return (
-            f"{text} The region's CPU or memory quota allows {found[1]} instances: set "
-            f"PAGEMILL_SERVICE_MAX_INSTANCES={found[1]}, or ask for more CpuAllocPerProjectRegion and "
+            f"{text} The region's CPU or memory quota is enough for {found[1]}: set "
+            f"PAGEMILL_SERVICE_MAX_INSTANCES={found[1]}, or request more CpuAllocPerProjectRegion and "
             f"MemAllocPerProjectRegion at {page}"
         )
     if "gpu" in text.lower() and "quota" in text.lower():
         return (
-            f"{text} Ask for NvidiaL4GpuAllocNoZonalRedundancyPerProjectRegion (with zonal redundancy: "
+            f"{text} Request more NvidiaL4GpuAllocNoZonalRedundancyPerProjectRegion (with zonal redundancy: "
             f"NvidiaL4GpuAllocPerProjectRegion) in this region at {page}, or set PAGEMILL_SERVICE_REGION to another"
         )
     if "quota" in text.lower():
-        return f"{text} Ask for more at {page}"
+        return f"{text} Request more at {page}"
     return ""

@@ -1,4 +1,4 @@
-"""Artifact Registry: which image a tag names."""
+"""Artifact Registry: finds images by tag, and checks the repositories."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class ArtifactRegistry:
     """The repositories of images and of the build cache."""
 
     def __init__(self, google: GoogleApi, settings: ServiceSettings, *, package: str) -> None:
-        """Open the client; nothing is asked yet."""
+        """Open the client; send no requests."""
         self._package = package
         self._google = google
         self._settings = settings
@@ -29,10 +29,10 @@ class ArtifactRegistry:
         return f"{where.region}-docker.pkg.dev/{where.project}/{where.repository}/{self._package}"
 
     async def find(self, tag: str) -> Image | None:
-        """The image that a tag names; None if there is none.
+        """Return the image with a tag; None if there is none.
 
         Raises:
-            PagemillError: We may not look.
+            PagemillError: We may not read the repository.
         """
         repository = self._repository(self._settings.repository)
         with self._google.translated_errors(f"looking for {self.image_name}:{tag}"):
@@ -45,14 +45,14 @@ class ArtifactRegistry:
         return Image(self.image_name, found.version.rpartition("/")[2], source=tag)
 
     async def problems(self) -> list[str]:
-        """What is wrong with the repositories, each with the command that mends it.
+        """Problems of the repositories, each with the command that fixes it.
 
         Raises:
-            PagemillError: We may not look.
+            PagemillError: We may not read the repositories.
         """
         found = []
         for name in (self._settings.repository, self._settings.cache_repository):
-            with self._google.translated_errors(f"looking at the repository {name}"):
+            with self._google.translated_errors(f"reading the repository {name}"):
                 try:
                     repository = await self._client.get_repository(name=self._repository(name), retry=READS)
                 except api.NotFound:
@@ -63,10 +63,10 @@ class ArtifactRegistry:
                     )
                     continue
             if repository.format_ != artifactregistry_v1.Repository.Format.DOCKER:
-                found.append(f"the repository {name} is not for Docker images; name another one")
+                found.append(f"the repository {name} is not for Docker images; set another one")
             if name == self._settings.cache_repository and repository.docker_config.immutable_tags:
                 found.append(
-                    f"the tags of {name} are immutable, and the build cache rewrites its own; type: gcloud artifacts "
+                    f"the tags of {name} are immutable, but the build cache moves its tag; type: gcloud artifacts "
                     f"repositories update {name} --no-immutable-tags --location={self._settings.region}"
                 )
         return found

@@ -1,4 +1,4 @@
-"""The build as `cloudbuild.yaml` describes it, and the files that it is made from."""
+"""The build as `cloudbuild.yaml` declares it, and its source files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TAG_DIGITS = 16  # of the source's digest, in an image's tag
 
 @dataclass(frozen=True)
 class BuildConfig:
-    """A folder with a `cloudbuild.yaml`. Its own files are the source, unless there is a `root` with other `names`."""
+    """A folder with a `cloudbuild.yaml`. Its files are the source, unless `root` and `names` say otherwise."""
 
     folder: Path
     root: Path | None = None
@@ -33,34 +33,34 @@ class BuildConfig:
 
     @cached_property
     def declared(self) -> cloudbuild_v1.Build:
-        """What `gcloud builds submit --config` would read from the file.
+        """The build, as `gcloud builds submit --config` reads it from the file.
 
         Raises:
-            UsageError: There is no such file, or it is no build.
+            UsageError: There is no such file, or it is not a valid build.
         """
         path = self.folder / _NAME
         try:
             message = cloudbuild_v1.Build.pb(cloudbuild_v1.Build())
             ParseDict(yaml.safe_load(path.read_text(encoding="utf-8")), message)
         except (OSError, yaml.YAMLError, ParseError) as error:
-            raise UsageError(f"{path} describes no build: {error}") from error
+            raise UsageError(f"{path} is not a valid build: {error}") from error
         return cloudbuild_v1.Build.wrap(message)
 
     def substitutions(self, **given: str) -> dict[str, str]:
-        """The file's own, and what is given instead; empty values are not given.
+        """The file's substitutions, with the given values in place of its own; empty values do not count.
 
         Raises:
-            UsageError: One is given that the file does not know.
+            UsageError: The file does not declare one of them.
         """
         declared = dict(self.declared.substitutions)
         chosen = {f"_{name.upper()}": value for name, value in given.items() if value}
         if unknown := chosen.keys() - declared.keys():
-            raise UsageError(f"{self.folder / _NAME} knows no {', '.join(sorted(unknown))}")
+            raise UsageError(f"{self.folder / _NAME} does not declare {', '.join(sorted(unknown))}")
         return declared | chosen
 
     @cached_property
     def archive(self) -> bytes:
-        """The source as `.tar.gz`: the same files give the same bytes, whoever packs them and when."""
+        """The source as `.tar.gz`, reproducible: the same files give the same bytes."""
         buffer = io.BytesIO()
         with (
             gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0, filename="") as zipped,
@@ -85,7 +85,7 @@ class BuildConfig:
         return hashlib.sha256(self.archive).hexdigest()
 
     def tag(self, substitutions: dict[str, str]) -> str:
-        """The tag of an image of this source with these arguments: other files or arguments, another tag."""
+        """The tag of an image of this source with these substitutions; it changes when one of them changes."""
         of_the_image = {
             name: value for name, value in substitutions.items() if name not in {"_TAG", "_IMAGE", "_CACHE_REPOSITORY"}
         }

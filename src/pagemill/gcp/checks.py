@@ -1,4 +1,4 @@
-"""What a project must have before anything is deployed to it. Each finding names the command that mends it."""
+"""Checks what a project needs before a deployment. Each problem names the command that fixes it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ APIS = (
     "run.googleapis.com",
     "storage.googleapis.com",
 )
-# What the flow calls; infra/terraform/accounts.tf grants these to the deployer.
+# What the flow needs on the project; infra/terraform/accounts.tf grants these to the deployer.
 PERMISSIONS = (
     "cloudbuild.builds.create",
     "cloudbuild.builds.get",
@@ -33,10 +33,10 @@ _Enabled = service_usage_v1.State.ENABLED
 
 
 class ProjectChecks:
-    """Looks; changes nothing."""
+    """Checks APIs, permissions and service accounts; changes nothing."""
 
     def __init__(self, google: GoogleApi, settings: ServiceSettings) -> None:
-        """Open the clients; nothing is asked yet."""
+        """Open the clients; send no requests."""
         host = settings.project_emulator_host
         self._google = google
         self._settings = settings
@@ -45,45 +45,45 @@ class ProjectChecks:
         self._iam = google.client(iam_admin_v1.IAMAsyncClient, host)
 
     async def apis(self) -> list[str]:
-        """APIs that are off.
+        """APIs that are not enabled.
 
         Raises:
-            PagemillError: We may not look.
+            PagemillError: We may not read the list.
         """
         parent = f"projects/{self._settings.project}"
         request = service_usage_v1.BatchGetServicesRequest(
             parent=parent, names=[f"{parent}/services/{name}" for name in APIS]
         )
-        with self._google.translated_errors("looking at the project's APIs"):
+        with self._google.translated_errors("reading the project's APIs"):
             found = await self._apis.batch_get_services(request, retry=READS)
         off = [service.name.rpartition("/")[2] for service in found.services if service.state != _Enabled]
         return [str(self._google.disabled(name)) for name in off]
 
     async def permissions(self) -> list[str]:
-        """Permissions that we lack.
+        """Permissions that the caller lacks.
 
         Raises:
-            PagemillError: We may not look, or there is no such project.
+            PagemillError: We may not test them.
         """
         project = self._settings.project
         request = iam_policy_pb2.TestIamPermissionsRequest(resource=f"projects/{project}", permissions=PERMISSIONS)
-        with self._google.translated_errors(f"looking at our permissions in {project}"):
+        with self._google.translated_errors(f"testing our permissions in {project}"):
             try:
                 held = set((await self._projects.test_iam_permissions(request, retry=READS)).permissions)
             except api.NotFound:
-                return [f"there is no project {project}, or we may not know of it; type: gcloud projects list"]
+                return [f"there is no project {project}, or we may not see it; type: gcloud projects list"]
         missing = [permission for permission in PERMISSIONS if permission not in held]
         if not missing:
             return []
         role = f"--member=MEMBER --role=projects/{project}/roles/pagemillDeployer"
-        how = f"let somebody grant the role of infra/terraform: gcloud projects add-iam-policy-binding {project} {role}"
+        how = f"an owner can grant the role of infra/terraform: gcloud projects add-iam-policy-binding {project} {role}"
         return [f"we lack {', '.join(missing)} in {project}; {how}"]
 
     async def accounts(self) -> list[str]:
-        """Accounts that are missing, or that we may not act as.
+        """Service accounts that are missing, or that the caller may not act as.
 
         Raises:
-            PagemillError: We may not look.
+            PagemillError: We may not read them.
         """
         return [
             problem
@@ -93,7 +93,7 @@ class ProjectChecks:
 
     async def _account(self, email: str) -> list[str]:
         name = f"projects/{self._settings.project}/serviceAccounts/{email}"
-        with self._google.translated_errors(f"looking at {email}"):
+        with self._google.translated_errors(f"reading the service account {email}"):
             try:
                 await self._iam.get_service_account(name=name, retry=READS)
                 held = await self._iam.test_iam_permissions(

@@ -1,4 +1,4 @@
-"""Cloud Build: turns a source into an image, and says how it went."""
+"""Cloud Build: builds an image from a source, and explains failures."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from pagemill.gcp.build_config import BuildConfig
 _Status = cloudbuild_v1.Build.Status
 _Failure = cloudbuild_v1.Build.FailureInfo.FailureType
 _RUNNING = {_Status.STATUS_UNKNOWN, _Status.PENDING, _Status.QUEUED, _Status.WORKING}
-_NOT_OUR_FAULT = {_Status.INTERNAL_ERROR, _Status.EXPIRED}  # a zone without machines, a queue too long
+_PLATFORM_FAILURES = {_Status.INTERNAL_ERROR, _Status.EXPIRED}  # no machine in the zone, or too long in the queue
 _TRIES = 2
-_SLACK_SECONDS = 300.0  # beyond what the build itself may take
+_EXTRA_SECONDS = 300.0  # to wait beyond the build's own time limits
 _GLOBAL = "global"
 
 
 @dataclass(frozen=True, slots=True)
 class SourceObject:
-    """Where the source lies."""
+    """The uploaded source."""
 
     bucket: str
     name: str
@@ -35,11 +35,11 @@ class SourceObject:
 
 @dataclass(frozen=True, slots=True)
 class BuiltImage:
-    """What a build left behind."""
+    """The result of a successful build."""
 
     build_id: str
     log_url: str
-    digest: str  # empty: the build pushed the image by itself, and the registry knows
+    digest: str  # empty: a step of the build pushed the image, so the registry has the digest
     seconds: float
 
 
@@ -47,7 +47,7 @@ class CloudBuild:
     """Builds images."""
 
     def __init__(self, google: GoogleApi, settings: ServiceSettings) -> None:
-        """Open the client; nothing is asked yet."""
+        """Open the client; send no requests."""
         self._google = google
         self._settings = settings
         self._client = google.client(cloudbuild_v1.CloudBuildAsyncClient, settings.build_emulator_host)
@@ -56,7 +56,7 @@ class CloudBuild:
     def message(
         self, config: BuildConfig, source: SourceObject, substitutions: Mapping[str, str]
     ) -> cloudbuild_v1.Build:
-        """The build as it is submitted: what the file declares, its source, and what is substituted."""
+        """The build to submit: what the file declares, with source, substitutions, tags and service account."""
         declared = config.declared
         build = cloudbuild_v1.Build(declared)
         build.source = cloudbuild_v1.Source(
@@ -70,27 +70,27 @@ class CloudBuild:
         return build
 
     async def run(self, build: cloudbuild_v1.Build, started: Callable[[str, str], Awaitable[object]]) -> BuiltImage:
-        """Run a build to its end; once more if the platform failed, not the build.
+        """Run a build to its end. If the platform failed, start it once more.
 
         Args:
-            build: What to run.
-            started: Told the id and the log's URL of each build that is started.
+            build: The build to run.
+            started: Called with the id and the log's URL of each build that is started.
 
         Raises:
-            DeploymentFailed: It did not succeed: why, and what to do.
+            DeploymentFailed: It did not succeed; the message says why, and what to do.
             PagemillError: It cannot be started.
         """
         for attempt in range(1, _TRIES + 1):
-            finished = await self._once(build, started)
-            if finished.status not in _NOT_OUR_FAULT or attempt == _TRIES:
+            finished = await self._run_once(build, started)
+            if finished.status not in _PLATFORM_FAILURES or attempt == _TRIES:
                 break
         if finished.status is not _Status.SUCCESS:
-            raise DeploymentFailed(self._why(finished))
+            raise DeploymentFailed(self._failure_message(finished))
         digests = [image.digest for image in finished.results.images if image.digest]
         seconds = (finished.finish_time - finished.start_time).total_seconds() if finished.finish_time else 0.0
         return BuiltImage(finished.id, finished.log_url, digests[0] if digests else "", seconds)
 
-    async def _once(
+    async def _run_once(
         self, build: cloudbuild_v1.Build, started: Callable[[str, str], Awaitable[object]]
     ) -> cloudbuild_v1.Build:
         request = cloudbuild_v1.CreateBuildRequest(parent=self._parent, project_id=self._settings.project, build=build)
@@ -101,11 +101,11 @@ class CloudBuild:
                 raise DeploymentFailed(f"starting the build: {error.message}") from error
             running = operation.metadata.build
         await started(running.id, running.log_url)
-        budget = (build.timeout.total_seconds() if build.timeout else 3600.0) + _SLACK_SECONDS
+        budget = (build.timeout.total_seconds() if build.timeout else 3600.0) + _EXTRA_SECONDS
         budget += build.queue_ttl.total_seconds() if build.queue_ttl else 3600.0
         try:
             async with asyncio.timeout(budget):
-                while (current := await self._look(running.id)).status in _RUNNING:  # noqa: ASYNC110 -- it runs elsewhere
+                while (current := await self._get(running.id)).status in _RUNNING:  # noqa: ASYNC110 -- polls an API
                     await asyncio.sleep(self._settings.poll_seconds)
         except TimeoutError as error:
             await self._cancel(running.id)
@@ -117,15 +117,15 @@ class CloudBuild:
             raise
         return current
 
-    async def _look(self, build_id: str) -> cloudbuild_v1.Build:
+    async def _get(self, build_id: str) -> cloudbuild_v1.Build:
         request = cloudbuild_v1.GetBuildRequest(
             name=f"{self._parent}/builds/{build_id}", project_id=self._settings.project, id=build_id
         )
-        with self._google.translated_errors(f"looking at the build {build_id}"):
+        with self._google.translated_errors(f"reading the build {build_id}"):
             try:
                 return await self._client.get_build(request, retry=READS)
             except api.NotFound as error:
-                raise DeploymentFailed(f"the build {build_id} is gone: {error.message}") from error
+                raise DeploymentFailed(f"the build {build_id} no longer exists: {error.message}") from error
 
     async def _cancel(self, build_id: str) -> None:
         request = cloudbuild_v1.CancelBuildRequest(
@@ -134,28 +134,28 @@ class CloudBuild:
         with contextlib.suppress(api.GoogleAPIError):  # it may have ended by itself
             await self._client.cancel_build(request)
 
-    def _why(self, build: cloudbuild_v1.Build) -> str:
-        """Why a build did not succeed, and what to do."""
+    def _failure_message(self, build: cloudbuild_v1.Build) -> str:
+        """Why a build did not succeed, and how to fix it."""
         kind, detail = build.failure_info.type_, build.failure_info.detail or build.status_detail
         where = self._settings
-        cure = {
+        fix = {
             _Failure.PUSH_NOT_AUTHORIZED: "let it push: gcloud artifacts repositories add-iam-policy-binding "
             f"{where.repository} --location={where.region} --project={where.project} "
             f"--member=serviceAccount:{where.builder} --role=roles/artifactregistry.writer",
-            _Failure.PUSH_FAILED: "see that the registry has room and answers, then deploy again",
-            _Failure.PUSH_IMAGE_NOT_FOUND: "a step that should have made the image did not; see the log",
-            _Failure.FETCH_SOURCE_FAILED: "let it read: gcloud storage buckets add-iam-policy-binding "
+            _Failure.PUSH_FAILED: "check the registry, then deploy again",
+            _Failure.PUSH_IMAGE_NOT_FOUND: "no step created the image to push; see the log",
+            _Failure.FETCH_SOURCE_FAILED: "let it read the source: gcloud storage buckets add-iam-policy-binding "
             f"gs://{where.bucket} "
             f"--member=serviceAccount:{where.builder} --role=roles/storage.objectViewer",
-            _Failure.LOGGING_FAILURE: f"let {where.builder} write logs: roles/logging.logWriter",
+            _Failure.LOGGING_FAILURE: f"grant {where.builder} the role roles/logging.logWriter",
             _Failure.USER_BUILD_STEP: "a step failed; the log says which and why",
         }.get(kind, "")
         if build.status is _Status.TIMEOUT:
-            cure = "it took longer than `timeout` in cloudbuild.yaml: raise it, or see in the log what was slow"
-        elif build.status in _NOT_OUR_FAULT:
-            cure = f"the platform failed {_TRIES} times; deploy again later"
+            fix = "it took longer than `timeout` in cloudbuild.yaml: raise it, or see in the log what was slow"
+        elif build.status in _PLATFORM_FAILURES:
+            fix = f"the platform failed {_TRIES} times; deploy again later"
         elif build.status is _Status.CANCELLED:
-            cure = "somebody cancelled it; deploy again"
-        said = f" ({detail})" if detail else ""
-        end = f"the build {build.id} ended with {build.status.name}{said}"
-        return f"{end}; {cure or 'see the log'}; log: {build.log_url}"
+            fix = "somebody cancelled it; deploy again"
+        reason = f" ({detail})" if detail else ""
+        end = f"the build {build.id} ended with {build.status.name}{reason}"
+        return f"{end}; {fix or 'see the log'}; log: {build.log_url}"

@@ -1,4 +1,4 @@
-"""Cloud Run: revisions, traffic and who may ask, of one service. Every change names the state that it was made from."""
+"""Cloud Run: revisions and traffic of one service. Every change carries the etag of the state that it was based on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pagemill.errors import Conflict, DeploymentFailed, NotReady
 from pagemill.gcp.api import READS, GoogleApi, quota_fix
 from pagemill.gcp.run_spec import OWNED, RETRY, VERIFIED, fields, service_message, state_of
 
-CANDIDATE = "candidate"  # traffic tag of the revision that is being proven
+CANDIDATE = "candidate"  # traffic tag of the revision that is being verified
 _TO_REVISION = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION
 _TO_LATEST = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST
 
@@ -27,12 +27,12 @@ class CloudRun:
     """The host of one service."""
 
     def __init__(self, google: GoogleApi, settings: ServiceSettings, *, model: str) -> None:
-        """Open the clients; nothing is asked yet.
+        """Open the clients; send no requests.
 
         Args:
-            google: Opens clients.
-            settings: The service as it is to be.
-            model: The name that requests ask for.
+            google: Opens the clients.
+            settings: The service as it should be.
+            model: Model name that requests use.
         """
         self._google = google
         self._settings = settings
@@ -43,24 +43,24 @@ class CloudRun:
         self._name = f"{self._parent}/services/{settings.name}"
 
     def desired(self, image: Image | None) -> dict[str, str]:
-        """Path to value of the service as it is to be; the image is left out if it is not known yet."""
+        """Fields of the service as it should be, path to value; the image is left out if it is not known yet."""
         message = service_message(self._settings, image=image.reference if image else "", model=self._model)
         return fields(message)
 
     async def state(self) -> ServiceState | None:
-        """Look at the service; None if there is none.
+        """Read the service; None if there is none.
 
         Raises:
-            PagemillError: We may not, or the API does not answer.
+            PagemillError: We may not read it, or the API does not answer.
         """
         service = await self._get()
         return state_of(service) if service else None
 
     async def check(self, image: str) -> None:
-        """Have the API check what would be deployed, quotas included; nothing changes.
+        """Let the API validate what would be deployed, quotas included. Changes nothing.
 
         Raises:
-            PagemillError: It would be refused, and why.
+            PagemillError: It would be refused; the message says why.
         """
         message = service_message(self._settings, image=image, model=self._model)
         message.name = self._name
@@ -70,31 +70,31 @@ class CloudRun:
             await self._services.update_service(request)
 
     async def stage(self, image: Image, state: ServiceState | None) -> Candidate:
-        """Make a revision that gets no requests but those for its own URL, and wait until it is ready.
+        """Create a revision without traffic, reachable at its own URL, and wait until it is ready.
 
-        The first revision of a service gets all requests, for there is no other; nobody knows its URL yet.
+        The first revision of a service gets all traffic, because there is no other; its URL is not published yet.
 
         Raises:
-            NotReady: It does not start; its logs are named.
-            PagemillError: The service was changed meanwhile, a quota is used up, or we may not.
+            NotReady: It does not start; the message names its logs.
+            PagemillError: Somebody else changed the service, a quota is exhausted, or we may not deploy.
         """
         message = service_message(self._settings, image=image.reference, model=self._model)
         everything = [run_v2.TrafficTarget(type_=_TO_LATEST, percent=100, tag=CANDIDATE)]
         if state is None:
-            return await self._staged(message, everything)
+            return await self._create_revision(message, everything)
         message.etag = state.etag
         if not changes(state.fields, fields(message)):
             if state.latest_created == state.latest_ready:  # an earlier deployment left it behind
                 return await self.stage_again(state.latest_created, state)
             message.template.annotations[RETRY] = str(state.retries + 1)
         beside = [*_pinned(state), run_v2.TrafficTarget(type_=_TO_LATEST, percent=0, tag=CANDIDATE)]
-        return await self._staged(message, beside if state.traffic else everything)
+        return await self._create_revision(message, beside if state.traffic else everything)
 
     async def stage_again(self, revision: str, state: ServiceState) -> Candidate:
-        """Give a revision that was ready before an URL of its own, and no other requests.
+        """Give an existing revision a URL of its own, without traffic.
 
         Raises:
-            PagemillError: It is gone, the service was changed meanwhile, or we may not.
+            PagemillError: It was deleted, somebody else changed the service, or we may not deploy.
         """
         target = run_v2.TrafficTarget(type_=_TO_REVISION, revision=revision, percent=0, tag=CANDIDATE)
         pinned = _pinned(state)
@@ -104,10 +104,10 @@ class CloudRun:
         return await self._candidate(revision, None)
 
     async def promote(self, candidate: Candidate) -> str:
-        """Send all requests to a revision, and remember it as proven; return the service's URL.
+        """Send all requests to a revision, and record it as verified; return the service's URL.
 
         Raises:
-            PagemillError: The service was changed meanwhile, or the requests do not go there.
+            PagemillError: Somebody else changed the service, or the requests do not go to the revision.
         """
         service = await self._existing()
         state = state_of(service)
@@ -117,12 +117,12 @@ class CloudRun:
         if after.serving != candidate.revision:
             raise DeploymentFailed(
                 f"the requests for {self._settings.name} go to {after.traffic}, not to {candidate.revision}; type: "
-                f"gcloud run services update-traffic {self._where()} --to-revisions={candidate.revision}=100"
+                f"gcloud run services update-traffic {self._gcloud_target()} --to-revisions={candidate.revision}=100"
             )
         return after.url
 
     async def restore(self, before: ServiceState | None) -> None:
-        """Send requests where they went before; what was proven before is what is remembered.
+        """Send requests where they went before, and restore the list of verified revisions.
 
         Raises:
             PagemillError: The service cannot be changed.
@@ -137,38 +137,40 @@ class CloudRun:
         if _shares(state.traffic) != _shares(before.traffic) or state.verified != before.verified:
             after = state_of(await self._route(_pinned(before), etag=state.etag, annotations=annotations))
             if _shares(after.traffic) != _shares(before.traffic):
-                raise DeploymentFailed(f"the requests for {self._settings.name} go to {after.traffic}")
+                raise DeploymentFailed(
+                    f"the requests for {self._settings.name} go to {after.traffic}, not to {before.traffic}"
+                )
 
     async def enable_invoker_check(self) -> None:
-        """Switch the check of invitations on again, where it was switched off.
+        """Switch Cloud Run's IAM check of callers on, if it is off.
 
         Raises:
-            PagemillError: We may not.
+            PagemillError: We may not change the service.
         """
         service = await self._existing()
         if service.invoker_iam_disabled:
-            closed = run_v2.Service(name=self._name, etag=service.etag, invoker_iam_disabled=False)
-            await self._update(closed, ["invoker_iam_disabled"])
+            private = run_v2.Service(name=self._name, etag=service.etag, invoker_iam_disabled=False)
+            await self._update(private, ["invoker_iam_disabled"])
 
     async def delete(self) -> bool:
-        """Delete the service, its revisions and its invitations; tell whether there was one.
+        """Delete the service with its revisions and its IAM policy; return whether there was one.
 
         Raises:
-            PagemillError: We may not.
+            PagemillError: We may not delete it.
         """
         with self._google.translated_errors(f"deleting {self._settings.name}"):
             try:
                 operation = await self._services.delete_service(name=self._name)
             except api.NotFound:
                 return False
-            await self._finished(operation)
+            await self._wait_for(operation)
         return True
 
-    async def _staged(self, message: run_v2.Service, traffic: list[run_v2.TrafficTarget]) -> Candidate:
+    async def _create_revision(self, message: run_v2.Service, traffic: list[run_v2.TrafficTarget]) -> Candidate:
         started = time.monotonic()
         message.name = self._name
         message.traffic = traffic
-        message.template.revision = ""  # the name of an older one would be refused
+        message.template.revision = ""  # the name of an existing revision would be refused
         try:
             service = await self._update(message, [*OWNED, "labels", "traffic"] if message.etag else ())
         except Conflict:
@@ -177,16 +179,18 @@ class CloudRun:
             current = await self._get()
             if current is None or not _has_failed(current) or isinstance(error.__cause__, TimeoutError):
                 raise
-            raise await self._not_ready(current, str(error)) from error
+            raise await self._not_ready_error(current, str(error)) from error
         if _has_failed(service):
-            raise await self._not_ready(service)
+            raise await self._not_ready_error(service)
         return await self._candidate(_short(service.latest_created_revision), time.monotonic() - started)
 
     async def _candidate(self, revision: str, seconds: float | None) -> Candidate:
         service = await self._existing()
         found = [status for status in service.traffic_statuses if status.tag == CANDIDATE]
         if [_short(status.revision) or revision for status in found] != [revision]:
-            raise Conflict(f"the tag {CANDIDATE} of {self._settings.name} was given to another revision meanwhile")
+            raise Conflict(
+                f"somebody moved the tag {CANDIDATE} of {self._settings.name} to another revision; deploy again"
+            )
         return Candidate(revision=revision, url=found[0].uri, startup_seconds=seconds)
 
     async def _route(
@@ -196,36 +200,36 @@ class CloudRun:
         return await self._update(service, ["traffic", *(["annotations"] if annotations else [])])
 
     async def _update(self, service: run_v2.Service, paths: Sequence[str] = ()) -> run_v2.Service:
-        """Change these fields of the service, or make it, and wait until that has come to its end, well or not."""
+        """Change these fields of the service, or create it; wait until the operation has ended, also if it failed."""
         mask = FieldMask(paths=paths) if paths else None
         request = run_v2.UpdateServiceRequest(service=service, update_mask=mask, allow_missing=mask is None)
         what = f"deploying {self._settings.name}"
         try:
             with self._google.translated_errors(what):
-                await self._finished(await self._services.update_service(request))
+                await self._wait_for(await self._services.update_service(request))
         except api.NotFound as error:
             raise DeploymentFailed(f"{what}: {error.message}") from error
         return await self._existing()
 
-    async def _finished(self, operation: AsyncOperation) -> None:
+    async def _wait_for(self, operation: AsyncOperation) -> None:
         seconds = self._settings.deploy_seconds
         try:
             async with asyncio.timeout(seconds):
-                while not await _is_done(operation):  # noqa: ASYNC110 -- the operation is elsewhere
+                while not await _is_done(operation):  # noqa: ASYNC110 -- polls an API
                     await asyncio.sleep(self._settings.poll_seconds)
         except TimeoutError as error:
             raise DeploymentFailed(
                 f"the operation {operation.operation.name} did not end within {seconds:.0f} s; "
-                f"see how it goes on: gcloud run services describe {self._where()}"
+                f"check its progress: gcloud run services describe {self._gcloud_target()}"
             ) from error
         await operation.result()
 
-    async def _not_ready(self, service: run_v2.Service, said: str = "") -> NotReady:
-        """Say which revision did not start, why, and where its logs are."""
+    async def _not_ready_error(self, service: run_v2.Service, message: str = "") -> NotReady:
+        """The error that names the revision that did not start, the reason, and its logs."""
         name = service.latest_created_revision
-        reasons = [said, service.terminal_condition.message]
+        reasons = [message, service.terminal_condition.message]
         logs = ""
-        with contextlib.suppress(api.NotFound), self._google.translated_errors(f"looking at {name}"):
+        with contextlib.suppress(api.NotFound), self._google.translated_errors(f"reading {name}"):
             revision = await self._revisions.get_revision(name=name, retry=READS)
             logs = revision.log_uri
             reasons += [
@@ -243,7 +247,7 @@ class CloudRun:
 
     async def _get(self) -> run_v2.Service | None:
         try:
-            with self._google.translated_errors(f"looking at {self._settings.name}"):
+            with self._google.translated_errors(f"reading {self._settings.name}"):
                 return await self._services.get_service(name=self._name, retry=READS)
         except api.NotFound:
             return None
@@ -251,15 +255,15 @@ class CloudRun:
     async def _existing(self) -> run_v2.Service:
         service = await self._get()
         if service is None:
-            raise Conflict(f"the service {self._settings.name} was deleted meanwhile")
+            raise Conflict(f"somebody deleted the service {self._settings.name} meanwhile; deploy again")
         return service
 
-    def _where(self) -> str:
+    def _gcloud_target(self) -> str:
         return f"{self._settings.name} --region={self._settings.region} --project={self._settings.project}"
 
 
 def _has_failed(service: run_v2.Service) -> bool:
-    """Whether its newest revision is not ready, now that all is done."""
+    """Whether the newest revision is not ready, after the operation has ended."""
     failed = service.terminal_condition.state == run_v2.Condition.State.CONDITION_FAILED
     return bool(failed or service.latest_created_revision != service.latest_ready_revision)
 
@@ -267,7 +271,7 @@ def _has_failed(service: run_v2.Service) -> bool:
 async def _is_done(operation: AsyncOperation) -> bool:
     try:
         return bool(await operation.done())
-    except api.ServiceUnavailable:  # of the look at it, which can be repeated
+    except api.ServiceUnavailable:  # only this poll failed; the next one may succeed
         return False
 
 
@@ -276,7 +280,7 @@ def _short(name: str) -> str:
 
 
 def _pinned(state: ServiceState) -> list[run_v2.TrafficTarget]:
-    """The traffic as it is, by revision: the newest gets none of it by being the newest."""
+    """The current traffic, with every target named by revision, so that a new revision gets no traffic."""
     return [
         run_v2.TrafficTarget(
             type_=_TO_REVISION,

@@ -1,4 +1,4 @@
-"""Who may ask the service: its own IAM policy, which this flow owns. Changes are made to the policy that was read."""
+"""Who may call the service: its own IAM policy, which the deploy flow owns. Changes are read-modify-write by etag."""
 
 from __future__ import annotations
 
@@ -14,28 +14,30 @@ from pagemill.domain.service.plan import public_bindings
 from pagemill.gcp.api import READS, GoogleApi
 
 _INVOKER = "roles/run.invoker"
-_TRIES = 5  # while others change the policy, too
+_TRIES = 5  # if others change the policy at the same time
 
 
 class IamInvokerPolicy:
     """The IAM policy of one service."""
 
     def __init__(self, google: GoogleApi, settings: ServiceSettings) -> None:
-        """Open the client; nothing is asked yet."""
+        """Open the client; send no requests."""
         self._google = google
         self._settings = settings
         self._services = google.client(run_v2.ServicesAsyncClient, settings.run_emulator_host)
         self._resource = f"projects/{settings.project}/locations/{settings.region}/services/{settings.name}"
 
     async def grant(self, members: Sequence[str]) -> bool:
-        """Let members ask the service, whoever else may; tell whether that is news.
+        """Add members to the invokers and keep the others; return whether that changed the policy.
 
         Raises:
             PagemillError: We may not, or others keep changing the policy.
         """
 
         def add(policy: policy_pb2.Policy) -> None:
-            binding = next((found for found in policy.bindings if found.role == _INVOKER and not _has_if(found)), None)
+            binding = next(
+                (found for found in policy.bindings if found.role == _INVOKER and not _is_conditional(found)), None
+            )
             if binding is None:
                 binding = policy.bindings.add(role=_INVOKER)
             binding.members.extend(member for member in members if member not in binding.members)
@@ -43,10 +45,10 @@ class IamInvokerPolicy:
         return await self._change(add)
 
     async def public_bindings(self) -> list[tuple[str, str]]:
-        """Role and member of every binding that lets everybody in; empty where there is no service.
+        """Role and member of every binding that grants access to everybody; empty if there is no service.
 
         Raises:
-            PagemillError: We may not look.
+            PagemillError: We may not read the policy.
         """
         try:
             policy = await self._read()
@@ -55,26 +57,26 @@ class IamInvokerPolicy:
         return public_bindings({binding.role: tuple(binding.members) for binding in policy.bindings})
 
     async def revoke_public(self) -> None:
-        """Take every binding away that lets everybody in.
+        """Remove every binding that grants access to everybody.
 
         Raises:
             PagemillError: We may not, or others keep changing the policy.
         """
 
-        def strip(policy: policy_pb2.Policy) -> None:
+        def remove_public(policy: policy_pb2.Policy) -> None:
             for binding in policy.bindings:
                 for _, member in public_bindings({binding.role: tuple(binding.members)}):
                     binding.members.remove(member)
 
-        await self._change(strip)
+        await self._change(remove_public)
 
     def fix_command(self, role: str, member: str) -> str:
-        """The command that takes a binding away."""
+        """The command that removes a binding."""
         where = f"{self._settings.name} --region={self._settings.region} --project={self._settings.project}"
         return f"gcloud run services remove-iam-policy-binding {where} --member={member} --role={role}"
 
     async def _change(self, change: Callable[[policy_pb2.Policy], None]) -> bool:
-        with self._google.translated_errors(f"changing who may ask {self._settings.name}"):
+        with self._google.translated_errors(f"changing the IAM policy of {self._settings.name}"):
             async for attempt in stamina.retry_context(on=api.Aborted, attempts=_TRIES, timeout=None, wait_max=2.0):
                 with attempt:
                     policy = await self._read()
@@ -89,9 +91,9 @@ class IamInvokerPolicy:
 
     async def _read(self) -> policy_pb2.Policy:
         request = iam_policy_pb2.GetIamPolicyRequest(resource=self._resource)
-        with self._google.translated_errors(f"looking at who may ask {self._settings.name}"):
+        with self._google.translated_errors(f"reading the IAM policy of {self._settings.name}"):
             return await self._services.get_iam_policy(request, retry=READS)
 
 
-def _has_if(binding: policy_pb2.Binding) -> bool:
+def _is_conditional(binding: policy_pb2.Binding) -> bool:
     return bool(binding.condition.expression)

@@ -1,4 +1,4 @@
-"""The service as Cloud Run's API wants it: a pure function of the settings. The only place that names vLLM's flags."""
+"""The service as a message of Cloud Run's API: a pure function of the settings. The only place with vLLM's flags."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from pagemill.domain.service.plan import ServiceState, TrafficShare
 
 MODEL_FOLDER = "/models/lightonocr"  # in the image
 PORT = 8000
-VERIFIED = "pagemill.dev/verified"  # annotation of the service: the proven revisions, the newest first
-RETRY = "pagemill.dev/retry"  # annotation of a revision: which try it is with the same configuration
+VERIFIED = "pagemill.dev/verified"  # annotation of the service: its verified revisions, the newest first
+RETRY = "pagemill.dev/retry"  # annotation of a revision: how many with the same configuration failed before it
 
 _LABELS = {"app": "lightonocr", "managed-by": "pagemill"}
 OWNED = ("ingress", "invoker_iam_disabled", "default_uri_disabled", "scaling", "template")
@@ -26,48 +26,48 @@ _NOT_PLANNED = (
     f"template.annotations.{RETRY}",
     "template.containers[0].build_info",
 )
-_OF_THE_PLATFORM = "googleapis.com/"  # in the names of labels and annotations that Google's own tools leave
+_OF_THE_PLATFORM = "googleapis.com/"  # in the names of labels and annotations that Google's tools set
 
-# Without torch.compile but with CUDA graphs for as many sequences as are read at once: 71 s to start instead of 106, as
-# fast afterwards (measured on one machine in turn).
+# No torch.compile, but CUDA graphs for every batch size up to max_num_seqs: starts in 71 s instead of 106 s, and is as
+# fast afterwards (measured one after the other on the same machine).
 _COMPILATION: dict[str, Any] = {"mode": 0, "cudagraph_mode": "FULL_DECODE_ONLY"}
 
 
 def vllm_args(settings: ServiceSettings, model: str) -> tuple[str, ...]:
-    """What follows `vllm serve`, as a list: no shell reads it.
+    """The arguments of `vllm serve`, as a list: no shell reads them.
 
     Args:
-        settings: Memory, sequences and lengths.
-        model: The name that requests ask for.
+        settings: Memory, number of sequences and lengths.
+        model: Model name that requests use.
     """
     sizes = [2**power for power in range(settings.max_num_seqs.bit_length()) if 2**power <= settings.max_num_seqs]
     graphs = sorted({*sizes, settings.max_num_seqs})
     return (
         MODEL_FOLDER,
         *("--served-model-name", model),
-        *("--host", "0.0.0.0"),  # noqa: S104 -- inside a container whose only door is Cloud Run's
+        *("--host", "0.0.0.0"),  # noqa: S104 -- inside a container that only Cloud Run can reach
         *("--port", str(PORT)),
         *("--gpu-memory-utilization", f"{settings.gpu_memory_utilization:g}"),
         *("--max-num-seqs", str(settings.max_num_seqs)),
         *("--max-num-batched-tokens", str(settings.max_num_batched_tokens)),
         *("--max-model-len", str(settings.max_model_len)),
-        # As the model's authors serve it: one image a request, none of them seen twice.
+        # As the model's authors serve it: one image a request, and no caches, because no image comes twice.
         *("--limit-mm-per-prompt", json.dumps({"image": 1})),
         *("--mm-processor-cache-gb", "0"),
         "--no-enable-prefix-caching",
         *("--compilation-config", json.dumps({**_COMPILATION, "cudagraph_capture_sizes": graphs})),
-        # Images come inside the request; a server that fetched URLs could be made to ask its own network.
+        # Images come inside the request. A server that fetched URLs could be used to reach its own network (SSRF).
         *("--allowed-media-domains", "none.invalid"),
     )
 
 
 def service_message(settings: ServiceSettings, *, image: str, model: str) -> run_v2.Service:
-    """Everything that the flow owns of the service, but for its traffic.
+    """Everything that the flow owns of the service, except its traffic.
 
     Args:
-        settings: The service as it is to be.
+        settings: The service as it should be.
         image: Reference of the container image.
-        model: The name that requests ask for.
+        model: Model name that requests use.
     """
     ingress = run_v2.IngressTraffic
     return run_v2.Service(
@@ -76,7 +76,7 @@ def service_message(settings: ServiceSettings, *, image: str, model: str) -> run
             "all": ingress.INGRESS_TRAFFIC_ALL,
             "internal": ingress.INGRESS_TRAFFIC_INTERNAL_ONLY,
         }[settings.ingress],
-        invoker_iam_disabled=False,  # true would let everybody in
+        invoker_iam_disabled=False,  # true would make the service public
         default_uri_disabled=False,
         scaling=run_v2.ServiceScaling(
             min_instance_count=settings.min_instances, max_instance_count=settings.max_instances
@@ -88,7 +88,7 @@ def service_message(settings: ServiceSettings, *, image: str, model: str) -> run
             max_instance_request_concurrency=settings.concurrency,
             execution_environment=run_v2.ExecutionEnvironment.EXECUTION_ENVIRONMENT_GEN2,
             node_selector=run_v2.NodeSelector(accelerator=settings.accelerator),
-            gpu_zonal_redundancy_disabled=not settings.zonal_redundancy,  # the platform's default is the dearer one
+            gpu_zonal_redundancy_disabled=not settings.zonal_redundancy,  # the platform's default costs more
             scaling=run_v2.RevisionScaling(
                 min_instance_count=settings.min_instances, max_instance_count=settings.max_instances
             ),
@@ -106,8 +106,8 @@ def _container(settings: ServiceSettings, image: str, model: str) -> run_v2.Cont
         ports=[run_v2.ContainerPort(name="http1", container_port=PORT)],
         resources=run_v2.ResourceRequirements(
             limits={"cpu": str(settings.cpu), "memory": f"{settings.memory_gib}Gi", "nvidia.com/gpu": "1"},
-            cpu_idle=False,  # instance-based billing: a GPU has no other
-            startup_cpu_boost=True,  # half of the start is Python importing
+            cpu_idle=False,  # instance-based billing, the only kind for GPUs
+            startup_cpu_boost=True,  # half of the start is importing Python modules
         ),
         startup_probe=run_v2.Probe(
             initial_delay_seconds=0,
@@ -127,9 +127,9 @@ def _container(settings: ServiceSettings, image: str, model: str) -> run_v2.Cont
 
 
 def fields(service: run_v2.Service) -> dict[str, str]:
-    """Path to value of all that the flow owns, so that what is and what shall be can be compared.
+    """Path to value of all fields that the flow owns, to compare the current with the desired state.
 
-    What the platform adds by itself is left out, and so are defaults: unset and zero are the same.
+    Fields that the platform adds are left out, and so are defaults: unset and zero are the same.
     """
     message = MessageToDict(
         run_v2.Service.pb(service), preserving_proto_field_name=True, always_print_fields_with_no_presence=True
@@ -157,7 +157,7 @@ def _flattened(path: str, value: Any) -> Iterator[tuple[str, str]]:
 
 
 def state_of(service: run_v2.Service) -> ServiceState:
-    """What the flow needs to know of a service."""
+    """The part of a service's state that the flow needs."""
     verified = service.annotations.get(VERIFIED, "")
     return ServiceState(
         url=service.uri,

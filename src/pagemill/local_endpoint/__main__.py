@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from pagemill.errors import PagemillError, UsageError
-from pagemill.local_endpoint.serving import serve
+from pagemill.extras import needs
+from pagemill.local_endpoint.engines import SERVICE
 
 _FAILED, _USAGE_ERROR, _INTERRUPTED, _TERMINATED = 1, 2, 130, 143
 
@@ -18,6 +19,8 @@ def main() -> int:
     """Serve until told to stop; return the exit code."""
     signal.signal(signal.SIGTERM, _terminate)
     try:
+        with needs("local", SERVICE):
+            from pagemill.local_endpoint.serving import serve  # noqa: PLC0415 -- it may be missing
         serve(**vars(_arguments()))
     except KeyboardInterrupt:
         return _INTERRUPTED

@@ -1,4 +1,4 @@
-"""A piece of printed text and where it stands."""
+"""A box: printed text and its place on the page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 # Upper left, upper right, lower right, lower left, as detectors give them; y counts down.
 Corners = Sequence[Sequence[float]]
 
-# Steeper text is vertical on purpose, no skewed scan.
+# Steeper text is vertical on purpose, not a skewed scan.
 _MOST_SKEW_RADIANS = math.radians(10)
 # Corners are a few pixels off: three degrees for a short word, a fraction of one for a line this many heights long.
 _TELLING_LENGTH = 8.0
@@ -42,12 +42,12 @@ class Box:
         return (self.top + self.bottom) / 2
 
 
-def straightened(pieces: Sequence[tuple[Corners, str]]) -> list[Box]:
-    """Turn the pieces of a skewed page until its lines are level, each in the smallest upright rectangle."""
-    skew = _skew_radians(corners for corners, _ in pieces)
+def straightened(found: Sequence[tuple[Corners, str]]) -> list[Box]:
+    """Turn the texts of a skewed page until its lines are level, each in the smallest upright rectangle."""
+    skew = _skew_radians(corners for corners, _ in found)
     cosine, sine = math.cos(skew), math.sin(skew)
     boxes = []
-    for corners, text in pieces:
+    for corners, text in found:
         across = [x * cosine + y * sine for x, y in corners]
         down = [y * cosine - x * sine for x, y in corners]
         boxes.append(Box(min(across), min(down), max(across), max(down), text))

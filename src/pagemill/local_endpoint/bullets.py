@@ -1,4 +1,4 @@
-"""Bullets: a detector sees a mark beside the text, Markdown wants `- ` before it."""
+"""Bullets: a detector finds a mark beside the text, Markdown needs `- ` before it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _MARKS = (
 )
 _LEADING_MARK = re.compile(rf"\s*[{_MARKS}]\s*")
 
-# How far a mark may stand before its text, in heights of the text.
+# How far a mark may be from its text, in heights of the text.
 _FURTHEST = 2.5
 
 
 def with_bullets(boxes: Sequence[Box]) -> list[Box]:
-    """The same texts, each bullet as `- ` in the box of what it introduces."""
+    """The same texts, each bullet as `- ` in the box of the text that follows it."""
     texts = [box for box in boxes if not _LEADING_MARK.fullmatch(box.text)]
     for mark in boxes:
         if _LEADING_MARK.fullmatch(mark.text):
@@ -31,7 +31,7 @@ def _marked(box: Box) -> bool:
 
 
 def _attach(mark: Box, texts: list[Box]) -> None:
-    """Put the mark before its text; if there is none beside it, keep it where it stands."""
+    """Put the mark before its text; if there is none beside it, keep the mark as a text."""
     for place, text in enumerate(texts):
         distance = text.left - mark.right
         if abs(text.middle - mark.middle) < text.height / 2 and -text.height < distance < _FURTHEST * text.height:

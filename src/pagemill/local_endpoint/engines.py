@@ -1,28 +1,29 @@
-"""Which OCR engine reads the pages, and under what name; importing this loads none of them."""
+"""Chooses the OCR engine and names its model; importing this module loads no engine."""
 
 from __future__ import annotations
 
 import importlib.util
 from enum import StrEnum
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 
 from pagemill.errors import UsageError
+from pagemill.extras import needs
 
-# Part of every model id: raise it when our own settings or reading order change the text.
+SERVICE = "the embedded OCR service"
+
+# Part of every model id: increase it when our own settings or reading order change the text.
 _REVISION = 1
 
-# Where Debian, Fedora and Homebrew put the language data; tesserocr's wheel brings none.
+# Where Debian, Fedora and Homebrew install the language data; tesserocr's wheel contains none.
 _TESSDATA_PLACES = (
     *("/usr/share/tesseract-ocr/5/tessdata", "/usr/share/tesseract-ocr/4.00/tessdata"),
     *("/usr/share/tesseract/tessdata", "/usr/share/tessdata", "/usr/local/share/tessdata"),
     "/opt/homebrew/share/tessdata",
 )
 
-# Read together where installed: Tesseract slows down with each, so not every script of the world. English is a must.
+# All that are installed are used together. Each slows Tesseract down, so the list is short. English is required.
 _LANGUAGES = ("eng", "deu", "fra", "spa", "ita", "por", "nld")
-
-_INSTALL = "type `uv sync --extra local`, or `pip install 'pagemill[local]'`"
 
 
 class EngineName(StrEnum):
@@ -33,8 +34,8 @@ class EngineName(StrEnum):
 
 
 _MODULES = {
-    EngineName.RAPIDOCR: ("rapidocr", "onnxruntime", "cv2", "PIL"),
-    EngineName.TESSERACT: ("tesserocr", "PIL"),
+    EngineName.RAPIDOCR: ("rapidocr", "onnxruntime", "cv2", "PIL", "starlette", "uvicorn"),
+    EngineName.TESSERACT: ("tesserocr", "PIL", "starlette", "uvicorn"),
 }
 
 
@@ -42,38 +43,35 @@ def choose_engine(requested: str = "auto", *, tessdata: Path | None = None) -> E
     """Decide which engine to run.
 
     Args:
-        requested: An engine's name, or `auto`: Tesseract where its language data is installed, for it is several times
-            faster, else RapidOCR, which brings its models along.
-        tessdata: The folder with Tesseract's language data; the usual places are searched without it.
+        requested: An engine's name, or `auto`: Tesseract where its language data is installed, because it is
+            several times faster; otherwise RapidOCR, which contains its models.
+        tessdata: The folder with Tesseract's language data; None: the usual places are searched.
 
     Raises:
         UsageError: The engine is unknown, not installed, or without language data.
     """
     if requested == "auto":
-        usable = not _missing(EngineName.TESSERACT) and find_tessdata(tessdata) is not None
+        usable = _missing(EngineName.TESSERACT) is None and find_tessdata(tessdata) is not None
         requested = EngineName.TESSERACT if usable else EngineName.RAPIDOCR
     try:
         engine = EngineName(requested)
     except ValueError:
         raise UsageError(f"there is no OCR engine '{requested}'; choose auto, {' or '.join(EngineName)}") from None
-    if missing := _missing(engine):
-        raise UsageError(f"the embedded OCR service needs {', '.join(missing)}; {_INSTALL}")
+    _require(engine)
     if engine is EngineName.TESSERACT:
         tesseract_data(tessdata)
     return engine
 
 
 def model_id(engine: EngineName, *, tessdata: Path | None = None) -> str:
-    """Name what turns images into text: it changes whenever the same image may give another text.
+    """Name engine, version and settings: the name changes whenever the same image may give another text.
 
     Raises:
         UsageError: The engine is not installed, or Tesseract's language data is not.
     """
     package = {EngineName.RAPIDOCR: "rapidocr", EngineName.TESSERACT: "tesserocr"}[engine]
-    try:
+    with needs("local", SERVICE):
         release = version(package)
-    except PackageNotFoundError:
-        raise UsageError(f"the embedded OCR service needs {package}; {_INSTALL}") from None
     if engine is EngineName.RAPIDOCR:
         return f"rapidocr-{release}-r{_REVISION}"
     _, languages = tesseract_data(tessdata)
@@ -102,5 +100,11 @@ def _data_file(folder: Path, language: str) -> Path:
     return folder / f"{language}.traineddata"
 
 
-def _missing(engine: EngineName) -> list[str]:
-    return [name for name in _MODULES[engine] if importlib.util.find_spec(name) is None]
+def _require(engine: EngineName) -> None:
+    with needs("local", SERVICE):
+        if missing := _missing(engine):
+            raise ModuleNotFoundError(f"No module named '{missing}'", name=missing)
+
+
+def _missing(engine: EngineName) -> str | None:
+    return next((name for name in _MODULES[engine] if importlib.util.find_spec(name) is None), None)

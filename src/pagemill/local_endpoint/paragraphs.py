@@ -1,4 +1,4 @@
-"""From lines to paragraphs: which line ends are the author's, and which only the paper's edge."""
+"""Joins lines to paragraphs: some line ends are the author's, others only the edge of the paper."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from pagemill.local_endpoint.boxes import Box
 
-Line = Sequence[Box]  # from left to right; a detector may cut a line in pieces
+Line = Sequence[Box]  # from left to right; a detector may split a line
 
 # A new paragraph: lines are further apart than is usual here, by this factor, ...
 _PITCH_AGAINST_USUAL = 1.4
@@ -26,14 +26,14 @@ _HYPHENATED = re.compile(r"[^\W\d_]{2}[-\N{SOFT HYPHEN}]$")
 def join_lines(lines: Sequence[Line]) -> str:
     """Join the lines of one column, from the top.
 
-    A blank line goes where the white between lines, or the size of the type, says that a paragraph ends; a mere line
-    end goes where the next word would still have fitted, as in an address. Elsewhere lines run on.
+    A blank line is put where the white between lines, or the size of the type, shows that a paragraph ends; a line end
+    where the next word would still have fitted, as in an address. Other lines are joined with a space.
     """
     return "\n\n".join(_paragraph_text(paragraph) for paragraph in _paragraphs(lines))
 
 
 def joined(boxes: Iterable[Box]) -> str:
-    """The boxes' texts, one after the other, a word divided at a line's end made whole."""
+    """The boxes' texts, one after the other; a word that was hyphenated at a line's end is joined."""
     text = ""
     for box in boxes:
         text = _append(text, box.text.strip())
@@ -44,7 +44,7 @@ def _paragraphs(lines: Sequence[Line]) -> Iterator[list[Line]]:
     pitches = [_middle(lower) - _middle(upper) for upper, lower in itertools.pairwise(lines)]
     paragraph = list(lines[:1])
     for number, line in enumerate(lines[1:]):
-        # What is usual here, for a page may hold several sizes of type.
+        # Of the lines near this one: a page may have several sizes of type.
         usual = statistics.median_low(pitches[max(0, number - 3) : number + 4])
         widest = min(_PITCH_AGAINST_USUAL * usual, _WIDEST_PITCH * _height(line))
         if pitches[number] > widest or _changes_size(lines[number], line):
@@ -73,7 +73,7 @@ def _changes_size(last: Line, line: Line) -> bool:
 
 
 def _first_word_width(line: Line) -> float:
-    """How wide the first word is with a space on either side, about."""
+    """About how wide the first word is, with a space on either side."""
     return (len(line[0].text.split()[0]) + 2) * _letter_width(line)
 
 

@@ -1,4 +1,4 @@
-"""Image bytes from outside: looked at before they are decoded, decoded before anything else sees them."""
+"""Decodes image bytes from clients; their size is checked before they are decoded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pagemill.errors import RequestRejected
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP")
 
-# A page drawn for the model has 2.4 million; a scan of a newspaper page at 300 dpi has 60 million.
+# A page rendered for the model has 2.4 million; a scan of a newspaper page at 300 dpi has 60 million.
 MOST_PIXELS = 64_000_000
 
 
@@ -19,7 +19,7 @@ def decode(data: bytes) -> Image.Image:
     """Decode an image to RGB, transparent parts white, turned as its EXIF orientation says.
 
     Raises:
-        RequestRejected: The bytes are no image in a common format, are damaged, or decode to too many pixels.
+        RequestRejected: The bytes are not an image in a common format, are damaged, or have too many pixels.
     """
     try:
         with warnings.catch_warnings():

@@ -1,7 +1,7 @@
-"""What travels over the wire: vLLM's OpenAI-compatible chat completions, as far as a page image needs them.
+"""Requests and answers: the part of vLLM's OpenAI-compatible chat completions that a page image needs.
 
-Requests are read as vLLM reads them: unknown fields are ignored, and so are sampling parameters, for there is nothing
-to sample. Text beside the image is ignored too: the engines take no instructions.
+Requests are read as vLLM reads them: unknown fields are ignored. So are sampling parameters, because
+nothing is sampled, and text beside the image: the engines take no instructions.
 """
 
 from __future__ import annotations
@@ -41,19 +41,19 @@ class ErrorInfo(BaseModel):
 
 
 class ErrorAnswer(BaseModel):
-    """The body of every answer that is no success."""
+    """The body of every error answer."""
 
     error: ErrorInfo
 
 
 class ImageUrl(BaseModel):
-    """Where the image is: with this service always in the URL itself."""
+    """The image's URL; this service accepts only data URLs."""
 
     url: str
 
 
 class Part(BaseModel):
-    """One piece of a message."""
+    """One part of a message."""
 
     type: str
     image_url: ImageUrl | None = None
@@ -78,7 +78,7 @@ class ChatRequest(BaseModel):
 
     @property
     def most_tokens(self) -> int | None:
-        """How many tokens the answer may have; None: as many as it takes."""
+        """How many tokens the answer may have; None: no limit."""
         return self.max_completion_tokens or self.max_tokens
 
 
@@ -92,7 +92,7 @@ class AnswerMessage(BaseModel):
 
 
 class Choice(BaseModel):
-    """The only answer: engines have no second opinion."""
+    """The only answer: an engine gives one."""
 
     index: int = 0
     message: AnswerMessage
@@ -102,7 +102,7 @@ class Choice(BaseModel):
 
 
 class Usage(BaseModel):
-    """What the request would have cost, see `tokens`."""
+    """How many tokens the request has, as `tokens` counts them."""
 
     prompt_tokens: int
     total_tokens: int
@@ -142,7 +142,7 @@ def parse(body: bytes) -> ChatRequest:
     """Read a request's body.
 
     Raises:
-        Refused: It is no JSON, or no chat request.
+        Refused: It is not JSON, or not a chat request.
     """
     try:
         return ChatRequest.model_validate_json(body)
@@ -154,10 +154,10 @@ def parse(body: bytes) -> ChatRequest:
 
 
 def image_of(request: ChatRequest) -> bytes:
-    """Take the image out of the request.
+    """Get the image from the request.
 
     Raises:
-        Refused: There is not exactly one image, or it is not in the request itself.
+        Refused: There is not exactly one image, or it is not a data URL.
     """
     contents = [message.content for message in request.messages if isinstance(message.content, list)]
     images = [part.image_url for content in contents for part in content if part.image_url]
@@ -169,11 +169,11 @@ def image_of(request: ChatRequest) -> bytes:
     try:
         return base64.b64decode(data, validate=True)
     except binascii.Error:
-        raise bad_request("the image's data URL is no valid base64", param="image_url") from None
+        raise bad_request("the image's data URL is not valid base64", param="image_url") from None
 
 
 def bad_request(message: str, *, param: str | None = None) -> Refused:
-    """A request that was understood, but asks for what there is not."""
+    """The error for a valid request that asks for something this service does not have."""
     return Refused(message, type_="BadRequestError", param=param)
 
 

@@ -1,4 +1,4 @@
-"""RapidOCR: brings its models in its wheel, needs no network, reads Latin and Chinese script."""
+"""RapidOCR: its wheel contains the models, it needs no network, and it reads Latin and Chinese script."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from pagemill.local_endpoint.reading_order import to_markdown
 
 Pixels = npt.NDArray[np.uint8]
 
-# Read upright, good lines score above 0.9; upside down they come out as noise below 0.8.
-_DOUBTFUL_SCORE = 0.8
-# Below this it is noise: a smudge, a logo, a ruled line.
+# Good lines score above 0.9 when read upright, and below 0.8 when read upside down.
+_LOW_SCORE = 0.8
+# A lower score is noise: a smudge, a logo, a ruled line.
 _LEAST_SCORE = 0.5
-# Higher than wide by this factor: the text runs up or down. RapidOCR reads such lines, but as if each stood alone.
+# Text that is higher than wide by this factor runs up or down. RapidOCR reads such lines, but as if each stood alone.
 _TALL = 1.5
 
 _SETTINGS = {
-    # The angle classifier turns upright lines upside down now and then; `_turned_if_better` does its work.
+    # The angle classifier sometimes turns upright lines upside down; `_turned_if_better` replaces it.
     "Global.use_cls": False,
-    # Every line is wanted here, so that a doubtful one can be tried upside down.
+    # Return every line: one with a low score is also tried upside down.
     "Global.text_score": 0.0,
     "Global.log_level": "critical",
     "EngineConfig.onnxruntime.intra_op_num_threads": 1,
@@ -55,8 +55,10 @@ class RapidOcrEngine:
 
     def __init__(self) -> None:
         logging.getLogger("RapidOCR").setLevel(logging.CRITICAL)
-        self._ocr: Callable[..., Any] = RapidOCR(params=_SETTINGS)  # returns one of four classes, by what is asked
-        # The models load on first use: now, not in somebody's request.
+        self._ocr: Callable[..., Any] = RapidOCR(
+            params=_SETTINGS
+        )  # returns one of four classes, which depends on the arguments
+        # The models load on first use: use them now, not in the first request.
         self.read(Image.new("RGB", (64, 64), "white"))
         self._recognise(np.full((48, 96, 3), 255, dtype=np.uint8))
 
@@ -83,7 +85,7 @@ class RapidOcrEngine:
         return [line for line in lines if line.score >= _LEAST_SCORE]
 
     def _turned_if_better(self, line: _Line, pixels: Pixels) -> _Line:
-        if line.score >= _DOUBTFUL_SCORE:
+        if line.score >= _LOW_SCORE:
             return line
         cut = get_rotate_crop_image(pixels, np.array(line.corners, dtype=np.float32))
         text, score = self._recognise(np.rot90(cut, 2))
@@ -109,6 +111,6 @@ def _runs_up_or_down(line: _Line) -> bool:
 
 
 def _turned(line: _Line, width: int, height: int) -> _Line:
-    """The line where it stands once the whole page is turned by 180 degrees."""
+    """The line's place after the whole page is turned by 180 degrees."""
     corners = [(width - x, height - y) for x, y in line.corners]
     return replace(line, corners=corners[2:] + corners[:2])

@@ -35,6 +35,6 @@ class Readers(Protocol):
         """Read an encoded image when a worker is free.
 
         Raises:
-            RequestRejected: The bytes are no image that can be read.
+            RequestRejected: The bytes are not a readable image.
             WorkerLost: The worker died or took too long.
         """

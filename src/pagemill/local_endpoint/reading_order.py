@@ -2,8 +2,8 @@
 
 The page is cut into bands, horizontal strips with white between them. Neighbouring bands that share a gutter, a
 vertical white strip, form a group. A group without a gutter is running text. With one it is either columns, which are
-read one after the other and cut again, or a table, which is read row by row. They differ in this: the lines of columns
-are long and fill them, or do not align with their neighbours; the cells of a table are short and do.
+read one after the other and cut again, or a table, which is read row by row. The lines of columns are long
+and fill them, or are not aligned with their neighbours; the cells of a table are short and are aligned.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ Band = list[Box]
 Group = list[Band]
 Gutter = tuple[float, float]  # its left and right edge
 
-# Boxes of neighbouring lines overlap a little; what remains without this share above and below does not. Lines of two
-# columns that are out of step still do.
+# Boxes of neighbouring lines overlap a little; without this share of their height above and below they do
+# not. Lines of two columns with different line positions still overlap.
 _MARGIN_SHARE = 0.18
 
 # All lengths from here on are in heights of the typical line.
 _NARROWEST_GUTTER = 0.5
-# A narrow gutter may be the stretched space of a justified line, unless so many boxes keep clear of it; a wide one not.
+# A narrow gutter may be the stretched space of a justified line, unless this many boxes are beside it; a wide one not.
 _NARROW_GUTTER_BOXES = 6
 _WIDE_GUTTER = 1.6
 # White this high ends a group, unless its bands are usually that far apart, as the bullets of a slide are.
@@ -43,7 +43,7 @@ _RUNNING_TEXT_LENGTH = 8.0
 _RUNNING_TEXT_FILL = 0.65
 _RUNNING_TEXT_LINES = 2
 _RUNNING_TEXT_SHARE = 0.35
-# Where fewer boxes than this share have a neighbour in their row, the two sides have nothing to do with each other.
+# Where fewer boxes than this share have a neighbour in their row, the two sides are independent.
 _ALIGNED_SHARE = 0.6
 
 # How much more white is below a table's row than between the lines of its cells, and how many rows make a table.
@@ -140,13 +140,13 @@ def _are_one_text(upper: Group, lower: Group, unit: float) -> bool:
 
 
 def _are_one_column(upper: Group, lower: Group, unit: float) -> bool:
-    """Whether one has columns and the other carries on one of them, beyond the end of its neighbour."""
+    """Whether one has columns and the other continues one of them, below the end of its neighbour."""
     if _gap(upper[-1], lower[0]) > _HIGHEST_GAP_IN_COLUMN * unit:
         return False
-    return _carries_on(lower, upper, unit) or _carries_on(upper, lower, unit)
+    return _continues(lower, upper, unit) or _continues(upper, lower, unit)
 
 
-def _carries_on(group: Group, columns: Group, unit: float) -> bool:
+def _continues(group: Group, columns: Group, unit: float) -> bool:
     members = list(itertools.chain.from_iterable(columns))
     split = _column_gutter(members, _gutters(columns, unit), unit)
     if not split or _gutters(group, unit):
@@ -161,13 +161,13 @@ def _carries_on(group: Group, columns: Group, unit: float) -> bool:
 
 
 def _gutters(group: Group, unit: float) -> list[Gutter]:
-    """The strips that are wide enough, or have enough beside them, to be no accident."""
+    """The strips that are wide enough, or have enough boxes beside them, to be gutters."""
     many = sum(map(len, group)) >= _NARROW_GUTTER_BOXES
     return [(left, right) for left, right in _shared_strips(group, unit) if many or right - left >= _WIDE_GUTTER * unit]
 
 
 def _shared_strips(group: Group, unit: float) -> list[Gutter]:
-    """The vertical strips that no box touches and some band has text on both sides of."""
+    """The vertical strips that no box touches, with text on both sides in at least one band."""
     strips: list[Gutter] = []
     reach = math.inf
     for box in sorted(itertools.chain(*group), key=lambda box: box.left):
@@ -234,7 +234,7 @@ def _rows(boxes: Iterable[Box], unit: float) -> Iterator[Band]:
 def _wrapped_rows(group: Group, gutters: Sequence[Gutter], unit: float) -> list[Band]:
     """The rows of a table whose cells are running text, as long as columns; none if it is no such table.
 
-    Its rows give it away: more white below than between their lines, and cells that all begin on the first line.
+    Such a table has more white below its rows than between their lines, and all cells begin on a row's first line.
     """
     if any(box.text.startswith("- ") for band in group for box in band):
         return []  # two lists side by side

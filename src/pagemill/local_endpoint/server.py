@@ -1,4 +1,4 @@
-"""The HTTP service: what vLLM's OpenAI server answers to a page image, here from OCR workers."""
+"""The HTTP service: answers requests with page images as vLLM's OpenAI server does, with text from OCR workers."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from pagemill.local_endpoint.protocol import (
 )
 from pagemill.local_endpoint.reading import Readers, Reading
 
-# Waiting and working together; the client keeps to the same number.
+# Requests that wait and that are being read, together; the client sends the same number at most.
 MOST_REQUESTS = 8
 MOST_BODY_BYTES = 64 * 1024**2
 _RETRY_AFTER_SECONDS = 2
-# nginx's code; nobody is there to read it.
+# nginx's code; the client is gone and does not see it.
 _CLIENT_CLOSED_REQUEST = 499
 
 _log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class _Service:
         return _json(ModelList(data=[ModelCard(id=self._model, root=self._model, created=self._created)]))
 
     async def chat_completions(self, request: Request) -> Response:
-        # Before the body is read: bodies are what takes memory.
+        # Before the body is read: bodies take the memory.
         with self._admitted():
             chat = parse(await _body(request))
             if chat.model not in (None, self._model):
@@ -87,13 +87,13 @@ class _Service:
             if chat.stream:
                 raise bad_request("streaming is not supported: the text comes in one piece", param="stream")
             if chat.n not in (None, 1):
-                raise bad_request("n must be 1: the engine has one answer only", param="n")
+                raise bad_request("n must be 1: the engine has only one answer", param="n")
             reading = await self._read(image_of(chat), request)
             return _json(completion(reading, model=self._model, most_tokens=chat.most_tokens))
 
     async def _read(self, image: bytes, request: Request) -> Reading:
         """Read the image, or give up waiting for a worker when the client goes away."""
-        reading = asyncio.ensure_future(self._read_at_any_rate(image))
+        reading = asyncio.ensure_future(self._read_by_worker(image))
         gone = asyncio.ensure_future(request.receive())
         try:
             await asyncio.wait((reading, gone), return_when=asyncio.FIRST_COMPLETED)
@@ -104,18 +104,18 @@ class _Service:
             reading.cancel()
             gone.cancel()
 
-    async def _read_at_any_rate(self, image: bytes) -> Reading:
+    async def _read_by_worker(self, image: bytes) -> Reading:
         try:
             return await self._readers.read(image)
         except PagemillError:
             raise
-        except Exception as error:  # an engine's fault costs its page; unhandled, it would cost the connection too
+        except Exception as error:  # an engine's bug fails its page; unhandled, it would close the connection, too
             raise WorkerLost(f"{type(error).__name__}: {error}") from error
 
     @contextlib.contextmanager
     def _admitted(self) -> Iterator[None]:
         if self._accepted >= MOST_REQUESTS:
-            raise Refused(f"{MOST_REQUESTS} requests are under way already", status=HTTPStatus.TOO_MANY_REQUESTS)
+            raise Refused(f"{MOST_REQUESTS} requests are in progress already", status=HTTPStatus.TOO_MANY_REQUESTS)
         self._accepted += 1
         try:
             yield

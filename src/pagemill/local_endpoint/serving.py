@@ -1,4 +1,4 @@
-"""Running the service: the socket, the workers, the signals, the lifeline."""
+"""Runs the service: its socket, workers, signals and lifeline."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def serve(
         port: The port to listen on; 0 takes a free one.
         engine: See `choose_engine`.
         workers: How many pages are read at a time; a worker for each core if None.
-        tessdata: The folder with Tesseract's language data, if not in a usual place.
+        tessdata: The folder with Tesseract's language data, if it is not in a usual place.
         lifeline: Whether to stop when standard input ends.
 
     Raises:
         UsageError: The engine is not installed, or the address cannot be listened on.
         WorkerLost: A worker ended before it had loaded its models.
-        KeyboardInterrupt: SIGINT came; everything has been stopped. SIGTERM ends the process instead.
+        KeyboardInterrupt: After SIGINT; everything has been stopped. SIGTERM ends the process instead.
     """
     name = choose_engine(engine, tessdata=tessdata)
     model = model_id(name, tessdata=tessdata)
@@ -76,29 +76,31 @@ class _Server(uvicorn.Server):
         pool.on_failure_to_load(self._fail)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Close the connections, the idle ones at once."""
+        """Stop the workers, then close the connections; idle ones at once."""
         self._pool.close()
         await super().shutdown(sockets)
 
     def _fail(self, reason: BaseException) -> None:
         if not self.should_exit:
-            self.failure = reason if isinstance(reason, PagemillError) else UsageError(f"no engine: {reason}")
+            self.failure = (
+                reason if isinstance(reason, PagemillError) else UsageError(f"the OCR engine does not load: {reason}")
+            )
             self.should_exit = True
 
 
 def _cores() -> int:
-    # A container may be given fewer cores than the machine has; macOS cannot tell.
+    # A container may have fewer cores than the machine; macOS does not know.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _listening(host: str, port: int) -> socket.socket:
     if not 0 <= port <= _HIGHEST_PORT:
-        raise UsageError(f"there is no port {port}; choose one from 1 to {_HIGHEST_PORT}, or 0 for a free one")
+        raise UsageError(f"port {port} does not exist; choose one from 1 to {_HIGHEST_PORT}, or 0 for a free one")
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server((str(address[0]), port), family=family, backlog=128)
     except OSError as error:
-        # `create_server` adds to strerror what we say ourselves; getaddrinfo's numbers are its own.
+        # `create_server` repeats the address in strerror; getaddrinfo has error numbers of its own.
         reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
         raise UsageError(f"cannot listen on {host}, port {port}: {reason}") from error
 

@@ -9,7 +9,7 @@ from tesserocr import OEM, PSM, PyTessBaseAPI
 
 from pagemill.local_endpoint.engines import tesseract_data
 
-# Pages come without a resolution: what a page of A4 has at 1540 px. A guess of Tesseract's own ends on standard error.
+# That of A4 at 1540 px: images have no resolution, and Tesseract's own guess is reported on standard error.
 _PIXELS_PER_INCH = 132
 
 

@@ -1,8 +1,8 @@
-"""Tokens as a language model would count them, roughly: the engines here have none of their own.
+"""Counts tokens roughly as a language model would: the engines here have no tokens.
 
-A token is up to six letters or digits in a row, or one other character, with the white before it. English text comes
-to about what a byte-pair vocabulary of 150,000 gives. An image costs one token for each 28 x 28 pixels, as with the
-model that this service stands in for.
+A token is up to six letters or digits in a row, or one other character, with the white space before it. English text
+gets about as many as with a byte-pair vocabulary of 150,000. An image costs one token for each 28 x 28 pixels, as with
+the model that this service replaces.
 """
 
 from __future__ import annotations
@@ -26,6 +26,6 @@ def count_image_tokens(width_px: int, height_px: int) -> int:
 
 
 def cut(text: str, most_tokens: int) -> str:
-    """The text's first `most_tokens` tokens; the text itself if it has no more."""
+    """The text's first `most_tokens` tokens; the whole text if it has no more."""
     tokens = list(itertools.islice(_TOKEN.finditer(text), most_tokens + 1))
     return text if len(tokens) <= most_tokens else text[: tokens[most_tokens - 1].end()]

@@ -24,7 +24,7 @@ _STOPPING = "the service is stopping"
 
 
 class WorkerPool:
-    """Reads images with as many processes as asked for; a context manager, outside of which no process is left."""
+    """Reads images with `workers` processes; a context manager that leaves no process behind."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class WorkerPool:
         self._arguments = [engine, *([str(tessdata)] if tessdata else [])]
         self._size = workers
         self._seconds_a_page = seconds_a_page
-        # A thread for each worker: one that gets a request always finds an idle worker.
+        # One thread for each worker: a thread that gets a request always finds an idle worker.
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="ocr-worker")
         self._idle: queue.SimpleQueue[WorkerProcess] = queue.SimpleQueue()
         self._working: set[WorkerProcess] = set()
@@ -60,16 +60,16 @@ class WorkerPool:
         return all(loading.done() and not loading.exception() for loading in self._loading)
 
     def on_failure_to_load(self, tell: Callable[[BaseException], object]) -> None:
-        """Call `tell` with the reason, in some thread, should a worker not get as far as loading its models."""
+        """Call `tell` with the reason, in some thread, if a worker does not load its models."""
         for loading in self._loading:
             loading.add_done_callback(lambda done: tell(error) if (error := done.exception()) else None)
 
     async def read(self, image: bytes) -> Reading:
-        """Read an encoded image when a worker is free. A caller that gives up before that costs no work.
+        """Read an encoded image when a worker is free. If the caller is cancelled before, nothing is read.
 
         Raises:
-            RequestRejected: The bytes are no image that can be read.
-            WorkerLost: The worker died or took too long; another has taken its place.
+            RequestRejected: The bytes are not a readable image.
+            WorkerLost: The worker died or took too long; another one replaces it.
         """
         reading = await asyncio.wrap_future(self._threads.submit(self._call, image, self._seconds_a_page))
         if reading is None:
@@ -81,7 +81,7 @@ class WorkerPool:
         with self._lock:
             self._closing = True
             for worker in self._working:
-                # Its thread is waiting for it and reaps it; only the thread may use the connection.
+                # Its thread waits for it and reaps it; only that thread may use the connection.
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(worker.pid, signal.SIGKILL)
         self._threads.shutdown(wait=True)
@@ -114,7 +114,7 @@ class WorkerPool:
         with self._lock:
             self._working.discard(worker)
             if replace and not self._closing:
-                # Short of processes or memory? Then the next request finds the dead worker, and tries again.
+                # Without processes or memory to start one, the next request finds the dead worker and tries again.
                 with contextlib.suppress(OSError):
                     worker = self._start_worker()
             self._idle.put(worker)

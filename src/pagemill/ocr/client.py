@@ -1,4 +1,4 @@
-"""The OCR client: one page image a request, to any endpoint that speaks OpenAI's chat completions."""
+"""The OCR client: one page image a request, to any endpoint with OpenAI's chat completions API."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from pagemill.errors import (
 if TYPE_CHECKING:
     from pagemill.ocr.identity.auth import IdTokenAuth
 
-_LONGEST_DETAIL = 300  # characters of an endpoint's own words that fit a message
+_LONGEST_DETAIL = 300  # characters of an endpoint's answer that an error message quotes
 _PROBE_SECONDS = 60.0  # Cloud Run holds a request while an instance starts
 _BUSY = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT}
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-# A white page of 224 by 224 pixels: nothing in it can bring an engine down.
+# A white page of 224 by 224 pixels: no engine fails on it.
 _HARMLESS = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAOAAAADgAQAAAAAyVldMAAAAKklEQVR42u3JoQEAAAwCIP9/WvvCLoBK+oiUUkoppZRSSiml"
     "lFJKKaW8BmbdaOmo2byVAAAAAElFTkSuQmCC"
@@ -76,7 +76,7 @@ class _Models(BaseModel):
 
 
 class OpenAiRecognizer:
-    """Reads pages over one connection pool; a client per request would cost 25 ms each for its TLS context."""
+    """Reads pages over one connection pool; a client for each request would cost 25 ms for its TLS context."""
 
     def __init__(
         self,
@@ -91,12 +91,12 @@ class OpenAiRecognizer:
         """Configure; nothing is sent before the first probe.
 
         Args:
-            locate: Returns the endpoint's base URL, with or without `/v1`; starts the endpoint if it is ours.
-            recipe: Names the model, and how it samples.
+            locate: Returns the endpoint's base URL, with or without `/v1`; starts the embedded one.
+            recipe: Names the model and its sampling parameters.
             api_key: Sent as a bearer token, if any.
             connections: Pages in flight at once.
             answer_seconds: How long it may take to read one page.
-            auth: Adds identity tokens, where the endpoint wants them.
+            auth: Adds identity tokens, if the endpoint requires them.
         """
         self._locate = locate
         self._recipe = recipe
@@ -119,26 +119,26 @@ class OpenAiRecognizer:
         await self._client.aclose()
 
     async def probe(self) -> None:
-        """Look once whether the endpoint is healthy and serves the recipe's model.
+        """Check once whether the endpoint is healthy and serves the recipe's model.
 
         Raises:
-            EndpointUnavailable: Not yet.
-            EndpointNeverAnswered: It is ours, and does not start.
+            EndpointUnavailable: It is not yet.
+            EndpointNeverAnswered: The embedded endpoint does not start.
             UsageError: It serves another model, or refuses our credentials.
         """
         self._base_url = (await self._locate()).rstrip("/").removesuffix("/v1")
         health = await self._get("/health")
-        # An endpoint that is not vLLM may have no /health; then /v1/models has the last word.
+        # An endpoint that is not vLLM may have no /health; then /v1/models decides.
         if health.status_code != HTTPStatus.NOT_FOUND:
             self._raise_for_status(health)
         await self._find_model()
 
     async def prove(self) -> None:
-        """Have the endpoint read a white page, one token of it.
+        """Let the endpoint read a white page, and answer with one token.
 
         Raises:
-            EndpointUnavailable: It does not.
-            RequestRejected: It refuses that, too.
+            EndpointUnavailable: It does not read this page.
+            RequestRejected: It refuses this page, too.
             UsageError: It refuses our credentials.
         """
         await self.read(_HARMLESS, max_tokens=1)
@@ -180,7 +180,7 @@ class OpenAiRecognizer:
                 self._raise_for_status(response)
                 events = []
                 async for line in response.aiter_lines():
-                    if _piece(line):
+                    if _text_of(line):
                         return time.monotonic() - started
                     events.append(line)
         except httpx.HTTPError as error:
@@ -211,10 +211,12 @@ class OpenAiRecognizer:
         if response.is_success:
             return
         if response.status_code in _REFUSED:
-            cure = (
-                self._auth.cure(response.status_code) if self._auth else "if it wants an API key, set PAGEMILL_API_KEY"
+            advice = (
+                self._auth.advice(response.status_code)
+                if self._auth
+                else "if it requires an API key, set PAGEMILL_API_KEY"
             )
-            raise EndpointRefusesUs(f"the endpoint {self._base_url} refuses us: {_detail(response)}; {cure}")
+            raise EndpointRefusesUs(f"the endpoint {self._base_url} refuses us: {_detail(response)}; {advice}")
         if response.status_code in _BUSY or response.is_server_error:
             raise EndpointUnavailable(
                 f"the endpoint answered {_detail(response)}",
@@ -225,9 +227,9 @@ class OpenAiRecognizer:
 
 
 def _envelope(recipe: Recipe) -> tuple[bytes, bytes]:
-    """The request's JSON around the image, without the closing `max_tokens` value: it is assembled once, not per page.
+    """The request's JSON around the image, without the closing `max_tokens` value: it is built once, not for each page.
 
-    LightOnOCR takes the image alone; a prompt, where a recipe has one, follows it as text.
+    LightOnOCR takes only the image; if a recipe has a prompt, it follows the image as text.
     """
     content: list[Mapping[str, Any]] = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,@"}}]
     if recipe.prompt:
@@ -256,8 +258,8 @@ def _transcript(response: httpx.Response, seconds: float) -> Transcript:
     )
 
 
-def _piece(line: str) -> str:
-    """The text in one line of a stream; empty where it holds none."""
+def _text_of(line: str) -> str:
+    """The text in one line of a stream; may be empty."""
     event = line.removeprefix("data: ")
     if event in {line, "[DONE]"}:
         return ""
@@ -269,7 +271,7 @@ def _piece(line: str) -> str:
 
 
 def _retry_after(response: httpx.Response) -> float | None:
-    """When the endpoint asks to be asked again: seconds, or a date (RFC 9110, section 10.2.3)."""
+    """Seconds to wait before the next request. The header holds seconds or a date (RFC 9110, section 10.2.3)."""
     value = response.headers.get("Retry-After", "").strip()
     if value.isdecimal():
         return float(value)
@@ -280,7 +282,7 @@ def _retry_after(response: httpx.Response) -> float | None:
 
 
 def _detail(response: httpx.Response) -> str:
-    """Status and the endpoint's own words: OpenAI's error message where there is one."""
+    """The status and the endpoint's message: OpenAI's error message if there is one."""
     try:
         message = str(response.json()["error"]["message"])
     except (ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""A URL of the service as its callers meet it: with an identity token, and without."""
+"""A URL of the service as its callers use it: with an identity token, and without."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from pagemill.ocr.client import OpenAiRecognizer
 from pagemill.ocr.identity.auth import IdTokenAuth
 
 _TRIES = 5
-_SECONDS = 60.0  # Cloud Run refuses before it starts an instance
+_TIMEOUT_SECONDS = 60.0  # without a token; Cloud Run refuses such requests before it starts an instance
 
 
 class HttpsServiceEndpoint:
-    """Reads pages with the client that batches use."""
+    """Reads pages with the same client as batches do."""
 
     def __init__(
         self,
@@ -31,14 +31,14 @@ class HttpsServiceEndpoint:
         connections: int = 8,
         answer_seconds: float = 300.0,
     ) -> None:
-        """Configure; nothing is sent yet.
+        """Open the clients; send no requests.
 
         Args:
-            url: Where to ask.
-            audience: The service's own URL, which identity tokens are made for whichever of its URLs they are sent to.
-            model: The name that requests ask for.
-            key: A service account's, as in its JSON file; None: the machine's own credentials.
-            connections: Pages in flight at once.
+            url: Where requests go.
+            audience: Audience of the identity tokens: the service's own URL, also for the URL of a traffic tag.
+            model: Model name in the requests.
+            key: A service account's key, as in its JSON file; None: the machine's own credentials.
+            connections: Pages in flight at the same time.
             answer_seconds: How long a page may take.
         """
         self.url = url
@@ -53,7 +53,7 @@ class HttpsServiceEndpoint:
             answer_seconds=answer_seconds,
             auth=IdTokenAuth(audience, also=[url], key=key),
         )
-        self._unauthenticated = httpx.AsyncClient(timeout=_SECONDS)
+        self._unauthenticated = httpx.AsyncClient(timeout=_TIMEOUT_SECONDS)
 
     async def __aenter__(self) -> Self:
         return self
@@ -65,34 +65,34 @@ class HttpsServiceEndpoint:
         await self._recognizer.__aexit__(kind, error, trace)
 
     async def status_without_token(self) -> int:
-        """HTTP status that a caller gets who does not say who they are.
+        """HTTP status of a request without an identity token.
 
         Raises:
-            EndpointUnavailable: None at all.
+            EndpointUnavailable: No answer.
         """
         try:
             async for attempt in stamina.retry_context(on=httpx.HTTPError, attempts=_TRIES, wait_max=5.0):
                 with attempt:
                     response = await self._unauthenticated.get(f"{self.url}/health")
         except httpx.HTTPError as error:
-            raise EndpointUnavailable(f"{self.url} gives no answer: {type(error).__name__} ({error})") from error
+            raise EndpointUnavailable(f"{self.url} does not answer: {type(error).__name__} ({error})") from error
         return response.status_code
 
     async def probe(self) -> None:
-        """Look once whether the service is healthy and serves the model.
+        """Check once whether the service is healthy and serves the model.
 
         Raises:
-            EndpointUnavailable: Not yet.
-            EndpointRefusesUs: We are not let in.
-            WrongModel: It serves another.
+            EndpointUnavailable: It is not healthy yet.
+            EndpointRefusesUs: It refuses our token.
+            WrongModel: It serves another model.
         """
         await self._recognizer.probe()
 
     async def first_token_seconds(self, png: bytes) -> float:
-        """Time from a request to the first piece of its text.
+        """Seconds from a request to the first piece of its text.
 
         Raises:
-            PagemillError: There is none.
+            PagemillError: There is no text.
         """
         return await self._recognizer.first_token_seconds(png)
 
@@ -100,6 +100,6 @@ class HttpsServiceEndpoint:
         """Return the transcript of one page image.
 
         Raises:
-            PagemillError: There is none.
+            PagemillError: There is no transcript.
         """
         return await self._recognizer.read(png, max_tokens=max_tokens)

@@ -1,1 +1,1 @@
-"""Everything else that imports Prefect: wiring, parameters, reports, slots, shards, servers."""
+"""Everything that imports Prefect, except flows, tasks and deployments."""

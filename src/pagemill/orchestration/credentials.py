@@ -1,4 +1,4 @@
-"""Google credentials that an operator keeps in Prefect: a GcpCredentials block."""
+"""Google credentials that are stored in Prefect, as a GcpCredentials block."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pagemill.errors import UsageError
 
 
 async def google_key(block: str) -> dict[str, Any] | None:
-    """Load a service account's key from a block.
+    """Load the key of a service account from a block.
 
     Args:
-        block: The block's name; empty: no block is used.
+        block: The name of the block; empty: use no block.
 
     Returns:
-        A credentials file's content; None for the machine's own (application-default) credentials.
+        The content of a credentials file; None for the machine's own (application-default) credentials.
 
     Raises:
-        UsageError: There is no such block, or what it holds is no key.
+        UsageError: The block does not exist, or it does not hold a key.
     """
     if not block:
         return None
@@ -28,15 +28,15 @@ async def google_key(block: str) -> dict[str, Any] | None:
 
     try:
         found = await GcpCredentials.aload(block)
-    except (ValueError, RuntimeError) as error:  # not there; there, but its key file is not, or is no JSON
+    except (ValueError, RuntimeError) as error:  # no such block, no such key file, or no JSON in it
         raise UsageError(
-            f"Prefect's GcpCredentials block '{block}' cannot be loaded: {error}; mend it in the UI under Blocks, or "
+            f"Prefect's GcpCredentials block '{block}' cannot be loaded: {error}; fix it in the UI under Blocks, or "
             "unset PAGEMILL_GCP_CREDENTIALS_BLOCK to use this machine's own credentials"
         ) from error
     if found.service_account_info:
         key: dict[str, Any] = found.service_account_info.get_secret_value()
         return key
     if found.service_account_file:
-        of_file: dict[str, Any] = json.loads(await asyncio.to_thread(Path(found.service_account_file).read_bytes))
-        return of_file
+        from_file: dict[str, Any] = json.loads(await asyncio.to_thread(Path(found.service_account_file).read_bytes))
+        return from_file
     return None

@@ -1,4 +1,4 @@
-"""What is configured, what is reachable, what is missing, and the command that mends it."""
+"""The checks of `pagemill doctor`: what is configured, reachable or missing, and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pagemill.errors import DocumentUnreadable, EndpointUnavailable, PagemillErr
 from pagemill.local_endpoint.engines import choose_engine, model_id
 from pagemill.ocr.client import OpenAiRecognizer
 from pagemill.orchestration.credentials import google_key
-from pagemill.orchestration.wiring import endpoint_auth
+from pagemill.orchestration.endpoint import endpoint_auth
 from pagemill.pdf.font_probe import INSTALL, missing_scripts
 from pagemill.pdf.page import RenderOptions
 from pagemill.pdf.rasterizer import PdfiumRasterizer
@@ -28,33 +28,31 @@ if TYPE_CHECKING:
     from pagemill.orchestration.slots.limit import LimitReport
 
 _PATIENCE_SECONDS = 10.0
-
-
 _SERVER = "Prefect server"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
-    what: str
-    fine: bool
-    detail: str  # what was found; where something is wrong, also the command that mends it
+    subject: str
+    ok: bool
+    detail: str  # what was found; if something is wrong, also the command that fixes it
 
 
 async def findings(settings: Settings, *, repair: bool = False) -> AsyncIterator[Finding]:
-    """Look at everything a run needs, cheapest first. Asks the configured endpoint, and so may wake it.
+    """Check everything a run needs, cheapest first. Sends requests to the configured endpoint, and so may wake it.
 
     Args:
-        settings: What is configured.
-        repair: Whether slots that nobody holds are given back.
+        settings: From the environment.
+        repair: Whether to give back slots that no live run holds.
     """
     yield Finding("versions", True, f"pagemill {version('pagemill')}, Prefect {version('prefect')}, {_python()}")
     async for finding in _render_workers(settings):
         yield finding
     reachable = bool(settings.prefect_api_url)
     async for finding in _prefect_server(settings, repair=repair):
-        reachable = reachable and (finding.fine or finding.what != _SERVER)
+        reachable = reachable and (finding.ok or finding.subject != _SERVER)
         yield finding
     if reachable:
         from pagemill.orchestration.service_url import located  # noqa: PLC0415 -- takes seconds, and only a server has published URLs
@@ -68,7 +66,7 @@ def _python() -> str:
 
 
 async def _render_workers(settings: Settings) -> AsyncIterator[Finding]:
-    """A worker that refuses an empty file is alive, PDFium included. Then it shows which scripts it has fonts for."""
+    """Send an empty file: a worker that refuses it as empty works, PDFium included. Then ask which scripts it draws."""
     rasterizer = PdfiumRasterizer(
         workers=1,
         page_seconds=settings.page_seconds,
@@ -105,7 +103,7 @@ async def _prefect_server(settings: Settings, *, repair: bool) -> AsyncIterator[
             _SERVER, True, "none configured: each `pagemill run` starts its own; set PREFECT_API_URL to share one"
         )
         return
-    # Takes seconds, and only this check needs it.
+    # The import takes seconds, and only this check needs it.
     from prefect import get_client  # noqa: PLC0415
 
     from pagemill.orchestration.server.advice import advice  # noqa: PLC0415
@@ -123,8 +121,8 @@ async def _prefect_server(settings: Settings, *, repair: bool) -> AsyncIterator[
         yield Finding(_SERVER, False, str(error))
         return
     yield _slots(report)
-    for given in advised:  # advice: a server that is restarted seldom may well live without
-        yield Finding(given.what, True, f"{given.why}; start the server with {given.variable}")
+    for given in advised:  # not an error: for a server that is seldom restarted, the present settings may do
+        yield Finding(given.subject, True, f"{given.problem}; start the server with {given.variable}")
 
 
 def _slots(report: LimitReport) -> Finding:
@@ -135,7 +133,8 @@ def _slots(report: LimitReport) -> Finding:
     return Finding(
         "slots",
         False,
-        f"{detail}: {report.drift} too many. A killed run's come back within 75 s; if not: pagemill doctor --repair",
+        f"{detail}: {report.drift} too many. Slots of a killed run are free within 75 s; "
+        "if they are not, type: pagemill doctor --repair",
     )
 
 

@@ -1,4 +1,4 @@
-"""What a run is asked to do. In the Prefect UI this model is the form."""
+"""The parameters of a run. The Prefect UI makes its form from this model."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class OcrBatchParameters(BaseModel, frozen=True, extra="forbid"):
         position=1,
         min_length=1,
         title="Destination",
-        description="gs://bucket/prefix or a folder; gets one folder a document",
+        description="gs://bucket/prefix or a folder; each document gets a folder in it",
     )
     endpoint: str = form_field(
         "",
@@ -43,14 +43,19 @@ class OcrBatchParameters(BaseModel, frozen=True, extra="forbid"):
         "", position=4, title="Pages", description="Only these pages, for example 1-3,7,10-; empty: all"
     )
     max_in_flight: int = form_field(
-        8, position=5, ge=1, le=64, title="Pages in flight", description="Pages at the endpoint at once, at most"
+        8,
+        position=5,
+        ge=1,
+        le=64,
+        title="Pages in flight",
+        description="Maximum number of pages at the endpoint at once",
     )
     mode: Mode = form_field(
         Mode.AUTO,
         position=6,
         title="Mode",
-        description="auto: send every page with ink on it; force: blank pages too; "
-        "text: use a page's own text where it has some, send the others",
+        description="auto: send every page that is not blank; force: send blank pages too; "
+        "text: use a page's own text if it has some, send the others",
     )
 
     shards: int = form_field(
@@ -59,11 +64,11 @@ class OcrBatchParameters(BaseModel, frozen=True, extra="forbid"):
         ge=1,
         le=64,
         title="Shards",
-        description="Runs that share the work, wherever workers are; more than one where drawing is the bottleneck",
+        description="Number of runs that share the work, on any workers; more than one if rendering is the bottleneck",
     )
 
-    def at_any_place(self) -> OcrBatchParameters:
-        """The same with absolute paths: workers have folders of their own."""
+    def with_absolute_paths(self) -> OcrBatchParameters:
+        """The same with absolute paths: a worker has another current folder."""
         return self.model_copy(update={"source": _absolute(self.source), "destination": _absolute(self.destination)})
 
     @field_validator("pages")

@@ -1,4 +1,4 @@
-"""What the Prefect UI shows of a run: its progress while it runs, its results when it ends."""
+"""Artifacts of a run in the Prefect UI: its progress while it runs, its results when it ends."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ from pagemill.errors import StoreUnusable
 from pagemill.orchestration.shards.counters import write_counters
 
 _UPDATE_SECONDS = 5.0  # each update is a write to the server's database
-_TABLE_ROWS = 1000  # summary.json has them all
+_TABLE_ROWS = 1000  # summary.json lists all
 
 _log = logging.getLogger(__name__)
 
 
 @contextlib.asynccontextmanager
 async def reporting(progress: Progress, *, shard: UUID | None = None) -> AsyncIterator[None]:
-    """Keep a progress artifact up to date for as long as the context lasts; on a shard's flow run, its figures, too."""
+    """Keep a progress artifact up to date while the context lasts; for a shard, its counters as well."""
     artifact: UUID = await acreate_progress_artifact(0.0, key="ocr-progress", description=_headline(progress))
-    updates = asyncio.create_task(_update_for_ever(artifact, progress, shard))
+    updates = asyncio.create_task(_keep_updating(artifact, progress, shard))
     try:
         yield
     finally:
@@ -48,7 +48,7 @@ async def reporting(progress: Progress, *, shard: UUID | None = None) -> AsyncIt
 
 
 async def report(summary: RunSummary) -> None:
-    """Leave a table of the documents, those with failures first, and a link to the summary, which has all of it."""
+    """Create a table of the documents, those with failures first, and a link to summary.json, which has all details."""
     outcomes = sorted(summary.outcomes, key=lambda outcome: (not outcome.failed, outcome.key))
     left_out = max(len(outcomes) - _TABLE_ROWS, 0)
     note = f" summary.json also lists {counted(left_out, 'more document')}." if left_out else ""
@@ -57,13 +57,13 @@ async def report(summary: RunSummary) -> None:
         key="ocr-documents",
         description=f"{verdict(summary)} Results: {summary.destination}, run {summary.run_id}.{note}",
     )
-    if not isinstance(summary.stopped_by, StoreUnusable):  # else it may not have been written
+    if not isinstance(summary.stopped_by, StoreUnusable):  # in that case the summary may not have been written
         link = _link(summary.destination, keys.run_summary(summary.run_id))
         await acreate_link_artifact(link, link_text="summary.json", key="ocr-summary", description=verdict(summary))
 
 
 def final_state(summary: RunSummary) -> State[RunSummary]:
-    """The run's state: failed if it ended early; with failed pages it is complete, and its name says so."""
+    """The final state: failed if the run ended early. With failed pages it is completed, and its name says so."""
     if summary.stopped_by:
         return Failed(message=verdict(summary), data=summary)
     name = "Completed" if summary.complete else "CompletedWithFailures"
@@ -80,7 +80,7 @@ def verdict(summary: RunSummary) -> str:
     return f"{read}: {'none failed' if summary.complete else failed}."
 
 
-async def _update_for_ever(artifact: UUID, progress: Progress, shard: UUID | None) -> None:
+async def _keep_updating(artifact: UUID, progress: Progress, shard: UUID | None) -> None:
     while True:
         await asyncio.sleep(_UPDATE_SECONDS)
         await _update(artifact, progress, shard)
@@ -93,8 +93,8 @@ async def _update(artifact: UUID, progress: Progress, shard: UUID | None) -> Non
         if shard:
             async with get_client() as client:
                 await write_counters(client, shard, progress)
-    except Exception as error:  # noqa: BLE001 -- a server that is away must not cost a page
-        _log.warning("the run's progress could not be told: %s", error)
+    except Exception as error:  # noqa: BLE001 -- a server that does not answer must not cost a page
+        _log.warning("the run's progress could not be reported: %s", error)
 
 
 def _headline(progress: Progress) -> str:
@@ -118,7 +118,7 @@ def _row(outcome: DocumentOutcome, destination: str) -> dict[str, object]:
 
 
 def _link(destination: str, key: str) -> str:
-    """Where a browser finds an object; a bucket's asks who is there."""
+    """The URL of an object for a browser; for an object in a bucket, Google asks the user to log in."""
     if destination.startswith("gs://"):
         return f"https://storage.cloud.google.com/{quote(destination.removeprefix('gs://').rstrip('/'))}/{quote(key)}"
     return (Path(destination).absolute() / key).as_uri()

@@ -1,4 +1,4 @@
-"""Where the service is: a Prefect variable that deployments write and batches read."""
+"""The URL of the OCR service: a Prefect variable that deployments write and batches read."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _TAGS = ["pagemill"]
 
 
 async def publish(url: str) -> None:
-    """Let batches find the service."""
-    # Not through `Variable.aset`, which opens a client and leaves it open.
+    """Publish the URL, so that batches find the service."""
+    # Not with `Variable.aset`: it opens a client and does not close it.
     async with get_client() as client:
         if await client.read_variable_by_name(VARIABLE):
             await client.update_variable(VariableUpdate(name=VARIABLE, value=url, tags=_TAGS))
@@ -24,7 +24,7 @@ async def publish(url: str) -> None:
 
 
 async def withdraw(url: str) -> bool:
-    """Let batches no longer find a service that is gone; tell whether they would have."""
+    """Remove the URL of a deleted service; return whether it was the published one."""
     if not url or await published() != url:
         return False
     async with get_client() as client:
@@ -33,20 +33,21 @@ async def withdraw(url: str) -> bool:
 
 
 async def published() -> str:
-    """The service's URL; empty if none is published."""
+    """The published URL; empty if there is none."""
     async with get_client() as client:
         found = await client.read_variable_by_name(VARIABLE)
     return str(found.value) if found else ""
 
 
 async def located(settings: Settings, asked: str = "") -> Settings:
-    """The settings with the published URL, where neither a run nor the environment names an endpoint.
+    """The settings, with the published URL if neither the run nor the environment names an endpoint.
 
-    Without a Prefect server, or with one of the run's own, there is no such variable but what another such run left.
+    Without a Prefect server, or with a private one, the variable is not read: it could only be from an
+    earlier private run.
 
     Args:
-        settings: The environment's.
-        asked: The endpoint that the run asks for.
+        settings: From the environment.
+        asked: The endpoint in the run's parameters.
     """
     if asked or settings.service_url or is_private() or not get_current_settings().api.url:
         return settings

@@ -17,7 +17,7 @@ def is_uniform(bgrx: NDArray[np.uint32]) -> bool:
 
 
 def images(page: pdfium.PdfPage) -> Iterator[pdfium.PdfImage]:
-    """Yield the images that stand on the page itself. Those inside form XObjects are left to the memory limit."""
+    """Yield the images on the page itself; the memory limit covers those inside form XObjects."""
     for index in range(pdfium_c.FPDFPage_CountObjects(page)):
         handle = pdfium_c.FPDFPage_GetObject(page, index)
         if pdfium_c.FPDFPageObj_GetType(handle) == pdfium_c.FPDF_PAGEOBJ_IMAGE:

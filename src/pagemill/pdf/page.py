@@ -1,4 +1,4 @@
-"""PDF pages through PDFium: opening, counting, drawing. For render workers only: PDFium crashes, and has no threads."""
+"""Opens, counts and renders PDF pages with PDFium. For render workers only: it may crash, and is not thread-safe."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
 
 _POINTS_PER_INCH = 72
 _SMALLEST_EDGE_PX = 28  # one token of the model covers 28 x 28 px
-_LARGEST_DECODED_IMAGE_BYTES = 512 * 2**20  # beyond, PDFium runs out of its 2 GiB and silently draws nothing
-_UNKNOWN_BITS_PER_PIXEL = 24  # PDFium says 0 of an image that it will not decode
-_SCAN_SHARE = 0.5  # an image that covers more than this of a page is the page; text over it is a stamp or old OCR
-_OPEN_DOCUMENTS = 2  # pages come document by document; the next begins while the last pages of one are drawn
+_LARGEST_DECODED_IMAGE_BYTES = 512 * 2**20  # above this, PDFium runs out of its 2 GiB and silently renders nothing
+_UNKNOWN_BITS_PER_PIXEL = 24  # PDFium says 0 for an image that it does not decode
+_SCAN_SHARE = 0.5  # an image that covers more of the page is a scan; text over it is a stamp or old OCR
+_OPEN_DOCUMENTS = 2  # pages come document by document; the next one begins while the last pages of one are rendered
 _HEADER_WITHIN = 1024  # PDF 1.7, implementation note 13: the header may stand anywhere in the first 1024 bytes
 
 
 @dataclass(frozen=True, slots=True)
 class RenderOptions:
-    """How pages are drawn; the same for a whole run."""
+    """How pages are rendered; the same for a whole run."""
 
     longest_edge_px: int = 1540
     max_dpi: int = 300
-    skip_blank: bool = True  # False: a page without ink is drawn like any other
+    skip_blank: bool = True  # False: a page without ink is rendered like any other
     prefer_text: bool = False  # True: a usable text layer is returned instead of an image
 
 
@@ -59,7 +59,7 @@ class RenderPage:
 
 
 class PdfPages:
-    """Answers a worker's requests. Keeps the latest documents open: opening costs once a worker, not once a page."""
+    """Answers a worker's requests. Keeps the latest documents open: a worker opens each once, not once a page."""
 
     def __init__(self, options: RenderOptions) -> None:
         self._options = options
@@ -67,15 +67,15 @@ class PdfPages:
         self._open: OrderedDict[Path, pdfium.PdfDocument] = OrderedDict()
 
     def answer(self, request: CountPages | RenderPage) -> int | Rendering:
-        """Do what a request asks.
+        """Count the pages of a document, or render one page.
 
         Raises:
             DocumentUnreadable: The file cannot be opened as a PDF.
-            PageUnreadable: The page cannot be drawn.
+            PageUnreadable: The page cannot be rendered.
         """
         document = self._document(request.path)
         if isinstance(request, CountPages):
-            return len(document)  # at least one: pypdfium2 opens no other
+            return len(document)  # at least one: pypdfium2 does not open a PDF without pages
         if not self._inspector:
             from pagemill.pdf.inspection import Inspector  # noqa: PLC0415 -- see `_inspector`
 
@@ -96,7 +96,7 @@ class PdfPages:
 def _open_document(path: Path) -> pdfium.PdfDocument:
     try:
         document = pdfium.PdfDocument(path)
-        forms.enable(document)  # before any page is loaded: without it, half of all forms come out empty
+        forms.enable(document)  # before any page is loaded: without it, the fields of many forms are empty
     except pdfium.PdfiumError as error:
         raise DocumentUnreadable(_why_it_does_not_open(path, error)) from error
     except OSError as error:
@@ -126,7 +126,8 @@ def _why_it_does_not_open(path: Path, error: pdfium.PdfiumError) -> str:
 def _opens_without_pages(path: Path) -> bool:
     """Tell a PDF without pages from one that does not open.
 
-    pypdfium2 reports both alike, and a load that succeeds leaves PDFium's last error as an earlier document set it.
+    pypdfium2 reports both in the same way, and a load that succeeds does not reset the last error, which may be of an
+    earlier document.
     """
     handle = pdfium_c.FPDF_LoadDocument(os.fsencode(path) + b"\x00", None)
     if not handle:
@@ -146,7 +147,7 @@ def _render(
     try:
         return _render_page(page, request, options, inspector, started)
     except pdfium.PdfiumError as error:
-        raise PageUnreadable(f"PDFium cannot draw the page: {error}") from error
+        raise PageUnreadable(f"PDFium cannot render the page: {error}") from error
     finally:
         page.close()
 
@@ -165,12 +166,12 @@ def _render_page(
             seconds = time.perf_counter() - started
             return Rendering(number, width_px, height_px, None, text=text, objections=found, render_seconds=seconds)
 
-    bitmap = page.render(scale=scale, prefer_bgrx=True)  # four bytes a pixel draw faster than three
+    bitmap = page.render(scale=scale, prefer_bgrx=True)  # four bytes a pixel render faster than three
     bgrx = _pixels(bitmap)
-    drawn = time.perf_counter()
+    rendered = time.perf_counter()
     if options.skip_blank and ink.is_uniform(bgrx):
         inspector.assert_blank(request.path, page, number, bgrx)
-        return Rendering(number, width_px, height_px, None, blank=True, render_seconds=drawn - started)
+        return Rendering(number, width_px, height_px, None, blank=True, render_seconds=rendered - started)
     found = inspector.findings(request.path, page, number, bgrx)
     inspected = time.perf_counter()
     image = png.encode(bgrx)
@@ -182,8 +183,8 @@ def _render_page(
         height_px,
         image,
         objections=found,
-        render_seconds=drawn - started,
-        inspect_seconds=inspected - drawn,
+        render_seconds=rendered - started,
+        inspect_seconds=inspected - rendered,
         encode_seconds=encoded - inspected,
     )
 
@@ -193,7 +194,7 @@ def _scale(size_points: tuple[float, float], options: RenderOptions) -> float:
     longest, shortest = max(size_points), min(size_points)
     if not (math.isfinite(longest) and shortest > 0):
         raise PageUnreadable(f"the page has no area: {size_points[0]:g} x {size_points[1]:g} points")
-    # A hair less: rounding up 1540.0000000000002 would make it 1541 pixels.
+    # Slightly less: rounding up 1540.0000000000002 would give 1541 pixels.
     scale = min(options.longest_edge_px / longest * (1 - 1e-12), options.max_dpi / _POINTS_PER_INCH)
     if shortest * scale < _SMALLEST_EDGE_PX:
         raise PageUnreadable(
@@ -204,7 +205,7 @@ def _scale(size_points: tuple[float, float], options: RenderOptions) -> float:
 
 
 def _check_images(page: pdfium.PdfPage) -> bool:
-    """Refuse images too large to decode; tell whether one image covers most of the page."""
+    """Refuse images that are too large to decode; tell whether one image covers most of the page."""
     scanned = False
     page_area = math.prod(page.get_size())
     for image in ink.images(page):

@@ -18,13 +18,13 @@ from pagemill.errors import DocumentUnreadable, PagemillError, PageUnreadable, W
 from pagemill.pdf.page import CountPages, RenderOptions, RenderPage
 from pagemill.worker_process import WorkerProcess
 
-_TRIES = 2  # a worker may have died of an earlier page's damage; a fresh one shows whose fault it is
+_TRIES = 2  # an earlier page may have damaged the worker that died; a fresh worker shows which page is the cause
 
 
 class PdfiumRasterizer:
-    """Draws pages in `workers` processes; a page that kills or hangs one costs itself, nothing else.
+    """Renders pages in `workers` processes; a page that kills or hangs a worker fails alone.
 
-    Each worker belongs to one thread, which waits for it: requests queue in the thread pool, first come, first served.
+    Each worker belongs to one thread, which waits for it. Requests queue in the thread pool, in the order they come.
     """
 
     def __init__(
@@ -41,9 +41,9 @@ class PdfiumRasterizer:
         Args:
             workers: Processes, one core each.
             page_seconds: Longest time a page may take before its worker is stopped.
-            memory_bytes: Address space of a worker; below 2 GiB PDFium draws large images as nothing at all.
-            options: How pages are drawn.
-            worker_module: What a worker runs.
+            memory_bytes: Address space of a worker; below 2 GiB PDFium leaves out large images without an error.
+            options: How pages are rendered.
+            worker_module: The module that a worker runs as its main.
         """
         self._page_seconds = page_seconds
         self._worker_module = worker_module
@@ -70,19 +70,19 @@ class PdfiumRasterizer:
         """Count a PDF's pages.
 
         Raises:
-            DocumentUnreadable: The file cannot be opened as a PDF, has no pages, or kills whoever opens it.
+            DocumentUnreadable: The file cannot be opened as a PDF, has no pages, or kills every worker that opens it.
         """
-        with _blamed_on(DocumentUnreadable, "opening the PDF"):
+        with _translated_to(DocumentUnreadable, "opening the PDF"):
             count: int = await self._call(CountPages(path))
         return count
 
     async def render(self, path: Path, number: int) -> Rendering:
-        """Draw one page, 1-based.
+        """Render one page, 1-based.
 
         Raises:
-            PageUnreadable: The page cannot be drawn, or kills or hangs every worker that tries.
+            PageUnreadable: The page cannot be rendered, or kills or hangs every worker that tries.
         """
-        with _blamed_on(PageUnreadable, "drawing the page"):
+        with _translated_to(PageUnreadable, "rendering the page"):
             rendering: Rendering = await self._call(RenderPage(path, number))
         return rendering
 
@@ -99,7 +99,7 @@ class PdfiumRasterizer:
                 losses.append(str(error))
                 self._discard(worker)
             except MemoryError:
-                self._discard(worker)  # what it holds after that is anybody's guess
+                self._discard(worker)  # its state is unknown after that
                 raise
         raise WorkerLost(f"{losses[0]}; in a fresh worker: {losses[1]}")
 
@@ -122,8 +122,8 @@ class PdfiumRasterizer:
 
 
 @contextlib.contextmanager
-def _blamed_on(unreadable: type[DocumentUnreadable | PageUnreadable], doing: str) -> Iterator[None]:
-    """Make whatever a worker raised, or died of, an error of the document or the page."""
+def _translated_to(unreadable: type[DocumentUnreadable | PageUnreadable], doing: str) -> Iterator[None]:
+    """Turn every error of a worker, its death included, into an error of the document or the page."""
     try:
         yield
     except WorkerLost as error:

@@ -1,4 +1,4 @@
-"""The main of a render worker: `python -m pagemill.pdf.worker FD MEMORY_BYTES OPTIONS_JSON`."""
+"""The main module of a render worker: `python -P -m pagemill.pdf.worker FD MEMORY_BYTES OPTIONS_JSON`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import sys
 from pagemill.pdf.page import PdfPages, RenderOptions
 from pagemill.worker_process import answer_requests, confine
 
-_NICENESS = 5  # the parent answers the endpoint first; drawing ahead can wait
+_NICENESS = 5  # the parent, which talks to the endpoint, goes first; rendering ahead can wait
 
 
 def main() -> None:
-    """Draw pages until the parent is gone."""
+    """Render pages until the parent is gone."""
     memory_bytes, options = int(sys.argv[2]), json.loads(sys.argv[3])
     confine(address_space_bytes=memory_bytes, niceness=_NICENESS)
     logging.getLogger("pypdfium2").setLevel(logging.ERROR)  # its warnings are for developers of viewers

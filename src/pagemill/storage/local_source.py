@@ -17,17 +17,17 @@ _OBJECTS = "gs://"
 
 
 class LocalSource:
-    """Documents below a folder, or the one document that a file is.
+    """Documents below a folder, or one file.
 
-    A document's key is its path below the folder; its version is the SHA-256 of its bytes, so that a copied or touched
-    file is still the same document.
+    A document's key is its path below the folder; its version is the SHA-256 of its bytes, so a file that was
+    copied or touched is still the same document.
     """
 
     def __init__(self, path: Path, *, include: str = "") -> None:
         """Configure; nothing is read yet.
 
         Args:
-            path: A PDF, or a folder that is searched for `*.pdf` (any case), hidden files and folders left out.
+            path: A PDF, or a folder that is searched for `*.pdf` (any case); hidden files and folders are left out.
             include: Keep only documents whose key matches this glob; one without `/` is matched with the file name.
         """
         self.name = str(path)
@@ -57,7 +57,7 @@ class LocalSource:
         """Provide the file itself.
 
         Raises:
-            DocumentUnreadable: It is gone since it was listed.
+            DocumentUnreadable: The file was deleted after it was listed.
         """
         with _as_file(Path(document.location)) as file:
             yield file
@@ -73,7 +73,7 @@ class LocalSource:
 class ListedSource:
     """Documents named one a line in a text file; blank lines and lines that begin with `#` are skipped.
 
-    Relative names count from the list's own folder. A name is also the document's key: as written where it stays inside
+    Relative names are relative to the list's own folder. A name is also the document's key: as written if it is inside
     that folder, otherwise its absolute path without the leading slash.
     """
 
@@ -85,7 +85,7 @@ class ListedSource:
         self._found: set[str] = set()  # keys
 
     def documents(self) -> Iterator[Document | RejectedEntry]:
-        """Yield the listed documents in the list's order, each once; a wrong line becomes a rejected entry.
+        """Yield the documents in the list's order, each once; a wrong line becomes a rejected entry that names it.
 
         Raises:
             StoreUnusable: The list cannot be read, or names nothing.
@@ -100,7 +100,7 @@ class ListedSource:
         """Provide the file itself.
 
         Raises:
-            DocumentUnreadable: It is gone since it was listed.
+            DocumentUnreadable: The file was deleted after it was listed.
         """
         with _as_file(Path(document.location)) as file:
             yield file
@@ -109,8 +109,10 @@ class ListedSource:
         path = self._path.parent / entry
         where = f"line {line_number} of {self.name}"
         if entry.startswith(_OBJECTS):
-            hint = "a list names either local files or gs:// objects, not both; put these into a list of their own"
-            yield RejectedEntry(self._key(path), f"{where}: {entry} is no local file; {hint}")
+            hint = (
+                "a list names either local files or gs:// objects, not both; put the objects into a list of their own"
+            )
+            yield RejectedEntry(self._key(path), f"{where}: {entry} is not a local file; {hint}")
             return
         if not path.exists():
             yield RejectedEntry(self._key(path), f"{where}: no such file or folder: {entry}")
@@ -132,7 +134,7 @@ class ListedSource:
 
 
 def list_entries(path: Path) -> Generator[tuple[int, str], None, None]:
-    """Yield what a list names, a line at a time, with the line's number; blank lines and comments are skipped.
+    """Yield the entries of a list with their line numbers; blank lines and comments are skipped.
 
     Raises:
         StoreUnusable: The list cannot be read.
@@ -148,7 +150,7 @@ def list_entries(path: Path) -> Generator[tuple[int, str], None, None]:
 
 
 def names_objects(path: Path) -> bool:
-    """Tell whether a list is one of gs:// names: its first entry decides. A list that cannot be read is not."""
+    """Tell whether a list names gs:// objects: its first entry decides. False for a list that cannot be read."""
     try:
         with contextlib.closing(list_entries(path)) as entries:
             return next(entries, (0, ""))[1].startswith(_OBJECTS)
@@ -157,12 +159,12 @@ def names_objects(path: Path) -> bool:
 
 
 def printable(name: str) -> str:
-    """A file name as text: bytes that are no UTF-8, as in archives of older systems, become escapes in hex."""
+    """A file name as text: bytes that are not UTF-8, as in archives of older systems, become hexadecimal escapes."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def describe(key: str, path: Path) -> Document | RejectedEntry:
-    """Make a document of a file, or say why not."""
+    """Turn a file into a document, or into a rejected entry that says why."""
     try:
         with path.open("rb") as file:
             version = hashlib.file_digest(file, "sha256").hexdigest()
@@ -175,7 +177,7 @@ def describe(key: str, path: Path) -> Document | RejectedEntry:
 def _as_file(path: Path) -> Iterator[Path]:
     """Provide a file under a name that PDFium can open: UTF-8."""
     if not path.is_file():
-        raise DocumentUnreadable("the file is gone since the run began")
+        raise DocumentUnreadable("the file was deleted after the run began")
     if printable(str(path)) == str(path):
         yield path
         return

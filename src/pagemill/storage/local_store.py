@@ -1,4 +1,4 @@
-"""Object stores: a local folder, and memory."""
+"""An object store in a local folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import hashlib
 import os
 import secrets
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -21,7 +20,7 @@ class LocalStore:
     """Objects as files below a folder. An object's version is the SHA-256 of its bytes."""
 
     def __init__(self, root: Path) -> None:
-        """Configure; the folder is made with the first object."""
+        """Configure; the folder is created with the first object."""
         self.name = str(root)
         self._root = root
 
@@ -50,7 +49,7 @@ class LocalStore:
         return StoredObject(data, _version(data))
 
     def version(self, key: str) -> str:
-        """Return the file's SHA-256, `ABSENT` where there is none; a file of any length costs the same memory.
+        """Return the file's SHA-256, `ABSENT` where there is none; needs the same memory for files of any size.
 
         Raises:
             StoreUnusable: The file cannot be read.
@@ -64,7 +63,7 @@ class LocalStore:
             raise StoreUnusable(f"{self._path(key)} cannot be read: {error.strerror}") from error
 
     def write(self, key: str, body: bytes | IO[bytes], *, content_type: str, if_version: str | None = None) -> None:
-        """Write an object whole: to a temporary file, to the disk, then under its name.
+        """Write an object whole: to a temporary file, which is synced to disk and then renamed.
 
         Raises:
             PreconditionFailed: The object is at another version.
@@ -81,80 +80,38 @@ class LocalStore:
                 temporary.unlink(missing_ok=True)
         except OSError as error:
             raise StoreUnusable(
-                f"{path} cannot be written: {error.strerror}; free some space or choose another destination"
+                f"{path} cannot be written: {error.strerror}; free some space, or choose another destination"
             ) from error
 
     def check_writable(self) -> None:
         """Write and remove a probe.
 
         Raises:
-            StoreUnusable: The folder cannot be made or written.
+            StoreUnusable: The folder cannot be created or written.
         """
         try:
             self._root.mkdir(parents=True, exist_ok=True)
             _write_temporary(self._root, b"probe").unlink()
         except OSError as error:
             raise StoreUnusable(
-                f"the destination {self.name} cannot be written: {error.strerror}; choose another folder or its owner"
+                f"the destination {self.name} cannot be written: {error.strerror}; "
+                "choose another folder, or change its owner"
             ) from error
 
     def _path(self, key: str) -> Path:
         path = self._root / key
         if key.startswith("/") or ".." in path.relative_to(self._root).parts:
-            raise ValueError(f"key {key!r} leaves the store")  # keys.py makes none of these
+            raise ValueError(f"key {key!r} leaves the store")  # keys.py makes no such key
         return path
 
     def _publish(self, temporary: Path, path: Path, if_version: str | None) -> None:
         if if_version is None:
             temporary.replace(path)
             return
-        with _locked(path.parent):  # so that nobody writes between the look and the rename
+        with _locked(path.parent):  # so that no other process writes between the comparison and the rename
             if if_version != self.version(path.relative_to(self._root).as_posix()):
                 raise PreconditionFailed(f"{path} is not at the version the writer expected")
             temporary.replace(path)
-
-
-class MemoryStore:
-    """Objects in a dictionary; for tests and for runs whose results somebody else keeps."""
-
-    def __init__(self, name: str = "memory") -> None:
-        self.name = name
-        self._objects: dict[str, bytes] = {}
-        self._guard = threading.Lock()
-
-    def keys(self, prefix: str) -> Iterator[str]:
-        """Yield the keys that begin with `prefix`."""
-        with self._guard:
-            found = [key for key in self._objects if key.startswith(prefix)]
-        yield from found
-
-    def read(self, key: str) -> StoredObject | None:
-        """Return the object, or None where there is none."""
-        data = self._objects.get(key)
-        return None if data is None else StoredObject(data, _version(data))
-
-    def version(self, key: str) -> str:
-        """Return the object's version, `ABSENT` where there is none."""
-        data = self._objects.get(key)
-        return ABSENT if data is None else _version(data)
-
-    def write(self, key: str, body: bytes | IO[bytes], *, content_type: str, if_version: str | None = None) -> None:
-        """Write an object whole.
-
-        Raises:
-            PreconditionFailed: The object is at another version.
-        """
-        del content_type
-        if not isinstance(body, bytes):
-            body.seek(0)
-            body = body.read()
-        with self._guard:
-            if if_version not in {None, self.version(key)}:
-                raise PreconditionFailed(f"{key} is not at the version the writer expected")
-            self._objects[key] = body
-
-    def check_writable(self) -> None:
-        """Memory can always be written."""
 
 
 def _version(data: bytes) -> str:

@@ -43,5 +43,5 @@ def test_a_damaged_page_result_is_refused(damaged: bytes) -> None:
         ),
     ],
 )
-def test_each_page_stands_behind_its_number_and_says_what_it_is(result: PageResult, body: str) -> None:
+def test_each_page_follows_its_marker_and_says_its_status(result: PageResult, body: str) -> None:
     assert assembly.markdown(result) == f"<!-- page 1 -->\n\n{body}\n"

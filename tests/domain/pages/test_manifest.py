@@ -28,12 +28,12 @@ def test_pages_are_the_sum_over_the_statuses() -> None:
     assert body["finished_at"] == "2026-01-01T23:00:00+00:00"
 
 
-def test_an_unchanged_document_is_settled() -> None:
-    receipt = read_prior_manifest(_manifest(Status.OK, Status.BLANK).to_json().encode())
+def test_an_unchanged_document_is_covered() -> None:
+    prior = read_prior_manifest(_manifest(Status.OK, Status.BLANK).to_json().encode())
 
-    assert receipt
-    assert receipt.covers(_DOCUMENT, _RECIPE, (1, 2))
-    assert +receipt.counts((2,)) == {Status.BLANK: 1}
+    assert prior
+    assert prior.covers(_DOCUMENT, _RECIPE, (1, 2))
+    assert +prior.counts((2,)) == {Status.BLANK: 1}
 
 
 @pytest.mark.parametrize(
@@ -45,19 +45,19 @@ def test_an_unchanged_document_is_settled() -> None:
         (_DOCUMENT, _RECIPE, (2,)),  # page 2 failed: try again
     ],
 )
-def test_new_bytes_a_new_recipe_more_pages_or_failed_ones_are_work(
+def test_new_bytes_a_new_recipe_more_pages_or_failed_pages_are_left_to_read(
     document: Document, recipe: Recipe, selection: tuple[int, ...]
 ) -> None:
-    receipt = read_prior_manifest(_manifest(Status.OK, Status.FAILED).to_json().encode())
+    prior = read_prior_manifest(_manifest(Status.OK, Status.FAILED).to_json().encode())
 
-    assert receipt
-    assert not receipt.covers(document, recipe, selection)
+    assert prior
+    assert not prior.covers(document, recipe, selection)
 
 
 @pytest.mark.parametrize("text", [b"", b"{}", b"[]", b'{"schema": 99}', b'{"schema": 1, "error": null}'])
-def test_a_damaged_or_foreign_manifest_is_no_receipt(text: bytes) -> None:
+def test_a_damaged_or_foreign_manifest_is_ignored(text: bytes) -> None:
     assert read_prior_manifest(text) is None
 
 
-def test_a_document_that_could_not_be_read_has_no_receipt() -> None:
+def test_the_manifest_of_an_unreadable_document_is_ignored() -> None:
     assert read_prior_manifest(_manifest(error="encrypted").to_json().encode()) is None

@@ -26,7 +26,7 @@ from pagemill.errors import UsageError
         ("1..3", None),
     ],
 )
-def test_page_ranges_mean_what_a_print_dialogue_means(text: str, pages: tuple[int, ...] | None) -> None:
+def test_page_ranges_mean_the_same_as_in_a_print_dialog(text: str, pages: tuple[int, ...] | None) -> None:
     if pages is None:
         with pytest.raises(UsageError, match="--pages"):
             parse_pages(text)
@@ -35,7 +35,7 @@ def test_page_ranges_mean_what_a_print_dialogue_means(text: str, pages: tuple[in
 
 
 @given(st.sets(st.integers(1, 400), min_size=1))
-def test_ranges_that_were_written_are_read_back(numbers: set[int]) -> None:
+def test_ranges_that_were_formatted_are_parsed_again(numbers: set[int]) -> None:
     assert set(parse_pages(format_pages(numbers)).of(400)) == numbers
 
 

@@ -15,7 +15,7 @@ def test_a_finished_text_raises_no_objection() -> None:
 
 
 @pytest.mark.parametrize("reason", ["length", "repetition", "abort", "error", ""])
-def test_every_other_end_than_stop_is_named(reason: str) -> None:
+def test_every_finish_reason_but_stop_is_named(reason: str) -> None:
     (objection,) = objections(_transcript(finish_reason=reason))
 
     assert f"'{reason}'" in objection
@@ -36,5 +36,5 @@ def test_an_empty_text_of_a_page_with_ink_is_an_objection(markdown: str) -> None
         ("Die Größe, très élevée: 漢字漢字 и русский", True),
     ],
 )
-def test_only_enough_and_clean_embedded_text_stands_for_a_page(text: str, *, usable: bool) -> None:
+def test_only_long_and_clean_embedded_text_replaces_a_page(text: str, *, usable: bool) -> None:
     assert text_layer_is_usable(text) is usable

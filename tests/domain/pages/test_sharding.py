@@ -38,7 +38,7 @@ def test_every_page_that_is_left_is_in_exactly_one_shard(documents: list[Pending
 
 
 @given(_documents, st.integers(1, 9))
-def test_a_document_that_is_not_divided_is_in_its_shard_with_all_that_is_wanted_of_it(
+def test_a_document_that_is_not_divided_is_in_its_shard_with_all_selected_pages(
     documents: list[PendingDocument], shards: int
 ) -> None:
     wanted = {pending.document.key: pending.selected for pending in documents}
@@ -50,7 +50,7 @@ def test_a_document_that_is_not_divided_is_in_its_shard_with_all_that_is_wanted_
 
 
 @given(_documents, st.integers(1, 9))
-def test_no_shard_has_more_than_its_share_and_one_piece(documents: list[PendingDocument], shards: int) -> None:
+def test_no_shard_has_more_than_its_share_and_one_slice(documents: list[PendingDocument], shards: int) -> None:
     left = {(pending.document.key, number) for pending in documents for number in pending.left}
     idle = sum(not pending.left for pending in documents)
     share = -(-len(left) // shards) or 1
@@ -61,7 +61,7 @@ def test_no_shard_has_more_than_its_share_and_one_piece(documents: list[PendingD
 
 
 @given(_documents, st.integers(1, 9))
-def test_there_are_no_more_shards_than_asked_for_and_none_without_work(
+def test_there_are_no_more_shards_than_asked_for_and_none_is_empty(
     documents: list[PendingDocument], shards: int
 ) -> None:
     divided = split(documents, shards=shards)
@@ -100,12 +100,12 @@ def test_pages_with_a_result_weigh_nothing() -> None:
     ]
 
 
-def test_nothing_to_do_needs_no_shard() -> None:
+def test_no_documents_need_no_shard() -> None:
     assert split([], shards=4) == ()
 
 
 @given(_documents)
-def test_a_plan_that_was_written_is_read_back(documents: list[PendingDocument]) -> None:
+def test_a_plan_that_was_written_is_parsed_again(documents: list[PendingDocument]) -> None:
     slices = {
         pending.document.key: DocumentSlice(pending.document, pending.selected, whole=len(pending.done) > 3)
         for pending in documents
@@ -115,7 +115,7 @@ def test_a_plan_that_was_written_is_read_back(documents: list[PendingDocument]) 
     assert read_plan("".join(plan.to_json()).encode()) == plan
 
 
-def test_a_plan_keeps_where_a_document_is_even_if_its_name_is_no_unicode() -> None:
+def test_a_plan_keeps_the_location_of_a_document_whose_name_is_not_unicode() -> None:
     document = Document("größe\\xff\n.pdf", "v", 1, location="gr\udcff")
     plan = ShardPlan("id", {document.key: DocumentSlice(document, (), whole=True)})
 

@@ -63,6 +63,6 @@ def test_why_a_run_stopped_is_read_back_as_an_error_of_the_same_kind(
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b"{}", b"null"])
-def test_something_else_is_no_summary(text: bytes) -> None:
+def test_another_text_is_not_a_summary(text: bytes) -> None:
     with pytest.raises(ValueError, match=r"not the summary|Expecting value"):
         read_summary(text)

@@ -5,13 +5,13 @@ import pytest
 from pagemill.domain.service.gpu_estimate import H100, L4, Gpu, pages_per_second, read_seconds, step_seconds
 
 
-def test_it_says_of_an_h100_what_was_measured_there() -> None:
+def test_the_estimate_for_an_h100_agrees_with_the_measurement() -> None:
     """34 ms for the kernels of a page's image and prompt, 2.1 ms for a step of eight sequences: docs/gpu-service.md."""
     assert read_seconds(H100) == pytest.approx(0.034, rel=0.02)
     assert step_seconds(H100, 8) == pytest.approx(0.0021, rel=0.02)
 
 
-def test_it_says_of_an_l4_what_is_publicly_known() -> None:
+def test_the_estimate_for_an_l4_agrees_with_the_public_figure() -> None:
     uncorrected = Gpu("L4", L4.flops, L4.bandwidth)
 
     assert pages_per_second(L4, 32, packed=False) == pytest.approx(0.59, rel=0.01)

@@ -16,13 +16,13 @@ _STATE = ServiceState(
 )
 
 
-def test_changes_are_what_differs_in_either_direction() -> None:
+def test_changes_list_added_removed_and_changed_fields() -> None:
     found = changes({"same": "1", "other": "1", "gone": "1"}, {"same": "1", "other": "2", "new": "1"})
 
     assert found == [Change("gone", "1", ""), Change("new", "", "1"), Change("other", "1", "2")]
 
 
-def test_what_serves_is_current_only_if_it_is_proven_newest_and_as_wanted() -> None:
+def test_a_revision_is_current_only_if_it_is_verified_the_newest_and_as_desired() -> None:
     assert is_current(_STATE, {"cpu": "8"})
     assert not is_current(_STATE, {"cpu": "4"})
     assert not is_current(replace(_STATE, verified=("r2",)), {"cpu": "8"})
@@ -31,19 +31,19 @@ def test_what_serves_is_current_only_if_it_is_proven_newest_and_as_wanted() -> N
     assert not is_current(None, {"cpu": "8"})
 
 
-def test_one_goes_back_to_the_proven_revision_before_the_one_that_serves() -> None:
+def test_the_fallback_is_the_verified_revision_before_the_one_that_serves() -> None:
     assert _STATE.fallback == "r2"
     assert replace(_STATE, traffic=(TrafficShare("r2", 100),)).fallback == "r1"
     assert replace(_STATE, traffic=(TrafficShare("r1", 100),)).fallback == ""
     assert replace(_STATE, traffic=(TrafficShare("by hand", 100),)).fallback == "r3"
 
 
-def test_the_newest_proven_revision_comes_first_and_is_remembered_once() -> None:
+def test_the_newest_verified_revision_comes_first_and_is_listed_once() -> None:
     assert _STATE.verified_with("r4") == ("r4", "r3", "r2", "r1")
     assert _STATE.verified_with("r1") == ("r3", "r2", "r1")
 
 
-def test_only_bindings_for_everybody_are_uninvited() -> None:
+def test_only_bindings_for_everybody_are_public() -> None:
     bindings = {"roles/run.invoker": ["user:a@example.com", "allUsers"], "roles/run.viewer": ["allAuthenticatedUsers"]}
 
     assert public_bindings(bindings) == [

@@ -1,4 +1,4 @@
-"""Cloud Build: fetches the source, checks the request, and pushes what `_IMAGE` or `images` name."""
+"""Cloud Build: checks the request, fetches the source, and pushes the image that `_IMAGE` names."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from google.longrunning import operations_pb2
 from google.protobuf.empty_pb2 import Empty
 
 from tests.fakes.gcs import FakeGcs
+from tests.fakes.google_cloud.grpc_server import GrpcServer, Operations, refuse
 from tests.fakes.google_cloud.registry import Registry
-from tests.fakes.google_cloud.wire import Operations, Wire, refuse
 
 Build = cloudbuild_v1.Build
 Failure = Build.FailureInfo.FailureType
@@ -29,23 +29,25 @@ class Ending:
     status: Any = Build.Status.SUCCESS
     failure: Any = Failure.FAILURE_TYPE_UNSPECIFIED
     detail: str = ""
-    pushes: bool = True  # whether the image is there afterwards
-    looks: int = 1  # until it has ended
+    pushes: bool = True  # whether it pushes the image
+    polls: int = 1  # until it has ended
 
 
 @dataclass
 class _Run:
     build: Any
     ending: Ending
-    looks: int = field(default=0)
+    polls: int = field(default=0)
 
 
 class CloudBuild:
     """All builds of a project."""
 
-    def __init__(self, wire: Wire, operations: Operations, registry: Registry, sources: FakeGcs, project: str) -> None:
-        """Serve on the wire."""
-        self.endings: deque[Ending] = deque()  # of the next builds; then they succeed
+    def __init__(
+        self, grpc_server: GrpcServer, operations: Operations, registry: Registry, sources: FakeGcs, project: str
+    ) -> None:
+        """Serve the methods on the gRPC server."""
+        self.endings: deque[Ending] = deque()  # of the next builds; later ones succeed
         self.builds: list[Any] = []
         self._runs: dict[str, _Run] = {}
         self._operations = operations
@@ -53,7 +55,7 @@ class CloudBuild:
         self._sources = sources
         self._project = project
         v1 = cloudbuild_v1
-        wire.serve(
+        grpc_server.serve(
             "google.devtools.cloudbuild.v1.CloudBuild",
             {
                 "CreateBuild": (v1.CreateBuildRequest, operations_pb2.Operation, self._create),
@@ -89,10 +91,10 @@ class CloudBuild:
 
     def _get(self, request: cloudbuild_v1.GetBuildRequest) -> Any:
         run = self._run(request.id)
-        run.looks += 1
+        run.polls += 1
         if run.build.status in _RUNNING:
             run.build.status = Build.Status.WORKING
-            if run.looks >= run.ending.looks:
+            if run.polls >= run.ending.polls:
                 self._end(run)
         return run.build
 
@@ -128,14 +130,14 @@ class CloudBuild:
         if wrong := self._registry.push(values["_IMAGE"], digest):
             build.status = Build.Status.FAILURE
             build.failure_info = Build.FailureInfo(type_=Failure.USER_BUILD_STEP, detail=wrong)
-        elif build.images:  # buildx pushes by itself, and then nothing is said here
+        elif build.images:  # an image that buildx pushes is not listed in the results
             build.results = cloudbuild_v1.Results(
                 images=[cloudbuild_v1.BuiltImage(name=values["_IMAGE"], digest=digest)]
             )
 
 
 def _expanded(values: dict[str, str]) -> dict[str, str]:
-    """Substitutions that name one another, replaced until none is left."""
+    """Replace substitutions that refer to one another, until no reference is left."""
     while any("${" in value for value in values.values()):
         values = {name: _replaced(value, values) for name, value in values.items()}
     return values

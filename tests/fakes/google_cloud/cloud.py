@@ -1,4 +1,4 @@
-"""The whole project in one place."""
+"""The whole project."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Self
 
 from tests.fakes.gcs import FakeGcs
 from tests.fakes.google_cloud.builds import CloudBuild
-from tests.fakes.google_cloud.doors import Street
+from tests.fakes.google_cloud.grpc_server import GrpcServer, Operations
 from tests.fakes.google_cloud.project import Project
 from tests.fakes.google_cloud.registry import Registry
 from tests.fakes.google_cloud.services import CloudRun
-from tests.fakes.google_cloud.wire import Operations, Wire
+from tests.fakes.google_cloud.urls import LoopThread
 from tests.fakes.metadata_server import MetadataServer
 
 REGION = "europe-west4"
@@ -19,28 +19,28 @@ DEPLOYER = "pagemill-deployer@my-project.iam.gserviceaccount.com"
 
 
 class GoogleCloud:
-    """A project as Terraform leaves it: APIs on, repositories, accounts and the bucket there; no service yet."""
+    """A project as Terraform creates it: APIs enabled, repositories, accounts and the bucket; no service yet."""
 
     def __init__(self, signer: MetadataServer, sources: FakeGcs, folder: Path, *, project: str = "my-project") -> None:
-        """Configure.
+        """Create the project.
 
         Args:
-            signer: The metadata server whose tokens are good.
-            sources: Where the bucket of sources is.
-            folder: For the authority's file.
+            signer: The metadata server that signs the valid tokens.
+            sources: Cloud Storage, which gets the bucket of sources.
+            folder: Where the authority's file is written.
             project: The project's id.
         """
-        self.wire = Wire()
+        self.grpc_server = GrpcServer()
         self.sources = sources
-        self.operations = Operations(self.wire)
-        self.registry = Registry(self.wire)
-        self.project = Project(self.wire, project)
-        self.builds = CloudBuild(self.wire, self.operations, self.registry, sources, project)
-        self._street = Street()
+        self.operations = Operations(self.grpc_server)
+        self.registry = Registry(self.grpc_server)
+        self.project = Project(self.grpc_server, project)
+        self.builds = CloudBuild(self.grpc_server, self.operations, self.registry, sources, project)
+        self._loop_thread = LoopThread()
         self.run = CloudRun(
-            self.wire,
+            self.grpc_server,
             self.operations,
-            self._street,
+            self._loop_thread,
             self.project,
             self.registry,
             signer=signer,
@@ -57,16 +57,16 @@ class GoogleCloud:
             self.project.accounts.add(f"pagemill-{name}@{project}.iam.gserviceaccount.com")
 
     def __enter__(self) -> Self:
-        self._street.start()
-        self.wire.__enter__()
+        self._loop_thread.start()
+        self.grpc_server.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.wire.__exit__()
-        self._street.stop()
+        self.grpc_server.__exit__()
+        self._loop_thread.stop()
 
     @property
     def environment(self) -> dict[str, str]:
-        """What makes the clients find it."""
+        """The variables that make the clients use it."""
         hosts = ("RUN", "CLOUDBUILD", "ARTIFACTREGISTRY", "PROJECT")
-        return {f"{host}_EMULATOR_HOST": self.wire.host for host in hosts} | {"SSL_CERT_FILE": str(self.ca_file)}
+        return {f"{host}_EMULATOR_HOST": self.grpc_server.host for host in hosts} | {"SSL_CERT_FILE": str(self.ca_file)}

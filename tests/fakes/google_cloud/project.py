@@ -1,4 +1,4 @@
-"""The project: APIs that are on, accounts that exist, and what the caller may."""
+"""The project: enabled APIs, existing accounts, and the caller's permissions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from google.cloud import iam_admin_v1, resourcemanager_v3, service_usage_v1
 from google.iam.v1 import iam_policy_pb2
 
-from tests.fakes.google_cloud.wire import Wire, disabled, refuse
+from tests.fakes.google_cloud.grpc_server import GrpcServer, disabled, refuse
 
 _PERMISSIONS = {
     "CreateBuild": "cloudbuild.builds.create",
@@ -33,20 +33,20 @@ _APIS = {
 class Project:
     """One project, and one caller."""
 
-    def __init__(self, wire: Wire, name: str) -> None:
-        """Serve on the wire."""
+    def __init__(self, grpc_server: GrpcServer, name: str) -> None:
+        """Serve the methods on the gRPC server."""
         self.name = name
         self.denied: set[str] = set()  # permissions that the caller lacks
         self.apis_off: set[str] = set()
         self.accounts: set[str] = set()  # e-mails
         self.not_ours: set[str] = set()  # accounts that the caller may not act as
-        wire.before = self._admit
+        grpc_server.before = self._admit
         tested = iam_policy_pb2.TestIamPermissionsResponse
-        wire.serve(
+        grpc_server.serve(
             "google.cloud.resourcemanager.v3.Projects",
             {"TestIamPermissions": (iam_policy_pb2.TestIamPermissionsRequest, tested, self._test)},
         )
-        wire.serve(
+        grpc_server.serve(
             "google.iam.admin.v1.IAM",
             {
                 "GetServiceAccount": (
@@ -58,7 +58,7 @@ class Project:
             },
         )
         usage = service_usage_v1
-        wire.serve(
+        grpc_server.serve(
             "google.api.serviceusage.v1.ServiceUsage",
             {"BatchGetServices": (usage.BatchGetServicesRequest, usage.BatchGetServicesResponse, self._services)},
         )

@@ -6,7 +6,7 @@ from typing import Any
 
 from google.cloud import artifactregistry_v1
 
-from tests.fakes.google_cloud.wire import Wire, refuse
+from tests.fakes.google_cloud.grpc_server import GrpcServer, refuse
 
 _Format = artifactregistry_v1.Repository.Format
 
@@ -14,12 +14,12 @@ _Format = artifactregistry_v1.Repository.Format
 class Registry:
     """Images by name and tag."""
 
-    def __init__(self, wire: Wire) -> None:
-        """Serve on the wire."""
+    def __init__(self, grpc_server: GrpcServer) -> None:
+        """Serve the methods on the gRPC server."""
         self.repositories: dict[str, artifactregistry_v1.Repository] = {}  # by full name
         self.tags: dict[str, str] = {}  # registry/project/repository/image:tag to digest
         v1 = artifactregistry_v1
-        wire.serve(
+        grpc_server.serve(
             "google.devtools.artifactregistry.v1.ArtifactRegistry",
             {
                 "GetRepository": (v1.GetRepositoryRequest, v1.Repository, self._get_repository),
@@ -28,7 +28,7 @@ class Registry:
         )
 
     def create(self, name: str, *, kind: Any = _Format.DOCKER, immutable_tags: bool = False) -> None:
-        """Make a repository, by its full name."""
+        """Create a repository, by its full name."""
         self.repositories[name] = artifactregistry_v1.Repository(
             name=name,
             format_=kind,
@@ -36,7 +36,7 @@ class Registry:
         )
 
     def push(self, reference: str, digest: str) -> str:
-        """Push an image by tag; return what is wrong, or nothing."""
+        """Push an image by tag; return an error message, or an empty string."""
         if not any(_image_prefix(name) == reference.rpartition("/")[0] for name in self.repositories):
             return f"name unknown: the repository of {reference} does not exist"
         immutable = any(

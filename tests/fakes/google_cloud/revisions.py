@@ -1,4 +1,4 @@
-"""Revisions: what Cloud Run checks of them, and how they start."""
+"""Revisions: how Cloud Run validates and starts them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from google.cloud import run_v2
 
+from tests.fakes.google_cloud.grpc_server import refuse
 from tests.fakes.google_cloud.vllm import Server
-from tests.fakes.google_cloud.wire import refuse
 
 _LARGEST_MIB = {1: 4096, 2: 8192, 4: 16384, 6: 24576, 8: 32768}
 _STATE = run_v2.Condition.State
@@ -17,16 +17,16 @@ _STATE = run_v2.Condition.State
 
 @dataclass
 class Started:
-    """A revision that was made."""
+    """A revision that was created."""
 
     message: run_v2.Revision
     template: bytes  # canonical
     url: str  # of the server; empty: it did not start
-    failure: str  # why not
+    failure: str  # why it did not start; empty: it did
 
 
 def check(template: run_v2.RevisionTemplate) -> None:
-    """Refuse what Cloud Run refuses at the call."""
+    """Refuse what Cloud Run refuses when the service is updated."""
     if len(template.containers) != 1:
         refuse("INVALID_ARGUMENT", "template.containers: exactly one container with a port is needed")
     container = template.containers[0]
@@ -68,9 +68,9 @@ def start(
     """Start a revision, and wait for its startup probe.
 
     Args:
-        name: Full.
-        template: Of it.
-        server: What its container does.
+        name: Full name of the revision.
+        template: The revision's template.
+        server: How its container behaves.
         image_exists: Whether its image can be pulled.
         listen: Starts the server; returns its URL.
     """
@@ -106,7 +106,7 @@ def start(
 
 
 def canonical(template: run_v2.RevisionTemplate) -> bytes:
-    """A template without its name, so that equal ones are equal."""
+    """A template without its name, serialized, so that templates can be compared."""
     copy = run_v2.RevisionTemplate(template)
     copy.revision = ""
     found: bytes = run_v2.RevisionTemplate.pb(copy).SerializeToString(deterministic=True)

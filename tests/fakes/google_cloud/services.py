@@ -13,17 +13,17 @@ from google.iam.v1 import iam_policy_pb2, policy_pb2
 from google.longrunning import operations_pb2
 
 from tests.fakes.google_cloud import revisions
-from tests.fakes.google_cloud.doors import Door, Street
+from tests.fakes.google_cloud.grpc_server import GrpcServer, Operations, refuse, status
 from tests.fakes.google_cloud.project import Project
 from tests.fakes.google_cloud.registry import Registry
+from tests.fakes.google_cloud.urls import CloudRunUrl, LoopThread
 from tests.fakes.google_cloud.vllm import Server
-from tests.fakes.google_cloud.wire import Operations, Wire, refuse, status
 from tests.fakes.metadata_server import MetadataServer
 from tests.fakes.ocr_endpoint import FakeEndpoint
 
 _STATE = run_v2.Condition.State
 _LATEST = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST
-_OURS = (
+_USER_FIELDS = (
     *("labels", "annotations", "ingress", "template", "traffic", "scaling", "invoker_iam_disabled"),
     *("default_uri_disabled", "custom_audiences", "description"),
 )
@@ -34,39 +34,40 @@ class CloudRun:
 
     def __init__(
         self,
-        wire: Wire,
+        grpc_server: GrpcServer,
         operations: Operations,
-        street: Street,
+        loop_thread: LoopThread,
         project: Project,
         registry: Registry,
         *,
         signer: MetadataServer,
         folder: Path,
     ) -> None:
-        """Serve on the wire.
+        """Serve the methods on the gRPC server.
 
         Args:
-            wire: The gRPC server.
-            operations: Long-running ones.
-            street: Where doors and servers live.
+            grpc_server: Serves the API's methods.
+            operations: Long-running operations.
+            loop_thread: Runs service URLs and servers.
             project: Accounts and permissions.
             registry: Images.
-            signer: Whose tokens are good.
-            folder: For the authority's file.
+            signer: Signer of the valid tokens.
+            folder: Where the authority's file is written.
         """
         self.container: Callable[[run_v2.RevisionTemplate], Server] = lambda _: Server()
-        self.readings: Mapping[str, str] = {}  # true text by image
-        self.cpu_quota = 1000  # vCPU of all instances that there may be, in the region
+        self.texts: Mapping[str, str] = {}  # known text by image
+        self.cpu_quota = 1000  # vCPU of the maximum number of instances, in the region
         self.stuck = False  # whether new revisions neither start nor fail
-        self.before_update: Callable[[run_v2.Service], None] = lambda _: None  # what somebody else does first
-        self.after_update: Callable[[run_v2.Service], None] = lambda _: None  # what somebody else does then
+        # Changes that somebody else makes before and after an update.
+        self.before_update: Callable[[run_v2.Service], None] = lambda _: None
+        self.after_update: Callable[[run_v2.Service], None] = lambda _: None
         self.services: dict[str, run_v2.Service] = {}
         self.revisions: dict[str, revisions.Started] = {}
         self.servers: dict[str, FakeEndpoint] = {}  # by full name of the revision
         self.policies: dict[str, policy_pb2.Policy] = {}
-        self.doors: dict[str, Door] = {}  # by full name of the service, and its tag behind a #
+        self.urls: dict[str, CloudRunUrl] = {}  # by full name of the service, and its tag behind a #
         self._operations = operations
-        self._street = street
+        self._loop_thread = loop_thread
         self._project = project
         self._registry = registry
         self._signer = signer
@@ -74,16 +75,16 @@ class CloudRun:
         self._authority = trustme.CA()
         self._authority.cert_pem.write_to_path(folder / "ca.pem")
         self._numbers = itertools.count(1)
-        self._serve(wire)
+        self._serve(grpc_server)
 
     def serving(self, name: str) -> str:
         """The revision that gets all requests, by its short name."""
         found = [_short(share.revision) for share in self.services[name].traffic_statuses if share.percent == 100]
         return found[0] if found else ""
 
-    def _serve(self, wire: Wire) -> None:
+    def _serve(self, grpc_server: GrpcServer) -> None:
         v2, operation = run_v2, operations_pb2.Operation
-        wire.serve(
+        grpc_server.serve(
             "google.cloud.run.v2.Services",
             {
                 "GetService": (v2.GetServiceRequest, v2.Service, lambda request: self._existing(request.name)),
@@ -93,7 +94,7 @@ class CloudRun:
                 "SetIamPolicy": (iam_policy_pb2.SetIamPolicyRequest, policy_pb2.Policy, self._set_policy),
             },
         )
-        wire.serve(
+        grpc_server.serve(
             "google.cloud.run.v2.Revisions", {"GetRevision": (v2.GetRevisionRequest, v2.Revision, self._get_revision)}
         )
 
@@ -155,8 +156,8 @@ class CloudRun:
         error = None
         if before is None:
             self.policies[name] = policy_pb2.Policy(etag=b"1")
-            self.doors[name] = self._endpoint(name, lambda: self._server_of(self.serving(name), name))
-            service.uri = self.doors[name].url
+            self.urls[name] = self._new_url(name, lambda: self._server_of(self.serving(name), name))
+            service.uri = self.urls[name].url
         newest = self.revisions.get(service.latest_created_revision)
         if newest is None or newest.template != revisions.canonical(service.template):
             error = self._new_revision(service, number)
@@ -171,7 +172,7 @@ class CloudRun:
         return operation
 
     def _new_revision(self, service: run_v2.Service, number: int) -> Any:
-        """Make and start a revision; return an operation's error if it does not start."""
+        """Create and start a revision; return the operation's error if it does not start."""
         name = f"{service.name}/revisions/{_short(service.name)}-{number:05d}-abc"
         service.latest_created_revision = name
         if self.stuck:
@@ -196,9 +197,9 @@ class CloudRun:
 
     def _listen(self, name: str, template: run_v2.RevisionTemplate, server: Server) -> str:
         args = list(template.containers[0].args)
-        self.servers[name] = self._street.open(
+        self.servers[name] = self._loop_thread.open(
             FakeEndpoint(
-                server.answering(self.readings),
+                server.answering(self.texts),
                 model=server.model or args[args.index("--served-model-name") + 1],
                 healthy=lambda: server.healthy,
                 latency_seconds=server.latency_seconds,
@@ -207,7 +208,7 @@ class CloudRun:
         return self.servers[name].url
 
     def _route(self, service: run_v2.Service) -> None:
-        """Say where requests go; a target that names the newest revision means the newest that is ready."""
+        """Set where requests go; the target `latest` means the newest revision that is ready."""
         service.traffic_statuses = []
         for target in service.traffic:
             revision = _short(service.latest_ready_revision) if target.type_ == _LATEST else target.revision
@@ -217,27 +218,27 @@ class CloudRun:
                 type_=target.type_, revision=revision, percent=target.percent, tag=target.tag
             )
             if target.tag:
-                share.uri = self._tag_door(service.name, target.tag).url
+                share.uri = self._tag_url(service.name, target.tag).url
             service.traffic_statuses.append(share)
 
-    def _tag_door(self, name: str, tag: str) -> Door:
+    def _tag_url(self, name: str, tag: str) -> CloudRunUrl:
         def tagged() -> str:
             shares = self.services[name].traffic_statuses
             return next((self._server_of(share.revision, name) for share in shares if share.tag == tag), "")
 
-        if f"{name}#{tag}" not in self.doors:
-            self.doors[f"{name}#{tag}"] = self._endpoint(name, tagged)
-        return self.doors[f"{name}#{tag}"]
+        if f"{name}#{tag}" not in self.urls:
+            self.urls[f"{name}#{tag}"] = self._new_url(name, tagged)
+        return self.urls[f"{name}#{tag}"]
 
-    def _endpoint(self, name: str, leads_to: Callable[[], str]) -> Door:
-        return self._street.open(
-            Door(
+    def _new_url(self, name: str, backend_url: Callable[[], str]) -> CloudRunUrl:
+        return self._loop_thread.open(
+            CloudRunUrl(
                 self._signer,
                 self._folder,
                 self._authority,
                 audience=lambda: self.services[name].uri,
-                leads_to=leads_to,
-                lets_in=lambda email: self._lets_in(name, email),
+                backend_url=backend_url,
+                may_invoke=lambda email: self._may_invoke(name, email),
             )
         )
 
@@ -245,7 +246,7 @@ class CloudRun:
         started = self.revisions.get(f"{service}/revisions/{revision}")
         return started.url if started else ""
 
-    def _lets_in(self, name: str, email: str) -> bool:
+    def _may_invoke(self, name: str, email: str) -> bool:
         if self.services[name].invoker_iam_disabled:
             return True
         members = [
@@ -279,10 +280,10 @@ class CloudRun:
 
 
 def _merged(before: run_v2.Service | None, request: run_v2.UpdateServiceRequest) -> run_v2.Service:
-    """The service after the request: what the mask names, or all that users set."""
+    """The service after the request: the fields that the mask names change, or all fields that a user can set."""
     after = run_v2.Service(before) if before else run_v2.Service(name=request.service.name)
-    for path in request.update_mask.paths or _OURS:
-        if path not in _OURS:
+    for path in request.update_mask.paths or _USER_FIELDS:
+        if path not in _USER_FIELDS:
             refuse("INVALID_ARGUMENT", f"update_mask: {path} cannot be set")
         setattr(after, path, getattr(request.service, path))
     return after

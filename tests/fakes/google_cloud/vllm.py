@@ -1,4 +1,4 @@
-"""Servers behind a revision: vLLM with a model that reads well, or in one of the ways in which they go wrong."""
+"""Servers of revisions: vLLM with a model that reads well, or with one of the known faults."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ _SALAD = (
 ).split()
 
 
-Reads = Callable[[str, str], Answer]  # the image's name and its true text to an answer
+Reads = Callable[[str, str], Answer]  # from the image's name and its known text to an answer
 
 
 @dataclass(frozen=True)
 class Server:
-    """What a container does when it is started."""
+    """How a container behaves."""
 
-    reads: Reads | None = None  # None: well
+    reads: Reads | None = None  # None: it reads well
     starts: bool = True  # whether it listens at all
-    healthy: bool = True  # whether /health is well, once it listens
-    model: str = ""  # instead of the one that the flags name
+    healthy: bool = True  # whether /health succeeds, once it listens
+    model: str = ""  # served instead of the one that the flags name
     latency_seconds: float = 0.0
     gpu_quota: bool = True  # whether there is a GPU for it
 
-    def answering(self, readings: Mapping[str, str]) -> Callable[[Request], Answer | None]:
-        """What it answers to pages whose true text is known, by what their images show."""
+    def answering(self, texts: Mapping[str, str]) -> Callable[[Request], Answer | None]:
+        """The function that answers requests, given the known texts by the pixels of their images."""
         reads = self.reads or well
-        return lambda request: reads(request.pixels, readings.get(request.pixels, ""))
+        return lambda request: reads(request.pixels, texts.get(request.pixels, ""))
 
 
 def well(_: str, truth: str) -> Answer:
-    """The true text, with the model's own markup: a heading, bold type, a table in HTML, escaped dollars."""
+    """The known text, with the model's own markup: a heading, bold type, a table in HTML, escaped dollars."""
     lines = [line for line in truth.splitlines() if line.strip()]
     if not lines:
         return Answer(text="")
@@ -52,18 +52,18 @@ def well(_: str, truth: str) -> Answer:
 
 
 def random_weights(image: str, _: str) -> Answer:
-    """Tokens by chance, until the end of what is allowed."""
+    """Random tokens, up to the limit."""
     rng = random.Random(image)  # noqa: S311 -- a text, no secret
     return Answer(text=" ".join(rng.choices(_SALAD, k=900)), finish_reason="length")
 
 
 def greedy_loop(_: str, truth: str) -> Answer:
-    """Begins well, then says one line until the end of what is allowed."""
+    """Begins well, then repeats one line up to the limit."""
     return Answer(text=f"{_begin(truth)}\n{_LOOP * 300}", finish_reason="length")
 
 
 def greedy_loop_that_ends(_: str, truth: str) -> Answer:
-    """The same, but the model ends by itself, as if all were well."""
+    """Repeats one line as well, but the model stops by itself, as after a good page."""
     return Answer(text=f"{truth}\n{_LOOP * 40}")
 
 
@@ -75,14 +75,14 @@ def weaker_model(image: str, truth: str) -> Answer:
 
 
 def empty(_: str, __: str) -> Answer:
-    """Nothing, as if the page were blank."""
+    """No text, as for a blank page."""
     return Answer(text="")
 
 
-def another_page(readings: Mapping[str, str]) -> Reads:
-    """The true text of the page after."""
-    following = dict(itertools.pairwise([*readings, *list(readings)[:1]]))
-    return lambda image, _: Answer(text=readings[following[image]])
+def another_page(texts: Mapping[str, str]) -> Reads:
+    """The known text of the next page."""
+    following = dict(itertools.pairwise([*texts, *list(texts)[:1]]))
+    return lambda image, _: Answer(text=texts[following[image]])
 
 
 def _begin(truth: str) -> str:

@@ -1,4 +1,4 @@
-"""A machine where nobody is logged in, a metadata server that signs, and a front door that verifies."""
+"""A machine where nobody is logged in, a metadata server that signs, and a proxy that verifies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from google.auth import _exponential_backoff
 from google.auth.compute_engine import _metadata
 
 from pagemill.ocr.identity.auth import IdTokenAuth
-from tests.fakes.front_door import FrontDoor
+from tests.fakes.iam_proxy import IamProxy
 from tests.fakes.metadata_server import MetadataServer
 from tests.fakes.ocr_endpoint import FakeEndpoint
 
@@ -47,7 +47,7 @@ def signer(clock: Clock) -> Iterator[MetadataServer]:
 
 @pytest.fixture(autouse=True)
 def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """A machine that is not on Google Cloud, where nobody ever logged in and nobody waits between attempts."""
+    """A machine that is not on Google Cloud, without any login, and without waiting between attempts."""
     (tmp_path / "gcloud").mkdir()
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path / "gcloud"))
@@ -69,8 +69,8 @@ def on_google_cloud(monkeypatch: pytest.MonkeyPatch, signer: MetadataServer) -> 
 
 
 @pytest.fixture
-async def door(signer: MetadataServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FrontDoor]:
-    async with FakeEndpoint() as endpoint, FrontDoor(endpoint.url, signer, tmp_path) as door:
+async def door(signer: MetadataServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[IamProxy]:
+    async with FakeEndpoint() as endpoint, IamProxy(endpoint.url, signer, tmp_path) as door:
         monkeypatch.setenv("SSL_CERT_FILE", str(door.ca_file))
         yield door
 

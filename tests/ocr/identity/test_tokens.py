@@ -1,4 +1,4 @@
-"""Identity tokens: the real google-auth, a metadata server that signs, and a front door that verifies."""
+"""Identity tokens: the real google-auth, a metadata server that signs, and a proxy that verifies."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from pagemill.domain.pages.model import Recipe
 from pagemill.errors import EndpointUnavailable, RequestRejected, UsageError
 from pagemill.ocr.client import OpenAiRecognizer
 from pagemill.ocr.identity.auth import IdTokenAuth
-from tests.fakes.front_door import FrontDoor
+from tests.fakes.iam_proxy import IamProxy
 from tests.fakes.metadata_server import MetadataServer
 from tests.fakes.ocr_endpoint import MODEL, FakeEndpoint
 from tests.ocr.identity.conftest import IDENTITY, Clock, Gcloud, client_with
 
 
 async def test_a_hundred_first_requests_at_once_fetch_one_token(
-    on_google_cloud: MetadataServer, door: FrontDoor
+    on_google_cloud: MetadataServer, door: IamProxy
 ) -> None:
     everybody_waits = threading.Event()
     on_google_cloud.before_token = lambda: everybody_waits.wait(5)
@@ -41,8 +41,8 @@ async def test_a_hundred_first_requests_at_once_fetch_one_token(
     assert len(set(door.tokens)) == 1
 
 
-async def test_a_token_is_renewed_before_it_expires_and_nobody_notices(
-    on_google_cloud: MetadataServer, door: FrontDoor, clock: Clock
+async def test_a_token_is_renewed_before_it_expires_without_a_failed_request(
+    on_google_cloud: MetadataServer, door: IamProxy, clock: Clock
 ) -> None:
     async with client_with(IdTokenAuth(door.url, clock=clock)) as client:
         for ahead in (0, 3200, 3400, 3600, 6500):
@@ -54,8 +54,8 @@ async def test_a_token_is_renewed_before_it_expires_and_nobody_notices(
     assert on_google_cloud.requests[IDENTITY] == 2
 
 
-async def test_a_token_that_is_still_good_does_while_the_metadata_server_is_away(
-    on_google_cloud: MetadataServer, door: FrontDoor, clock: Clock
+async def test_a_valid_token_is_used_while_the_metadata_server_is_unavailable(
+    on_google_cloud: MetadataServer, door: IamProxy, clock: Clock
 ) -> None:
     async with client_with(IdTokenAuth(door.url, clock=clock)) as client:
         await client.get(f"{door.url}/health")
@@ -66,7 +66,7 @@ async def test_a_token_that_is_still_good_does_while_the_metadata_server_is_away
             await client.get(f"{door.url}/health")
 
 
-async def test_fifty_refusals_at_once_cost_one_renewal(on_google_cloud: MetadataServer, door: FrontDoor) -> None:
+async def test_fifty_refusals_at_once_cost_one_renewal(on_google_cloud: MetadataServer, door: IamProxy) -> None:
     async with client_with(IdTokenAuth(door.url)) as client:
         await client.get(f"{door.url}/health")
         door.revoked.update(door.tokens)
@@ -77,7 +77,7 @@ async def test_fifty_refusals_at_once_cost_one_renewal(on_google_cloud: Metadata
     assert 1 <= door.outcomes[401] <= 50
 
 
-async def test_a_second_refusal_is_the_callers_to_see(on_google_cloud: MetadataServer, door: FrontDoor) -> None:
+async def test_a_second_401_is_returned_to_the_caller(on_google_cloud: MetadataServer, door: IamProxy) -> None:
     on_google_cloud.lifetime_seconds = -1
 
     async with client_with(IdTokenAuth(door.url)) as client:
@@ -87,23 +87,23 @@ async def test_a_second_refusal_is_the_callers_to_see(on_google_cloud: MetadataS
     assert door.outcomes == {401: 2}
 
 
-async def test_the_door_tells_good_tokens_from_bad_ones(signer: MetadataServer, door: FrontDoor) -> None:
+async def test_the_front_door_accepts_valid_tokens_only(signer: MetadataServer, door: IamProxy) -> None:
     with MetadataServer() as forger:
         forged = forger.token(door.url)
 
-    assert door.judge(f"Bearer {signer.token(door.url)}") == 200
-    assert door.judge(f"Bearer {signer.token(door.url, email='else@example.com')}") == 403
+    assert door.status_for(f"Bearer {signer.token(door.url)}") == 200
+    assert door.status_for(f"Bearer {signer.token(door.url, email='else@example.com')}") == 403
     for bad in (
         *("", "Bearer", "Bearer x.y.z", f"Basic {signer.token(door.url)}", f"Bearer {forged}"),
         f"Bearer {signer.token(f'{door.url}/')}",
         f"Bearer {signer.token('https://other.run.app')}",
         f"Bearer {signer.token(door.url, exp=int(time.time()) - 1)}",
     ):
-        assert door.judge(bad) == 401
+        assert door.status_for(bad) == 401
 
 
 @pytest.mark.parametrize("other", ["https://localhost:{port}1", "http://localhost:{port}", "https://127.0.0.1:{port}"])
-async def test_no_token_goes_to_another_origin(on_google_cloud: MetadataServer, door: FrontDoor, other: str) -> None:
+async def test_no_token_goes_to_another_origin(on_google_cloud: MetadataServer, door: IamProxy, other: str) -> None:
     seen: list[httpx.Request] = []
     url = other.format(port=httpx.URL(door.url).port)
 
@@ -121,7 +121,7 @@ async def test_no_token_goes_to_another_origin(on_google_cloud: MetadataServer, 
 
 
 @pytest.mark.usefixtures("on_google_cloud")
-async def test_a_redirect_is_not_followed(door: FrontDoor) -> None:
+async def test_a_redirect_is_not_followed(door: IamProxy) -> None:
     async with FakeEndpoint() as elsewhere:
         door.moved_to = elsewhere.url
         async with _recognizer(door) as recognizer:
@@ -132,7 +132,7 @@ async def test_a_redirect_is_not_followed(door: FrontDoor) -> None:
 
 
 @asynccontextmanager
-async def _recognizer(door: FrontDoor) -> AsyncIterator[OpenAiRecognizer]:
+async def _recognizer(door: IamProxy) -> AsyncIterator[OpenAiRecognizer]:
     async def locate() -> str:
         return door.url
 
@@ -140,7 +140,7 @@ async def _recognizer(door: FrontDoor) -> AsyncIterator[OpenAiRecognizer]:
         yield recognizer
 
 
-async def test_pages_are_read_behind_the_door(on_google_cloud: MetadataServer, door: FrontDoor) -> None:
+async def test_pages_are_read_behind_the_front_door(on_google_cloud: MetadataServer, door: IamProxy) -> None:
     async with _recognizer(door) as recognizer:
         await recognizer.probe()
         transcripts = await asyncio.gather(*(recognizer.read(b"png", max_tokens=9) for _ in range(20)))
@@ -150,8 +150,8 @@ async def test_pages_are_read_behind_the_door(on_google_cloud: MetadataServer, d
     assert on_google_cloud.requests[IDENTITY] == 1
 
 
-async def test_an_account_that_may_not_come_in_is_told_the_command_that_lets_it_in(
-    on_google_cloud: MetadataServer, door: FrontDoor
+async def test_an_account_without_access_gets_the_command_that_grants_it(
+    on_google_cloud: MetadataServer, door: IamProxy
 ) -> None:
     on_google_cloud.email = "stranger@project.iam.gserviceaccount.com"
 
@@ -167,7 +167,7 @@ async def test_an_account_that_may_not_come_in_is_told_the_command_that_lets_it_
 
 
 async def test_an_endpoint_that_refuses_two_tokens_is_named_with_the_audience(
-    on_google_cloud: MetadataServer, door: FrontDoor
+    on_google_cloud: MetadataServer, door: IamProxy
 ) -> None:
     on_google_cloud.lifetime_seconds = -1
 
@@ -177,7 +177,7 @@ async def test_an_endpoint_that_refuses_two_tokens_is_named_with_the_audience(
 
 
 async def test_one_failing_answer_does_not_hide_the_metadata_server(
-    on_google_cloud: MetadataServer, door: FrontDoor
+    on_google_cloud: MetadataServer, door: IamProxy
 ) -> None:
     on_google_cloud.faults = [503]
 
@@ -186,8 +186,8 @@ async def test_one_failing_answer_does_not_hide_the_metadata_server(
 
 
 @pytest.mark.parametrize("status", [404, 500])
-async def test_a_metadata_server_in_trouble_is_a_trouble_that_passes(
-    on_google_cloud: MetadataServer, door: FrontDoor, status: int
+async def test_a_failing_metadata_server_is_a_transient_error(
+    on_google_cloud: MetadataServer, door: IamProxy, status: int
 ) -> None:
     on_google_cloud.broken = status
 
@@ -198,7 +198,7 @@ async def test_a_metadata_server_in_trouble_is_a_trouble_that_passes(
         assert (await client.get(f"{door.url}/health")).status_code == 200
 
 
-async def test_a_service_accounts_key_gets_tokens_from_its_token_uri(signer: MetadataServer, door: FrontDoor) -> None:
+async def test_a_service_accounts_key_gets_tokens_from_its_token_uri(signer: MetadataServer, door: IamProxy) -> None:
     async with client_with(IdTokenAuth(door.url, key=signer.service_account_key())) as client:
         assert (await client.get(f"{door.url}/health")).status_code == 200
 
@@ -206,7 +206,7 @@ async def test_a_service_accounts_key_gets_tokens_from_its_token_uri(signer: Met
 
 
 async def test_a_key_file_that_the_environment_names_is_used(
-    signer: MetadataServer, door: FrontDoor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    signer: MetadataServer, door: IamProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "key.json").write_text(json.dumps(signer.service_account_key()))
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
@@ -215,14 +215,14 @@ async def test_a_key_file_that_the_environment_names_is_used(
         assert (await client.get(f"{door.url}/health")).status_code == 200
 
 
-async def test_a_key_of_another_kind_is_named(door: FrontDoor) -> None:
+async def test_a_key_of_another_kind_is_named(door: IamProxy) -> None:
     async with client_with(IdTokenAuth(door.url, key={"type": "authorized_user"})) as client:
-        with pytest.raises(UsageError, match="the key is none of a service account"):
+        with pytest.raises(UsageError, match="the key is not that of a service account"):
             await client.get(f"{door.url}/health")
 
 
 async def test_an_impersonated_service_account_gets_tokens(
-    signer: MetadataServer, door: FrontDoor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    signer: MetadataServer, door: IamProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
         "google.auth.iam._IAM_IDTOKEN_ENDPOINT",
@@ -248,7 +248,7 @@ def _user_refreshed(credentials: object, _: object) -> None:
 
 
 async def test_the_last_resort_is_the_users_own_gcloud_login(
-    signer: MetadataServer, door: FrontDoor, gcloud: Gcloud
+    signer: MetadataServer, door: IamProxy, gcloud: Gcloud
 ) -> None:
     gcloud(f'[ "$*" = "auth print-identity-token --quiet" ] && echo {signer.token(door.url)}')
 
@@ -256,8 +256,18 @@ async def test_the_last_resort_is_the_users_own_gcloud_login(
         assert (await client.get(f"{door.url}/health")).status_code == 200
 
 
+async def test_gcloud_finds_its_own_modules(
+    signer: MetadataServer, door: IamProxy, gcloud: Gcloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")  # as pagemill sets it for itself; gcloud is written in Python, too
+    gcloud(f'[ -z "$PYTHONSAFEPATH" ] && echo {signer.token(door.url)}')
+
+    async with client_with(IdTokenAuth(door.url)) as client:
+        assert (await client.get(f"{door.url}/health")).status_code == 200
+
+
 async def test_a_users_application_default_credentials_lead_to_gcloud_too(
-    signer: MetadataServer, door: FrontDoor, tmp_path: Path, gcloud: Gcloud
+    signer: MetadataServer, door: IamProxy, tmp_path: Path, gcloud: Gcloud
 ) -> None:
     user = {"type": "authorized_user", "client_id": "c", "client_secret": "s", "refresh_token": "r"}
     (tmp_path / "gcloud/application_default_credentials.json").write_text(json.dumps(user))
@@ -268,8 +278,8 @@ async def test_a_users_application_default_credentials_lead_to_gcloud_too(
 
 
 @pytest.mark.parametrize("script", [None, "echo some secret; echo 'ERROR: you are not logged in' >&2; exit 1"])
-async def test_somebody_without_credentials_is_told_the_two_commands_that_help(
-    door: FrontDoor, script: str | None, gcloud: Gcloud
+async def test_a_user_without_credentials_gets_the_two_commands_that_help(
+    door: IamProxy, script: str | None, gcloud: Gcloud
 ) -> None:
     if script:
         gcloud(script)
@@ -286,7 +296,7 @@ async def test_somebody_without_credentials_is_told_the_two_commands_that_help(
 
 
 async def test_a_token_is_in_no_log_and_in_no_error(
-    on_google_cloud: MetadataServer, door: FrontDoor, caplog: pytest.LogCaptureFixture
+    on_google_cloud: MetadataServer, door: IamProxy, caplog: pytest.LogCaptureFixture
 ) -> None:
     auth = IdTokenAuth(door.url)
     with caplog.at_level(logging.DEBUG):

@@ -14,13 +14,13 @@ import pytest
 
 from pagemill.errors import EndpointUnavailable, PagemillError, UsageError
 from pagemill.ocr.identity.auth import IdTokenAuth
-from tests.fakes.front_door import FrontDoor
+from tests.fakes.iam_proxy import IamProxy
 from tests.fakes.metadata_server import MetadataServer
 from tests.ocr.identity.conftest import IDENTITY, NOBODY, Clock, Gcloud, client_with, set_metadata_server
 
 
 async def test_while_renewals_fail_the_metadata_server_is_not_asked_for_every_page(
-    on_google_cloud: MetadataServer, door: FrontDoor, clock: Clock
+    on_google_cloud: MetadataServer, door: IamProxy, clock: Clock
 ) -> None:
     async with client_with(IdTokenAuth(door.url, clock=clock)) as client:
         await client.get(f"{door.url}/health")
@@ -35,7 +35,7 @@ async def test_while_renewals_fail_the_metadata_server_is_not_asked_for_every_pa
 
 
 async def test_fifty_refusals_cost_one_renewal_though_the_metadata_server_gives_the_same_token_again(
-    on_google_cloud: MetadataServer, door: FrontDoor
+    on_google_cloud: MetadataServer, door: IamProxy
 ) -> None:
     async with client_with(IdTokenAuth(door.url)) as client:
         await client.get(f"{door.url}/health")
@@ -47,9 +47,7 @@ async def test_fifty_refusals_cost_one_renewal_though_the_metadata_server_gives_
     assert on_google_cloud.requests[IDENTITY] <= 10  # some come later than the first renewal; not fifty
 
 
-async def test_those_who_wait_for_a_token_together_fail_together(
-    on_google_cloud: MetadataServer, door: FrontDoor
-) -> None:
+async def test_requests_that_wait_for_one_token_fail_together(on_google_cloud: MetadataServer, door: IamProxy) -> None:
     on_google_cloud.status_of[IDENTITY] = 503
     async with client_with(IdTokenAuth(door.url)) as client:
         outcomes = await asyncio.gather(*(client.get(f"{door.url}/health") for _ in range(8)), return_exceptions=True)
@@ -58,8 +56,8 @@ async def test_those_who_wait_for_a_token_together_fail_together(
     assert on_google_cloud.requests[IDENTITY] == 5
 
 
-async def test_a_request_that_is_cancelled_does_not_cost_the_others_their_token(
-    on_google_cloud: MetadataServer, door: FrontDoor
+async def test_a_cancelled_request_does_not_cancel_the_others_token(
+    on_google_cloud: MetadataServer, door: IamProxy
 ) -> None:
     asked, gate = threading.Event(), threading.Event()
 
@@ -80,7 +78,7 @@ async def test_a_request_that_is_cancelled_does_not_cost_the_others_their_token(
     assert on_google_cloud.requests[IDENTITY] == 1
 
 
-async def test_another_origin_gets_no_authorization_at_all(door: FrontDoor) -> None:
+async def test_another_origin_gets_no_authorization_at_all(door: IamProxy) -> None:
     seen: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -97,10 +95,10 @@ async def test_another_origin_gets_no_authorization_at_all(door: FrontDoor) -> N
 
 
 @pytest.mark.parametrize("garbage", ["<html>sign in</html>", "eyJhbGciOiJSUzI1NiJ9.eyJzZWNyZXQiOjF9", "{}", ""])
-async def test_an_answer_that_is_no_token_passes_and_is_not_quoted(
-    on_google_cloud: MetadataServer, door: FrontDoor, garbage: str
+async def test_an_answer_that_is_not_a_token_is_a_transient_error_and_is_not_quoted(
+    on_google_cloud: MetadataServer, door: IamProxy, garbage: str
 ) -> None:
-    on_google_cloud.said[IDENTITY] = garbage.encode()
+    on_google_cloud.bodies[IDENTITY] = garbage.encode()
     async with client_with(IdTokenAuth(door.url)) as client:
         with pytest.raises(EndpointUnavailable) as trouble:
             await client.get(f"{door.url}/health")
@@ -108,8 +106,8 @@ async def test_an_answer_that_is_no_token_passes_and_is_not_quoted(
     assert "eyJ" not in _everything(trouble.value)
 
 
-async def test_an_account_that_the_metadata_server_refuses_is_no_trouble_that_passes(
-    on_google_cloud: MetadataServer, door: FrontDoor
+async def test_an_account_that_the_metadata_server_refuses_is_not_a_transient_error(
+    on_google_cloud: MetadataServer, door: IamProxy
 ) -> None:
     on_google_cloud.status_of[IDENTITY] = 403
     async with client_with(IdTokenAuth(door.url)) as client:
@@ -118,8 +116,8 @@ async def test_an_account_that_the_metadata_server_refuses_is_no_trouble_that_pa
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 429])
-async def test_a_token_uri_in_trouble_is_a_trouble_that_passes(
-    signer: MetadataServer, door: FrontDoor, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_failing_token_uri_is_a_transient_error(
+    signer: MetadataServer, door: IamProxy, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "key.json").write_text(json.dumps(signer.service_account_key()))
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
@@ -129,13 +127,13 @@ async def test_a_token_uri_in_trouble_is_a_trouble_that_passes(
             await client.get(f"{door.url}/health")
 
 
-async def test_a_key_that_was_deleted_is_no_trouble_that_passes(
-    signer: MetadataServer, door: FrontDoor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_key_that_was_deleted_is_not_a_transient_error(
+    signer: MetadataServer, door: IamProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "key.json").write_text(json.dumps(signer.service_account_key()))
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
     signer.status_of["/token"] = 400
-    signer.said["/token"] = b'{"error": "invalid_grant", "error_description": "Invalid JWT Signature."}'
+    signer.bodies["/token"] = b'{"error": "invalid_grant", "error_description": "Invalid JWT Signature."}'
     async with client_with(IdTokenAuth(door.url)) as client:
         with pytest.raises(UsageError, match="invalid_grant: Invalid JWT Signature"):
             await client.get(f"{door.url}/health")
@@ -143,7 +141,7 @@ async def test_a_key_that_was_deleted_is_no_trouble_that_passes(
 
 @pytest.mark.parametrize("content", ["", "{", '{"type": "service_account"}'])
 async def test_a_broken_key_file_is_named_even_where_gcloud_has_a_login(
-    door: FrontDoor, content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gcloud: Gcloud
+    door: IamProxy, content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gcloud: Gcloud
 ) -> None:
     gcloud("echo never asked")
     if content:
@@ -162,7 +160,7 @@ def impersonating(signer: MetadataServer, tmp_path: Path, monkeypatch: pytest.Mo
     at = f"http://{signer.host}/v1/projects/-/serviceAccounts/{{}}:generateIdToken"
     monkeypatch.setattr("google.auth.iam._IAM_IDTOKEN_ENDPOINT", at)
     monkeypatch.setattr("google.oauth2.credentials._GOOGLE_OAUTH2_TOKEN_ENDPOINT", f"http://{signer.host}/user")
-    signer.said["/user"] = b'{"access_token": "ya29.user", "expires_in": 3600, "token_type": "Bearer"}'
+    signer.bodies["/user"] = b'{"access_token": "ya29.user", "expires_in": 3600, "token_type": "Bearer"}'
     signer.status_of["/user"] = 200
     info = {
         "type": "impersonated_service_account",
@@ -178,7 +176,7 @@ def impersonating(signer: MetadataServer, tmp_path: Path, monkeypatch: pytest.Mo
     return signer
 
 
-async def test_a_gcloud_login_that_impersonates_gets_tokens(impersonating: MetadataServer, door: FrontDoor) -> None:
+async def test_a_gcloud_login_that_impersonates_gets_tokens(impersonating: MetadataServer, door: IamProxy) -> None:
     async with client_with(IdTokenAuth(door.url)) as client:
         assert (await client.get(f"{door.url}/health")).status_code == 200
 
@@ -193,19 +191,19 @@ async def test_a_gcloud_login_that_impersonates_gets_tokens(impersonating: Metad
         (502, b"<html>Bad Gateway</html>"),
     ],
 )
-async def test_an_impersonation_in_trouble_is_a_trouble_that_passes(
-    impersonating: MetadataServer, door: FrontDoor, status: int, said: bytes
+async def test_a_failing_impersonation_is_a_transient_error(
+    impersonating: MetadataServer, door: IamProxy, status: int, said: bytes
 ) -> None:
-    impersonating.status_of[_IAM], impersonating.said[_IAM] = status, said
+    impersonating.status_of[_IAM], impersonating.bodies[_IAM] = status, said
     async with client_with(IdTokenAuth(door.url)) as client:
         with pytest.raises(EndpointUnavailable):
             await client.get(f"{door.url}/health")
 
 
-async def test_an_impersonation_that_is_not_allowed_says_so(impersonating: MetadataServer, door: FrontDoor) -> None:
+async def test_an_impersonation_that_is_not_allowed_says_so(impersonating: MetadataServer, door: IamProxy) -> None:
     denied = "Permission 'iam.serviceAccounts.getOpenIdToken' denied on resource (or it may not exist)."
     impersonating.status_of[_IAM] = 403
-    impersonating.said[_IAM] = json.dumps(
+    impersonating.bodies[_IAM] = json.dumps(
         {"error": {"code": 403, "message": denied, "status": "PERMISSION_DENIED"}}
     ).encode()
     async with client_with(IdTokenAuth(door.url)) as client:
@@ -214,8 +212,8 @@ async def test_an_impersonation_that_is_not_allowed_says_so(impersonating: Metad
 
 
 @pytest.mark.usefixtures("impersonating")
-async def test_an_impersonation_that_nobody_answers_is_a_trouble_that_passes(
-    door: FrontDoor, monkeypatch: pytest.MonkeyPatch
+async def test_an_impersonation_without_an_answer_is_a_transient_error(
+    door: IamProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("google.auth.iam._IAM_IDTOKEN_ENDPOINT", f"http://{NOBODY}/{{}}")
     async with client_with(IdTokenAuth(door.url)) as client:
@@ -224,7 +222,7 @@ async def test_an_impersonation_that_nobody_answers_is_a_trouble_that_passes(
 
 
 async def test_a_gcloud_login_that_worked_before_may_work_again(
-    signer: MetadataServer, door: FrontDoor, clock: Clock, gcloud: Gcloud
+    signer: MetadataServer, door: IamProxy, clock: Clock, gcloud: Gcloud
 ) -> None:
     gcloud(f"echo {signer.token(door.url)}")
     async with client_with(IdTokenAuth(door.url, clock=clock)) as client:
@@ -238,7 +236,7 @@ async def test_a_gcloud_login_that_worked_before_may_work_again(
 
 
 async def test_a_token_that_gcloud_prints_on_the_wrong_stream_is_not_quoted(
-    signer: MetadataServer, door: FrontDoor, gcloud: Gcloud
+    signer: MetadataServer, door: IamProxy, gcloud: Gcloud
 ) -> None:
     gcloud(f"echo 'failed with {signer.token(door.url)}' >&2; exit 1")
     async with client_with(IdTokenAuth(door.url)) as client:
@@ -248,7 +246,7 @@ async def test_a_token_that_gcloud_prints_on_the_wrong_stream_is_not_quoted(
     assert "eyJ" not in _everything(error.value)
 
 
-async def test_what_gcloud_prints_instead_of_a_token_is_not_quoted(door: FrontDoor, gcloud: Gcloud) -> None:
+async def test_what_gcloud_prints_instead_of_a_token_is_not_quoted(door: IamProxy, gcloud: Gcloud) -> None:
     gcloud("echo eyJhbGciOiJSUzI1NiJ9.eyJzZWNyZXQiOjF9")
     async with client_with(IdTokenAuth(door.url)) as client:
         with pytest.raises(PagemillError) as error:
@@ -258,7 +256,7 @@ async def test_what_gcloud_prints_instead_of_a_token_is_not_quoted(door: FrontDo
 
 
 async def test_on_a_machine_of_google_without_its_variables_a_503_does_not_lead_to_gcloud(
-    signer: MetadataServer, door: FrontDoor, monkeypatch: pytest.MonkeyPatch, gcloud: Gcloud
+    signer: MetadataServer, door: IamProxy, monkeypatch: pytest.MonkeyPatch, gcloud: Gcloud
 ) -> None:
     gcloud("echo gcloud was asked >&2; exit 1")
     set_metadata_server(monkeypatch, signer.host)
@@ -268,7 +266,7 @@ async def test_on_a_machine_of_google_without_its_variables_a_503_does_not_lead_
 
 
 async def test_a_users_login_without_a_quota_project_warns_of_nothing_and_asks_gcloud_for_the_token_alone(
-    signer: MetadataServer, door: FrontDoor, tmp_path: Path, gcloud: Gcloud
+    signer: MetadataServer, door: IamProxy, tmp_path: Path, gcloud: Gcloud
 ) -> None:
     client_id = "764086051850-6qr4p6gpi6hn506pt8ejuq83di341hur.apps.googleusercontent.com"  # gcloud's own
     user = {"type": "authorized_user", "client_id": client_id, "client_secret": "s", "refresh_token": "r"}
@@ -282,7 +280,7 @@ async def test_a_users_login_without_a_quota_project_warns_of_nothing_and_asks_g
 
 async def test_with_every_logger_at_debug_no_token_and_no_assertion_is_attached_to_a_record(
     signer: MetadataServer,
-    door: FrontDoor,
+    door: IamProxy,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,

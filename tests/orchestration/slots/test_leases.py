@@ -16,24 +16,24 @@ from prefect.states import Running
 from pagemill.errors import UsageError
 from pagemill.orchestration.server.advice import advice
 from pagemill.orchestration.slots import limit as limits
-from pagemill.orchestration.slots.leases import LaneTimes, LimitSlots
+from pagemill.orchestration.slots.leases import LeaseTimes, LimitSlots
 from tests.fakes.prefect_server import PrefectServer
 
 pytestmark = pytest.mark.flow
 
-_QUICK = LaneTimes(hold=(0.2, 0.3), retry=(0.01, 0.03), idle=0.05, renewal=0.1)
+_QUICK = LeaseTimes(hold=(0.2, 0.3), retry=(0.01, 0.03), idle=0.05, renewal=0.1)
 _FILESYSTEM = "prefect.server.concurrency.lease_storage.filesystem"
 _numbers = itertools.count()
 
 
 @flow
 def some_run() -> None:
-    """Stands for a run of ours."""
+    """A flow whose runs hold slots."""
 
 
 @dataclass
 class Gauge:
-    """How many are inside."""
+    """Counts the pages that hold a slot."""
 
     inside: int = 0
     most: int = 0
@@ -66,13 +66,13 @@ async def _flow_run(client: PrefectClient) -> UUID:
     return (await client.create_flow_run(some_run, state=Running())).id
 
 
-async def _pool(client: PrefectClient, limit: str, most: int = 8, times: LaneTimes = _QUICK) -> LimitSlots:
+async def _pool(client: PrefectClient, limit: str, most: int = 8, times: LeaseTimes = _QUICK) -> LimitSlots:
     return LimitSlots(client, limit=limit, most=most, flow_run=await _flow_run(client), times=times)
 
 
 async def _until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 -- what is waited for is other processes' doing
+        while not condition():  # noqa: ASYNC110 -- another process makes it true
             await asyncio.sleep(0.01)
 
 
@@ -94,7 +94,7 @@ async def test_runs_together_never_hold_more_slots_than_the_limit_has_and_give_a
     assert await _taken(client, limit) == 0
 
 
-async def test_a_run_holds_no_more_lanes_than_it_may_or_has_pages_for(client: PrefectClient, limit: str) -> None:
+async def test_a_run_holds_no_more_slots_than_it_may_or_has_pages_for(client: PrefectClient, limit: str) -> None:
     gauge, lone = Gauge(), Gauge()
 
     async with await _pool(client, limit, most=2) as slots:
@@ -106,10 +106,10 @@ async def test_a_run_holds_no_more_lanes_than_it_may_or_has_pages_for(client: Pr
     assert (gauge.most, lone.most) == (2, 1)
 
 
-async def test_a_later_run_gets_its_turn_though_an_earlier_one_has_pages_without_end(
+async def test_a_later_run_gets_its_turn_although_an_earlier_one_always_has_pages_waiting(
     client: PrefectClient, limit: str
 ) -> None:
-    greedy, modest = Gauge(), Gauge()
+    greedy, late = Gauge(), Gauge()
 
     async with await _pool(client, limit) as one, await _pool(client, limit) as other:
 
@@ -120,17 +120,17 @@ async def test_a_later_run_gets_its_turn_though_an_earlier_one_has_pages_without
         readers = [asyncio.create_task(keep_reading()) for _ in range(6)]
         await _until(lambda: greedy.inside == 3)
         async with asyncio.timeout(10):
-            await asyncio.gather(*(modest.read(other, str(number)) for number in range(9)))
+            await asyncio.gather(*(late.read(other, str(number)) for number in range(9)))
         for reader in readers:
             reader.cancel()
         await asyncio.wait(readers)
 
-    assert len(modest.pages) == 9
+    assert len(late.pages) == 9
     assert await _taken(client, limit) == 0
 
 
-async def test_a_lane_without_pages_is_given_back_before_its_time(client: PrefectClient, limit: str) -> None:
-    times = LaneTimes(hold=(60, 60), retry=(0.01, 0.03), idle=0.02, renewal=60)
+async def test_a_slot_without_pages_is_given_back_before_its_time(client: PrefectClient, limit: str) -> None:
+    times = LeaseTimes(hold=(60, 60), retry=(0.01, 0.03), idle=0.02, renewal=60)
 
     async with await _pool(client, limit, times=times) as slots:
         await Gauge().read(slots, "1")
@@ -160,13 +160,13 @@ async def test_a_missing_limit_is_an_error_that_names_the_command_which_creates_
             await Gauge().read(slots, "1")
 
 
-async def test_a_report_names_the_runs_that_hold_slots_and_counts_what_nobody_holds(
+async def test_a_report_names_the_runs_that_hold_slots_and_counts_slots_that_nobody_holds(
     client: PrefectClient, limit: str
 ) -> None:
     async with await _pool(client, limit) as slots, slots.slot():
-        await slots.note_held()
+        await slots.report_held()
         held = await limits.report_limit(client, limit)
-    await client.increment_concurrency_slots([limit], 2, "concurrency")  # by somebody who never gives them back
+    await client.increment_concurrency_slots([limit], 2, "concurrency")  # without a holder that gives them back
     leaked = await limits.report_limit(client, limit)
 
     assert (held.limit, held.taken, held.drift) == (3, 1, 0)
@@ -177,19 +177,19 @@ async def test_a_report_names_the_runs_that_hold_slots_and_counts_what_nobody_ho
 async def test_repairing_gives_back_only_what_no_live_run_holds(
     client: PrefectClient, limit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(limits, "_POLL_SECONDS", 0.01)
     monkeypatch.setattr(limits, "_WATCH_SECONDS", 0.1)
     await client.increment_concurrency_slots([limit], 2, "concurrency")
 
     async with await _pool(client, limit) as slots, slots.slot():
-        await slots.note_held()
+        await slots.report_held()
         report = await limits.repair(client, await limits.report_limit(client, limit))
 
     assert (report.taken, report.drift) == (1, 0)
     assert await _taken(client, limit) == 0
 
 
-async def test_creating_the_limit_again_leaves_it_as_it_is_unless_a_number_is_given(client: PrefectClient) -> None:
+async def test_creating_the_limit_again_sets_its_number_of_slots(client: PrefectClient) -> None:
     assert await limits.read_limit(client, "mine") is None
     await limits.ensure_limit(client, "mine", 8)
     assert await limits.read_limit(client, "mine") == 8
@@ -198,13 +198,16 @@ async def test_creating_the_limit_again_leaves_it_as_it_is_unless_a_number_is_gi
 
 
 @pytest.mark.parametrize("storage", ["", _FILESYSTEM], ids=["leases in memory", "leases in files"])
-async def test_a_restart_of_the_prefect_server_costs_no_page_and_leaks_no_slot(tmp_path: Path, storage: str) -> None:
+async def test_a_restart_of_the_prefect_server_costs_no_page_and_leaks_no_slot(
+    tmp_path: Path, prefect_database: Path, storage: str
+) -> None:
     gauge = Gauge()
-    times = LaneTimes(hold=(600, 600), retry=(0.01, 0.03), idle=60, renewal=0.1)
+    times = LeaseTimes(hold=(600, 600), retry=(0.01, 0.03), idle=60, renewal=0.1)
     environment = {"PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": storage} if storage else {}
 
     async with contextlib.AsyncExitStack() as stack:
-        server = await stack.enter_async_context(PrefectServer(tmp_path / "prefect", environment))
+        server = PrefectServer(tmp_path / "prefect", environment, database=prefect_database)
+        await stack.enter_async_context(server)
         client = await stack.enter_async_context(PrefectClient(server.url))
         await limits.ensure_limit(client, "endpoint", 3)
         async with await _pool(client, "endpoint", times=times) as slots, asyncio.TaskGroup() as pages:
@@ -214,7 +217,7 @@ async def test_a_restart_of_the_prefect_server_costs_no_page_and_leaks_no_slot(t
             server.kill()
             await server.start()
         assert await _taken(client, "endpoint") == 0
-        assert ("slot leases" not in {given.what for given in await advice(client)}) is bool(storage)
+        assert ("slot leases" not in {given.subject for given in await advice(client)}) is bool(storage)
 
     assert len(gauge.pages) == 90
     assert gauge.most <= 3

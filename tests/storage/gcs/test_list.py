@@ -33,15 +33,15 @@ def _keys(source: GcsListedSource) -> list[str]:
     return [entry.key for entry in source.documents()]
 
 
-def _refusals(source: GcsListedSource) -> list[str]:
-    """What is said of the wrong lines, where the right one ends the list."""
+def _reasons(source: GcsListedSource) -> list[str]:
+    """The reasons of the wrong lines in a list whose last line is right."""
     *rejected_entries, last = source.documents()
     assert last.key == "scans/a.pdf"
     assert all(isinstance(rejected, RejectedEntry) for rejected in rejected_entries)
     return [rejected.reason for rejected in rejected_entries if isinstance(rejected, RejectedEntry)]
 
 
-def test_a_list_names_objects_and_prefixes_each_object_once_and_in_its_order(listing: Listing) -> None:
+def test_a_list_of_objects_and_prefixes_yields_each_object_once_in_the_lists_order(listing: Listing) -> None:
     lines = ("# these", "", " gs://scans/a.pdf ", "gs://scans/2024/", "gs://scans/2024/b.pdf", "gs://scans/a.pdf")
 
     assert sorted(_keys(listing(*lines))) == ["scans/2024/b.pdf", "scans/2024/c.PDF", "scans/a.pdf"]
@@ -49,7 +49,7 @@ def test_a_list_names_objects_and_prefixes_each_object_once_and_in_its_order(lis
     assert _keys(listing("gs://scans/")) == ["scans/2024/b.pdf", "scans/2024/c.PDF", "scans/20245.pdf", "scans/a.pdf"]
 
 
-def test_a_listed_object_is_fetched_at_the_generation_it_had(listing: Listing, google: FakeGcs) -> None:
+def test_a_listed_object_is_downloaded_at_its_listed_generation(listing: Listing, google: FakeGcs) -> None:
     generation = google.put("scans", "what ever%2F#?", b"12345")
     source = listing("gs://scans/what ever%2F#?")
 
@@ -65,7 +65,7 @@ def test_a_listed_object_is_fetched_at_the_generation_it_had(listing: Listing, g
     [
         ("local/a.pdf", "a list names either gs:// objects or local files, not both"),
         ("gs:///a.pdf", "names no bucket"),
-        ("gs://-no-/a.pdf", "no bucket can be called '-no-'"),
+        ("gs://-no-/a.pdf", "'-no-' is not a valid bucket name"),
         ("gs://scans", "names no object"),
         ("gs://scans/missing.pdf", "there is no object gs://scans/missing.pdf"),
         ("gs://missing/a.pdf", "there is no bucket missing; create it: gcloud"),
@@ -73,24 +73,24 @@ def test_a_listed_object_is_fetched_at_the_generation_it_had(listing: Listing, g
         ("gs://scans/empty/", "no PDFs below gs://scans/empty/"),
         ("gs://scans/denied.pdf", "add-iam-policy-binding gs://scans"),
         ("gs://scans/large.pdf", "1,001 bytes are more than PAGEMILL_LARGEST_PDF_MIB"),
-        (f"gs://scans/{'x' * 1025}", "does not take it"),
+        (f"gs://scans/{'x' * 1025}", "rejects the request"),
     ],
 )
-def test_a_wrong_line_is_named_and_costs_only_itself(listing: Listing, google: FakeGcs, line: str, says: str) -> None:
+def test_a_wrong_line_is_named_and_fails_alone(listing: Listing, google: FakeGcs, line: str, says: str) -> None:
     google.put("scans", "large.pdf", bytes(1001))
     google.fault = lambda _kind, _bucket, key: Fault(status=403) if key == "denied.pdf" else None
 
-    (reason,) = _refusals(listing("# wrong", line, "gs://scans/a.pdf"))
+    (reason,) = _reasons(listing("# wrong", line, "gs://scans/a.pdf"))
 
     assert reason.startswith("line 2 of ")
     assert "list.txt: " in reason
     assert says in reason
 
 
-def test_a_bucket_that_may_not_be_listed_costs_its_own_line(listing: Listing, google: FakeGcs) -> None:
+def test_a_bucket_that_may_not_be_listed_fails_its_own_line_only(listing: Listing, google: FakeGcs) -> None:
     google.fault = lambda kind, _bucket, _key: Fault(status=403) if kind == "list" else None
 
-    assert "no permission" in _refusals(listing("gs://scans/2024/", "gs://scans/a.pdf"))[0]
+    assert "no permission" in _reasons(listing("gs://scans/2024/", "gs://scans/a.pdf"))[0]
 
 
 def test_no_wrong_line_shares_a_key_with_a_document(listing: Listing) -> None:
@@ -99,7 +99,7 @@ def test_no_wrong_line_shares_a_key_with_a_document(listing: Listing) -> None:
     assert len(set(keys)) == 3
 
 
-def test_include_narrows_a_list_down_and_asks_about_nothing_else(listing: Listing, google: FakeGcs) -> None:
+def test_include_filters_a_list_and_no_other_object_is_looked_up(listing: Listing, google: FakeGcs) -> None:
     lines = ("gs://scans/a.pdf", "gs://scans/2024/b.pdf", "gs://scans/2024/")
 
     assert _keys(listing(*lines, include="scans/2024/*")) == ["scans/2024/b.pdf", "scans/2024/c.PDF"]
@@ -113,7 +113,7 @@ def test_a_list_that_names_nothing_to_read_is_an_error(listing: Listing, lines: 
         _keys(listing(*lines))
 
 
-def test_credentials_that_do_not_count_are_no_fault_of_a_line(listing: Listing, google: FakeGcs) -> None:
+def test_invalid_credentials_stop_the_listing_and_blame_no_line(listing: Listing, google: FakeGcs) -> None:
     google.fault = lambda *_: Fault(status=401)
 
     with pytest.raises(StoreUnusable, match="no usable Google credentials"):
@@ -135,7 +135,7 @@ def test_eight_objects_are_looked_up_at_once_and_stay_in_order(listing: Listing,
     assert _keys(listing(*[f"gs://scans/{name}" for name in names])) == [f"scans/{name}" for name in names]
 
 
-def test_a_long_list_is_not_looked_up_before_anybody_wants_it(listing: Listing, google: FakeGcs) -> None:
+def test_a_long_list_is_looked_up_only_a_little_ahead(listing: Listing, google: FakeGcs) -> None:
     documents = listing(*[f"gs://scans/{number}.pdf" for number in range(1000)], "gs://scans/a.pdf").documents()
 
     next(documents)

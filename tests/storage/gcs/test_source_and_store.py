@@ -64,7 +64,7 @@ def test_a_location_without_a_bucket_is_wrong_usage(text: str) -> None:
 
 @pytest.mark.parametrize("bucket", ["-b", "b_", "My Bucket", "b%2Fc", "größe", "b?"])
 def test_a_bucket_that_cannot_exist_is_wrong_usage(bucket: str) -> None:
-    with pytest.raises(UsageError, match=f"no bucket can be called '{re.escape(bucket)}'"):
+    with pytest.raises(UsageError, match=f"'{re.escape(bucket)}' is not a valid bucket name"):
         parse_location(f"gs://{bucket}/a.pdf")
 
 
@@ -90,7 +90,7 @@ def test_a_single_object_is_a_document_under_its_own_name(bucket: FakeGcs, gcs_c
         assert path.read_bytes() == b"12345"
 
 
-def test_include_narrows_a_prefix_down(bucket: FakeGcs, gcs_client: storage.Client) -> None:
+def test_include_filters_a_prefix(bucket: FakeGcs, gcs_client: storage.Client) -> None:
     for name in ("in/2024/a.pdf", "in/2025/a.pdf", "in/2025/b.pdf"):
         bucket.put("bucket", name, b"x")
 
@@ -98,7 +98,7 @@ def test_include_narrows_a_prefix_down(bucket: FakeGcs, gcs_client: storage.Clie
     assert _keys(_source(gcs_client, include="a.*")) == ["2024/a.pdf", "2025/a.pdf"]
 
 
-def test_awkward_names_are_listed_and_fetched_as_they_are(bucket: FakeGcs, gcs_client: storage.Client) -> None:
+def test_unusual_names_are_listed_and_downloaded_unchanged(bucket: FakeGcs, gcs_client: storage.Client) -> None:
     for name in _AWKWARD:
         bucket.put("bucket", f"in/{name}", name.encode())
     source = _source(gcs_client)
@@ -112,7 +112,9 @@ def test_awkward_names_are_listed_and_fetched_as_they_are(bucket: FakeGcs, gcs_c
     assert fetched == {name: name.encode() for name in _AWKWARD}
 
 
-def test_an_object_over_the_bound_is_refused_unread(bucket: FakeGcs, gcs_client: storage.Client) -> None:
+def test_an_object_over_the_size_limit_is_rejected_without_a_download(
+    bucket: FakeGcs, gcs_client: storage.Client
+) -> None:
     bucket.put("bucket", "in/a.pdf", bytes(2**20 + 1))
 
     (rejected,) = _source(gcs_client).documents()
@@ -143,7 +145,7 @@ def test_a_prefix_without_pdfs_and_a_bucket_that_does_not_exist_say_what_to_do(
 ) -> None:
     bucket.put("bucket", "in/a.txt", b"x")
 
-    with pytest.raises(StoreUnusable, match="gs://bucket/in: no PDFs there"):
+    with pytest.raises(StoreUnusable, match="gs://bucket/in: no PDFs found"):
         _keys(_source(gcs_client))
     with pytest.raises(StoreUnusable, match="no bucket missing; create it: gcloud storage buckets create gs://missing"):
         _keys(GcsSource(gcs_client, Location("missing", ""), largest_bytes=1))
@@ -162,9 +164,7 @@ def test_a_missing_permission_names_the_command_that_grants_it(
         _ = list(store.keys("")) if kind == "list" else store.write("a", b"", content_type="text/plain")  # type: ignore[func-returns-value]
 
 
-def test_a_download_that_arrives_damaged_is_never_taken_for_the_document(
-    bucket: FakeGcs, gcs_client: storage.Client
-) -> None:
+def test_a_damaged_download_is_never_taken_for_the_document(bucket: FakeGcs, gcs_client: storage.Client) -> None:
     bucket.put("bucket", "in/a.pdf", b"12345")
     source = _source(gcs_client)
     (document,) = source.documents()
@@ -178,9 +178,7 @@ def test_a_download_that_arrives_damaged_is_never_taken_for_the_document(
 @pytest.mark.parametrize(
     "fault", [Fault(status=503), Fault(reset=True), Fault(status=429)], ids=["503", "reset", "429"]
 )
-def test_passing_faults_are_retried_by_the_client_and_write_once(
-    bucket: FakeGcs, gcs_client: storage.Client, fault: Fault
-) -> None:
+def test_transient_errors_are_retried_and_write_once(bucket: FakeGcs, gcs_client: storage.Client, fault: Fault) -> None:
     faults = {"list": fault, "insert": fault, "media": fault}
     bucket.fault = lambda kind, _bucket, _key: faults.pop(kind, None)
     store = GcsStore(gcs_client, Location("bucket", "out"))
@@ -194,7 +192,7 @@ def test_passing_faults_are_retried_by_the_client_and_write_once(
     assert not faults
 
 
-def test_a_torn_download_is_resumed(bucket: FakeGcs, gcs_client: storage.Client) -> None:
+def test_an_interrupted_download_is_resumed(bucket: FakeGcs, gcs_client: storage.Client) -> None:
     data = bytes(range(256)) * 4096
     bucket.put("bucket", "in/a.pdf", data)
     source = _source(gcs_client)
@@ -207,7 +205,7 @@ def test_a_torn_download_is_resumed(bucket: FakeGcs, gcs_client: storage.Client)
         assert path.read_bytes() == data
 
 
-def test_permissions_that_are_missing_stop_a_run_before_it_begins(bucket: FakeGcs, gcs_client: storage.Client) -> None:
+def test_missing_permissions_stop_a_run_before_it_begins(bucket: FakeGcs, gcs_client: storage.Client) -> None:
     store = GcsStore(gcs_client, Location("bucket", "out"))
     store.check_writable()
     bucket.denied = {"storage.objects.create"}
@@ -216,7 +214,7 @@ def test_permissions_that_are_missing_stop_a_run_before_it_begins(bucket: FakeGc
         store.check_writable()
 
 
-def test_an_object_that_is_stored_compressed_arrives_unpacked(bucket: FakeGcs, gcs_client: storage.Client) -> None:
+def test_an_object_that_is_stored_compressed_is_unpacked(bucket: FakeGcs, gcs_client: storage.Client) -> None:
     bucket.put("bucket", "in/a.pdf", gzip.compress(b"12345"), content_encoding="gzip")
     source = _source(gcs_client)
     (document,) = source.documents()
@@ -226,7 +224,7 @@ def test_an_object_that_is_stored_compressed_arrives_unpacked(bucket: FakeGcs, g
         assert path.read_bytes() == b"12345"
 
 
-def test_a_torn_download_whose_rest_arrives_damaged_is_noticed(bucket: FakeGcs, gcs_client: storage.Client) -> None:
+def test_a_resumed_download_with_damaged_bytes_is_noticed(bucket: FakeGcs, gcs_client: storage.Client) -> None:
     bucket.put("bucket", "in/a.pdf", bytes(range(256)) * 4096)
     source = _source(gcs_client)
     (document,) = source.documents()
@@ -247,7 +245,7 @@ def test_a_version_is_looked_up_without_the_content(bucket: FakeGcs, gcs_client:
 
 @pytest.mark.parametrize("body", [b"12345", io.BytesIO(b"12345")], ids=["bytes", "file"])
 @pytest.mark.parametrize("new", [True, False])
-def test_a_write_whose_answer_is_lost_is_no_other_writers(
+def test_a_write_whose_answer_is_lost_is_recognised_as_our_own(
     bucket: FakeGcs, gcs_client: storage.Client, body: bytes | IO[bytes], *, new: bool
 ) -> None:
     store = GcsStore(gcs_client, Location("bucket", "out"))
@@ -258,11 +256,14 @@ def test_a_write_whose_answer_is_lost_is_no_other_writers(
     store.write("a", body, content_type="text/plain", if_version=version)
 
     assert bucket.get("bucket", "out/a") == b"12345"
-    assert (bucket.requests["insert"], bucket.requests["get"]) == (2, 1)  # the second found the first in its way
+    assert (bucket.requests["insert"], bucket.requests["get"]) == (
+        2,
+        1,
+    )  # the second failed because of the first one's object
 
 
 @pytest.mark.parametrize("there", [b"54321", b"1234", None], ids=["other bytes", "fewer bytes", "nothing"])
-def test_what_is_not_the_same_is_another_writers(
+def test_an_object_with_other_content_is_another_writers(
     bucket: FakeGcs, gcs_client: storage.Client, there: bytes | None
 ) -> None:
     store = GcsStore(gcs_client, Location("bucket", "out"))
@@ -278,7 +279,7 @@ def test_what_is_not_the_same_is_another_writers(
     assert bucket.get("bucket", "out/a") == there
 
 
-def test_an_object_that_may_not_be_read_costs_itself(bucket: FakeGcs, gcs_client: storage.Client) -> None:
+def test_an_object_that_may_not_be_read_fails_alone(bucket: FakeGcs, gcs_client: storage.Client) -> None:
     bucket.put("bucket", "in/a.pdf", b"12345")
     source = _source(gcs_client)
     (document,) = source.documents()
@@ -292,7 +293,7 @@ def test_an_object_that_may_not_be_read_costs_itself(bucket: FakeGcs, gcs_client
         pass
 
 
-def test_an_object_is_itself_and_nothing_below_it(bucket: FakeGcs, gcs_client: storage.Client) -> None:
+def test_the_name_of_an_object_does_not_include_objects_below_it(bucket: FakeGcs, gcs_client: storage.Client) -> None:
     for name in ("in/a.pdf", "in/a.pdf/a.pdf"):
         bucket.put("bucket", name, name.encode())
     object_, folder = _source(gcs_client, "in/a.pdf"), _source(gcs_client, "in")
@@ -307,7 +308,7 @@ def test_an_object_is_itself_and_nothing_below_it(bucket: FakeGcs, gcs_client: s
 
 
 @pytest.mark.parametrize("stored", [b"", b"content" * 100])
-def test_an_answer_that_breaks_off_is_asked_for_again_even_that_there_is_nothing(
+def test_an_interrupted_answer_is_requested_again_even_a_404(
     bucket: FakeGcs, gcs_client: storage.Client, stored: bytes
 ) -> None:
     if stored:
@@ -320,7 +321,7 @@ def test_an_answer_that_breaks_off_is_asked_for_again_even_that_there_is_nothing
     assert (found.data if found else b"") == stored
 
 
-def test_a_result_whose_rest_arrives_damaged_is_read_again(bucket: FakeGcs, gcs_client: storage.Client) -> None:
+def test_a_resumed_result_with_damaged_bytes_is_read_again(bucket: FakeGcs, gcs_client: storage.Client) -> None:
     bucket.put("bucket", "out/a.json", b"content" * 100)
     faults = [Fault(corrupted=True), Fault(torn=True)]
     bucket.fault = lambda kind, _bucket, _key: faults.pop() if kind == "media" and faults else None

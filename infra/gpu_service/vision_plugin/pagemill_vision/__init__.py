@@ -1,11 +1,11 @@
-"""A vLLM plugin for LightOnOCR: one call reads all pages of a step, each by itself; the server listens once it is warm.
+"""A vLLM plugin for LightOnOCR: encodes all pages of a step in one call; the server listens only after a warm-up.
 
-vLLM up to 0.23 puts the patches of all images of a step into one sequence and keeps them apart with a dense mask, whose
-size and time grow with the square of the images. This replaces it by attention with boundaries, which later versions
-have. Beside it: pages reach the GPU as bytes, the decoder's attention takes one kernel where it took four, and a step
-that writes on the same pages as the one before is prepared on the GPU.
+vLLM up to 0.23 puts the patches of all images of a step into one sequence and separates them with a dense mask, whose
+size and time grow with the square of the number of patches. The plugin replaces the mask by attention with boundaries,
+as later versions have it. It also sends pages to the GPU as bytes, computes the decoder's norms and rotation in one
+kernel instead of four, and prepares a step on the GPU if it continues the same pages as the previous step.
 
-vLLM calls `register` in every one of its processes. It has to be easy to import: vLLM only logs what goes wrong there.
+vLLM calls `register` in each of its processes. Importing this module must not fail: vLLM only logs import errors.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _log = logging.getLogger("vllm.pagemill_vision")
 
 
 def register() -> None:
-    """Put the replacements in, unless they are switched off or this vLLM does not need them.
+    """Install the replacements, unless they are switched off or this vLLM does not need them.
 
     Raises:
-        RuntimeError: This vLLM is not the one that they were written for, and still has the mask. The server then does
-            not start, rather than be slow or wrong.
+        RuntimeError: They were not written for this vLLM, and it still has the mask. The server then does not start,
+            because it would be slow or wrong.
     """
     if os.environ.get(SWITCH, "1") == "0":
         _log.warning("pagemill-vision is switched off: %s=0", SWITCH)

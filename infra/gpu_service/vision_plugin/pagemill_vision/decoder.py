@@ -1,6 +1,6 @@
-"""The decoder's attention with norms of queries and keys and their rotation in one kernel instead of four.
+"""The decoder's attention, with the norms and the rotation of queries and keys in one kernel instead of four.
 
-vLLM has the kernel, and uses it where torch.compile finds the pattern; without torch.compile nobody else would.
+vLLM has this kernel, but uses it only if torch.compile finds the pattern, and we start vLLM without torch.compile.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether this vLLM is the one that the replacements were written for; then, into it."""
+"""Checks that the replacements were written for this vLLM, and installs them."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ SOURCE = "1f56ade1619aca429e30df1ab17b7943a3f35ff51a7af18a4a6580d4f5ee8823"
 _PIXTRAL, _QWEN3, _LIGHTONOCR = (f"vllm.model_executor.models.{name}" for name in ("pixtral", "qwen3", "lightonocr"))
 _RUNNER, _TABLES = "vllm.v1.worker.gpu_model_runner", "vllm.v1.worker.block_table"
 _MODEL = "LightOnOCRForConditionalGeneration"
-_CLASSES = {  # by module: what is replaced, and what the replacements count on
+_CLASSES = {  # by module: the classes that are replaced, and those that the replacements rely on
     _PIXTRAL: ("PixtralHFAttention", "PixtralHFTransformerBlock", "PixtralHFTransformer", "PixtralHFVisionModel"),
     _QWEN3: ("Qwen3Attention",),
     _LIGHTONOCR: ("LightOnOCRMultiModalProcessor", _MODEL),
     _RUNNER: ("GPUModelRunner",),
     _TABLES: ("BlockTable", "MultiGroupBlockTable"),
 }
-_FIXED = "MMEncoderAttention"  # what versions with boundaries call it
+_FIXED = "MMEncoderAttention"  # the name in versions whose attention has boundaries
 
 
 def install() -> str:
-    """Put the replacements in, once; tell what was done.
+    """Install the replacements, once; return a message that says what was done.
 
     Raises:
-        RuntimeError: They do not fit.
+        RuntimeError: They do not fit this vLLM.
     """
     vllm, modules = import_module("vllm"), {name: import_module(name) for name in _CLASSES}
     attention: Any = modules[_PIXTRAL].PixtralHFAttention
@@ -42,11 +42,11 @@ def install() -> str:
         raise RuntimeError(
             f"pagemill-vision replaces the vision attention of vLLM {VERSION} (source {SOURCE[:12]}), and this is vLLM "
             f"{vllm.__version__} (source {found[:12]}); build the image with vllm/vllm-openai:v{VERSION}-cu129, or set "
-            "PAGEMILL_VISION=0 to run without: slower, and with more memory for each page that is read at once"
+            "PAGEMILL_VISION=0 to run without the plugin, slower and with more memory for each page in flight"
         )
     _replace(modules)
     attention.packed_by_pagemill = True
-    # Registered as a class, vLLM need not start a process of its own to look at it, which takes as long as a start.
+    # vLLM starts an extra process to inspect a model that is registered by name, which takes as long as a start.
     vllm.ModelRegistry.register_model(_MODEL, getattr(modules[_LIGHTONOCR], _MODEL))
     return f"installed into vLLM {vllm.__version__}"
 
@@ -71,4 +71,4 @@ def digest(modules: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    print(digest({name: import_module(name) for name in _CLASSES}))  # noqa: T201 -- it is what this is for
+    print(digest({name: import_module(name) for name in _CLASSES}))  # noqa: T201 -- prints the digest for `SOURCE`

@@ -1,6 +1,6 @@
-"""The replacement. Where vLLM passes a mask from the tower through its layers to the attention, boundaries are passed.
+"""The vision tower with boundaries in place of the mask that vLLM passes through the layers to the attention.
 
-Each function takes vLLM's own module, so that what it builds on is what is there, whether on a GPU or in a test.
+Each function gets vLLM's own module as an argument, so that it uses the installed one, on a GPU and in tests.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from pagemill_vision import pixels
 
 
 class Boundaries(NamedTuple):
-    """Where images begin and end among the patches of a step."""
+    """Where the images of a step begin and end in its sequence of patches."""
 
     cumulative: Any  # (images + 1,) int32, on the device: 0, the first image's patches, the first two's, …
     longest: Any  # () int32, on the CPU: reading it there costs no synchronisation
 
 
 class Places(NamedTuple):
-    """Where in their images the patches of a step are."""
+    """The positions of a step's patches in their images."""
 
     positions: Any  # (patches,) int64, on the device: row by row on the largest grid there is
     rotate: Any  # vLLM's rotary embedding; on a GPU one kernel, in place
 
 
 def boundaries(torch: Any, patches: Sequence[int], device: Any) -> Boundaries:
-    """The boundaries of images with so many patches each."""
+    """The boundaries of images, from the number of patches of each."""
     cumulative = [0, *itertools.accumulate(patches)]
     return Boundaries(
         torch.tensor(cumulative, dtype=torch.int32, device=device), torch.tensor(max(patches), dtype=torch.int32)
@@ -36,7 +36,7 @@ def boundaries(torch: Any, patches: Sequence[int], device: Any) -> Boundaries:
 
 
 def attention_init(init: Callable[..., None]) -> Callable[..., None]:
-    """The attention's constructor, which then has vLLM's encoder attention as well: it knows the backend."""
+    """The attention's constructor, extended by vLLM's own encoder attention, which selects the backend."""
     attention = import_module("vllm.model_executor.layers.attention.mm_encoder_attention").MMEncoderAttention
 
     def with_packed(self: Any, *args: Any, **kwargs: Any) -> None:
@@ -47,7 +47,7 @@ def attention_init(init: Callable[..., None]) -> Callable[..., None]:
 
 
 def attention_forward() -> Callable[..., Any]:
-    """The attention of one layer; its mask are `Boundaries`, its position embeddings `Places`."""
+    """The attention of one layer; it gets `Boundaries` as its mask, and `Places` as its position embeddings."""
 
     def forward(
         self: Any, hidden_states: Any, attention_mask: Boundaries, position_embeddings: Places
@@ -65,7 +65,7 @@ def attention_forward() -> Callable[..., Any]:
 
 
 def tower_init(init: Callable[..., None], torch: Any) -> Callable[..., None]:
-    """The tower's constructor, which then has vLLM's rotary embedding, whose table comes with the first images."""
+    """The tower's constructor, extended by vLLM's rotary embedding; the first images fill its table."""
     rotary = import_module("vllm.model_executor.layers.rotary_embedding.base").RotaryEmbedding
     current = import_module("vllm.config").get_current_vllm_config
 
@@ -82,7 +82,7 @@ def tower_init(init: Callable[..., None], torch: Any) -> Callable[..., None]:
 
 
 def tower_forward(pixtral: Any) -> Callable[..., Any]:
-    """The vision tower as vLLM has it, with boundaries for a mask."""
+    """The vision tower of vLLM, with boundaries in place of a mask."""
     torch = pixtral.torch
 
     def forward(
@@ -117,6 +117,6 @@ def tower_forward(pixtral: Any) -> Callable[..., Any]:
 
 
 def _table(torch: Any, embedding: Any, like: Any, rotary: Any) -> Any:
-    """Cosines and sines of all positions, (positions, head_dim): transformers' own, which names each of them twice."""
+    """Cosines and sines of all positions, (positions, head_dim), from transformers' table, which has them twice."""
     everywhere = torch.arange(rotary.max_position_embeddings, device=like.device)
     return torch.cat([part[:, : rotary.rotary_dim // 2] for part in embedding(like, everywhere)], dim=-1).contiguous()

@@ -1,8 +1,8 @@
-"""Pages reach the GPU as they are, a byte a colour, and are normalized there.
+"""Sends pages to the GPU as bytes, one for each colour of a pixel, and normalizes them there.
 
-vLLM lets transformers make floating-point numbers of them in the API server, on one thread for all pages: copies of
-20 MB that take longer than the GPU takes to read the page. The arithmetic is the same, and so is every number that
-comes of it.
+Stock vLLM lets transformers convert them to floating-point numbers in the API server, on one thread for all pages.
+These are copies of 20 MB, which take longer than the GPU needs to read the page. The arithmetic here is the same, and
+so is every result.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _AS_THEY_ARE = {"do_rescale": False, "do_normalize": False}
 
 
 def processor_call(call: Callable[..., Any]) -> Callable[..., Any]:
-    """The processor's way to ask transformers, which then resizes pages only."""
+    """The processor's call of transformers, changed so that transformers only resizes pages."""
 
     def with_bytes(
         self: Any, prompt: str, mm_data: Mapping[str, Any], mm_kwargs: Mapping[str, Any], tok_kwargs: Mapping[str, Any]
@@ -26,7 +26,7 @@ def processor_call(call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Normalization:
-    """What transformers' image processor would do with a page: x -> (x - mean) / std, for each colour."""
+    """The normalization of transformers' image processor: x -> (x - mean) / std, for each colour."""
 
     def __init__(self, torch: Any, processor: Any) -> None:
         if not (processor.do_rescale and processor.do_normalize):
@@ -34,7 +34,7 @@ class Normalization:
                 "the model's image processor does not rescale and normalize pages; set PAGEMILL_VISION=0"
             )
         self._torch = torch
-        # 0 to 255 instead of 0 to 1, as transformers does it: one operation less, and rounding of its own.
+        # On 0 to 255 instead of 0 to 1, as in transformers: this saves an operation, and is rounded in the same way.
         scale = 1.0 / processor.rescale_factor
         self._mean, self._std = (
             (torch.tensor(numbers, dtype=torch.float32, device="cpu") * scale).view(3, 1, 1)
@@ -43,12 +43,12 @@ class Normalization:
 
     @classmethod
     def of_model(cls, torch: Any, config: Any) -> Normalization:
-        """The one that the folder of the model names, in vLLM's configuration of it."""
+        """The normalization of the model in vLLM's configuration."""
         find = import_module("vllm.transformers_utils.processor").cached_image_processor_from_config
         return cls(torch, find(config))
 
     def __call__(self, image: Any) -> Any:
-        """Normalize an image, (3, height, width); one that has been stays as it is."""
+        """Normalize an image, (3, height, width); an image that is not of bytes is normalized already."""
         if image.dtype != self._torch.uint8:
             return image
         if self._mean.device != image.device:

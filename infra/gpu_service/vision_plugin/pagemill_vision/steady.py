@@ -1,8 +1,8 @@
-"""Steps that write on the same pages: the GPU counts on by itself, and is not told everything again.
+"""Continued steps: if a step decodes the same pages as the previous one, the GPU increments its state by itself.
 
-Before each step vLLM works out where every token goes, and copies a dozen small arrays to the GPU: 0.7 ms of the 2.2
-to 2.4 that its engine's thread takes for a step beside an H100, more than anything else. Where the step before wrote on
-the same pages, a token each, all of that is what it was, plus one.
+Before each step vLLM computes where every token goes, and copies a dozen small arrays to the GPU. With an H100 this is
+the largest part of its engine thread's time: 0.7 of 2.2 to 2.4 ms a step. If the previous step decoded the same pages,
+one token each, all these values are the previous ones plus one.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ _RECORD = "pagemill_step"  # on vLLM's model runner
 
 @dataclass
 class Step:
-    """How a step was prepared. All tensors are parts of vLLM's own buffers, of one element for each page."""
+    """How a step was prepared. All tensors are parts of vLLM's own buffers, with one element for each page."""
 
     requests: list[str]  # in their order in the batch
-    read: Any  # tokens of each page that the next step has behind it; NumPy's, on the CPU
-    positions: Any  # of its tokens in their pages
-    lengths: tuple[Any, ...]  # of the pages: with its tokens, without them, and with them on the CPU
-    tokens: Any  # what the step reads
+    read: Any  # tokens of each page that are computed before the next step; a NumPy array, on the CPU
+    positions: Any  # of the step's tokens in their pages
+    lengths: tuple[Any, ...]  # of the pages: with the step's tokens, without them, and with them on the CPU
+    tokens: Any  # input tokens of the step
     starts: Any  # where each page's tokens start
-    last: Any  # of which tokens the logits are wanted
+    last: Any  # indices of the tokens whose logits are needed
 
     @classmethod
     def of(cls, runner: Any, scheduled: Any, last: Any) -> Step | None:
-        """What vLLM has just prepared; None where the next step cannot go on from it by counting."""
+        """The step that vLLM has just prepared; None if the next step cannot continue it by incrementing."""
         batch, pages = runner.input_batch, runner.input_batch.num_reqs
         if scheduled.total_num_scheduled_tokens != pages or runner.discard_request_mask.np[:pages].any():
-            return None  # of a prompt: what is read next is not what was sampled
+            return None  # part of a prompt: the next token to read is not the sampled one
         if _counts_otherwise(runner):
             return None
         lengths = runner.seq_lens, runner.num_computed_tokens, runner.optimistic_seq_lens_cpu
@@ -46,7 +46,7 @@ class Step:
         )
 
     def is_before(self, runner: Any, scheduled: Any) -> bool:
-        """Tell whether what is scheduled writes on the same pages, a token each, with the tokens of this step."""
+        """Whether the scheduled step decodes the same pages, one token each, from the tokens of this step."""
         batch, pages = runner.input_batch, len(self.requests)
         return bool(
             scheduled.total_num_scheduled_tokens == pages
@@ -56,7 +56,7 @@ class Step:
         )
 
     def go_on(self, batch: Any) -> None:
-        """Prepare the next step."""
+        """Prepare the next step by incrementing this one."""
         pages = len(self.requests)
         batch.block_table.commit_block_table(pages)
         for counter in (self.positions, *self.lengths):
@@ -67,7 +67,7 @@ class Step:
 
 
 def _counts_otherwise(runner: Any) -> bool:
-    """Tell whether vLLM runs with something that this model and our flags do not use, and that prepares more."""
+    """Whether vLLM runs with a feature that needs more preparation; this model and our flags use none of them."""
     return bool(
         runner.speculative_config
         or runner.lora_config
@@ -76,19 +76,19 @@ def _counts_otherwise(runner: Any) -> bool:
         or runner.uses_xdrope_dim
         or runner.num_accepted_tokens_event
         or runner.mamba_prev_last_scheduled_idx
-        or runner.parallel_config.data_parallel_size > 1  # makes up steps that write into the buffers
+        or runner.parallel_config.data_parallel_size > 1  # adds dummy steps that write into the buffers
     )
 
 
 def input_preparation(prepare: Callable[..., Any]) -> Callable[..., Any]:
-    """VLLM's preparation of a step, but for a step that only goes on."""
+    """Wrap vLLM's preparation of a step, which continued steps do not need."""
 
     def prepare_inputs(self: Any, scheduled: Any, num_scheduled_tokens: Any) -> tuple[Any, Any]:
         step: Step | None = self.__dict__.get(_RECORD)
         if step and step.is_before(self, scheduled):
             step.go_on(self.input_batch)
             return step.last, None
-        setattr(self, _RECORD, None)  # none is left behind by an error
+        setattr(self, _RECORD, None)  # so that an error leaves no outdated step
         last, speculated = prepare(self, scheduled, num_scheduled_tokens)
         setattr(self, _RECORD, Step.of(self, scheduled, last))
         return last, speculated

@@ -1,6 +1,6 @@
-"""Pages that the server reads before it says that it is healthy, so that the first one of a batch is not the slow one.
+"""Makes the server read pages before it is healthy, so that the first page of a batch is not slow.
 
-Some kernels are compiled when they are first asked, and others when eight sequences first meet.
+Some kernels are compiled at their first call, others at the first step of eight sequences.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _log = logging.getLogger("vllm.pagemill_vision")
 
 
 def install() -> bool:
-    """Have the API server read some pages before it listens; tell whether this process is one."""
+    """Make the API server read some pages before it listens; return whether this process is an API server."""
     server: Any = sys.modules.get(API_SERVER)
     if server is None:
         return False
@@ -37,19 +37,19 @@ def install() -> bool:
         await init_app_state(engine_client, state, args, *rest, **named)
         await warm_up(state.openai_serving_chat, args.served_model_name[0])
 
-    warmed.warmed_by_pagemill = True  # type: ignore[attr-defined]  # a mark of ours
+    warmed.warmed_by_pagemill = True  # type: ignore[attr-defined]  # our own mark
     server.init_app_state = warmed
     _prepare_meanwhile(import_module("vllm.v1.engine.async_llm"))
     return True
 
 
 def _prepare_meanwhile(async_llm: Any) -> None:
-    """Have the API server load its image processor while it waits for the engine, not afterwards."""
+    """Make the API server load its image processor while it waits for the engine, not afterwards."""
     make = async_llm.renderer_from_config
 
     def made(*args: Any, **named: Any) -> Any:
         renderer = make(*args, **named)
-        # A process that has threads should not be forked: the engine is what is forked next, so the thread comes after.
+        # A process with threads should not be forked. The engine is forked next, so the thread starts after that.
         os.register_at_fork(after_in_parent=functools.cache(functools.partial(_prepare, renderer)))
         return renderer
 
@@ -64,10 +64,10 @@ def _prepare(renderer: Any) -> None:
 
 
 async def warm_up(chat: Any, model: str) -> None:
-    """Have white pages read: one, then as many as are read at once.
+    """Read white pages: one, then as many as are read at the same time.
 
     Raises:
-        RuntimeError: The server cannot read them; then it could not read others either.
+        RuntimeError: The server cannot read them, so it could not read other pages either.
     """
     request_type = import_module("vllm.entrypoints.openai.chat_completion.protocol").ChatCompletionRequest
     content = [{"type": "image_url", "image_url": {"url": f"data:image/png;base64,{_white_page()}"}}]

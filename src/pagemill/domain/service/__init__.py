@@ -1,1 +1,1 @@
-"""The GPU service: what it is to be, what it costs, whether it reads well."""
+"""The GPU service: its desired state, its cost, and the quality of its answers."""

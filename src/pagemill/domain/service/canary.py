@@ -1,4 +1,4 @@
-"""Judges a service by pages whose text is known."""
+"""Evaluates a service on canary pages, whose text is known."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pagemill.domain.pages.quality import objections
 from pagemill.domain.service.loops import find_loop
 from pagemill.domain.service.similarity import plain, word_f1
 
-_EXCERPT = 60  # characters of a text that fit a message
+_EXCERPT = 60  # characters of a text in a message
 
 
 @dataclass(frozen=True, slots=True)
 class CanaryPage:
-    """A page whose text is known."""
+    """A page image with its known text, the ground truth."""
 
     name: str
     png: bytes
@@ -24,7 +24,7 @@ class CanaryPage:
 
 @dataclass(frozen=True, slots=True)
 class CanaryResult:
-    """What a service made of a canary page."""
+    """How a service read a canary page."""
 
     name: str
     word_f1: float
@@ -41,21 +41,21 @@ def evaluate(page: CanaryPage, transcript: Transcript, *, least_word_f1: float, 
     score = word_f1(plain(transcript.markdown), plain(page.truth))
     if score < least_word_f1:
         found.append(
-            f"another text: word F1 {score:.2f} is less than {least_word_f1:.2f}; it reads "
+            f"wrong text: word F1 {score:.2f} is less than {least_word_f1:.2f}; it reads "
             f"'{_excerpt(transcript.markdown)}', the page says '{_excerpt(page.truth)}'"
         )
     if transcript.seconds > longest_seconds:
-        found.append(f"too slow: {transcript.seconds:.1f} s, at most {longest_seconds:.0f} s are allowed")
+        found.append(f"too slow: {transcript.seconds:.1f} s, the limit is {longest_seconds:.0f} s")
     return CanaryResult(page.name, score, transcript.seconds, transcript.completion_tokens, tuple(found))
 
 
 def unanswered(page: CanaryPage, why: str) -> CanaryResult:
-    """The result of a page that got no text."""
+    """The result of a page that got no answer."""
     return CanaryResult(page.name, 0.0, 0.0, 0, (why,))
 
 
 def describe_failures(results: Sequence[CanaryResult]) -> str:
-    """What was wrong with which page; empty if nothing was."""
+    """What is wrong with which page; empty if all passed."""
     return "; ".join(f"{result.name}: {', '.join(result.objections)}" for result in results if result.objections)
 
 

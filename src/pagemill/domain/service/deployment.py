@@ -1,4 +1,4 @@
-"""What a deployment did: filled in step by step, reported whole, whether it succeeds or not."""
+"""The record of a deployment: filled in step by step, and reported whether it succeeds or fails."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class Outcome(StrEnum):
 
     RUNNING = "running"
     DEPLOYED = "deployed"  # a new revision serves
-    UNCHANGED = "unchanged"  # what serves is what was wanted
-    ROLLED_BACK = "rolled back"  # an older revision serves again, because that was wanted
-    FAILED = "failed"  # what served before serves on
+    UNCHANGED = "unchanged"  # the revision that serves is the desired one
+    ROLLED_BACK = "rolled back"  # an earlier revision serves again, as requested
+    FAILED = "failed"  # the previous revision keeps serving
 
 
 @dataclass
 class Deployment:
-    """One deployment. Empty: not known, or not reached."""
+    """One deployment. Empty fields are unknown, or their step was not reached."""
 
     service: str
     region: str
@@ -32,8 +32,8 @@ class Deployment:
     outcome: Outcome = Outcome.RUNNING
     error: str = ""
     url: str = ""
-    before: str = ""  # revision that served
-    revision: str = ""  # that serves, or was to
+    before: str = ""  # revision that served before
+    revision: str = ""  # revision that serves now, or that failed
     image: str = ""
     build_log: str = ""
     built: bool | None = None

@@ -1,4 +1,4 @@
-"""Finds the loop that a model has fallen into: the same words again and again, in one run."""
+"""Finds loops in a model's output: the same words repeated without a break."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _LONGEST_WORDS = 200  # of a pattern
-_FEWEST_TIMES = 4  # a line that stands there three times may stand there three times on the page
-_FEWEST_WORDS = 40  # in all repetitions together: dotted leaders and rows of a table repeat legitimately
+_FEWEST_TIMES = 4  # a line that is repeated three times may be on the page three times
+_FEWEST_WORDS = 40  # in all repetitions together: dotted leaders and table rows repeat legitimately
 
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """A pattern that repeats without anything in between."""
+    """A pattern of words that repeats without anything in between."""
 
     pattern: str
     times: int
@@ -36,7 +36,7 @@ def find_loop(text: str) -> Loop | None:
 
 
 def _longest_run(words: Sequence[str], length: int) -> tuple[int, int]:
-    """How many words in a row equal the one `length` before, at most, and where that run ends."""
+    """The longest run of words that each equal the word `length` positions before: its size, and where it ends."""
     run = longest = end = 0
     for index in range(length, len(words)):
         run = run + 1 if words[index] == words[index - length] else 0
@@ -46,5 +46,5 @@ def _longest_run(words: Sequence[str], length: int) -> tuple[int, int]:
 
 
 def _is_leader(pattern: Sequence[str]) -> bool:
-    """Dots, dashes and cell borders of tables of contents and empty tables are no words."""
+    """Whether a pattern has no letters or digits, like the dots of a table of contents or the borders of a table."""
     return not any(character.isalnum() for word in pattern for character in word)

@@ -1,11 +1,11 @@
-"""A service as it is, as it shall be, and what lies between. Pure: the adapters fill it in."""
+"""The state of a service, its desired state, and the changes between them. Pure: the adapters fill it in."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-_KEPT_VERIFIED = 10  # revisions that one can go back to
+_KEPT_VERIFIED = 10  # verified revisions that are remembered for a rollback
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +18,13 @@ class Image:
 
     @property
     def reference(self) -> str:
-        """What is deployed."""
+        """The reference that is deployed: name and digest."""
         return f"{self.name}@{self.digest}"
 
 
 @dataclass(frozen=True, slots=True)
 class TrafficShare:
-    """Requests that go to a revision."""
+    """The share of requests that a revision gets."""
 
     revision: str
     percent: int
@@ -33,32 +33,32 @@ class TrafficShare:
 
 @dataclass(frozen=True, slots=True)
 class ServiceState:
-    """A service as it is."""
+    """A service as it is deployed now."""
 
     url: str
     etag: str
-    fields: Mapping[str, str]  # path to value of all that the plan owns, of the newest revision
+    fields: Mapping[str, str]  # path to value of all fields that pagemill owns, of the newest revision
     traffic: tuple[TrafficShare, ...]
     latest_created: str  # revision
     latest_ready: str  # revision
-    verified: tuple[str, ...] = ()  # revisions that were proven, the newest first
-    retries: int = 0  # of the newest revision, after others with the same configuration failed
+    verified: tuple[str, ...] = ()  # verified revisions, the newest first
+    retries: int = 0  # of the newest revision: how many with the same configuration failed before it
 
     @property
     def serving(self) -> str:
-        """The revision that gets all requests; empty where several share them."""
+        """The revision that gets all requests; empty if several share them."""
         return next((share.revision for share in self.traffic if share.percent == 100), "")  # noqa: PLR2004 -- all
 
     @property
     def fallback(self) -> str:
-        """The newest proven revision before the one that serves; empty if there is none."""
+        """The newest verified revision before the one that serves; empty if there is none."""
         older = list(self.verified)
         if self.serving in older:
             older = older[older.index(self.serving) + 1 :]
         return next(iter(older), "")
 
     def verified_with(self, revision: str) -> tuple[str, ...]:
-        """The proven revisions when this one is proven, too; one that was before keeps its place."""
+        """The verified revisions with this one added; one that is in the list already keeps its place."""
         return self.verified if revision in self.verified else (revision, *self.verified)[:_KEPT_VERIFIED]
 
 
@@ -67,28 +67,28 @@ class Change:
     """A field that would get another value."""
 
     path: str
-    before: str  # empty: is not set
-    after: str  # empty: is not set any more
+    before: str  # empty: not set
+    after: str  # empty: no longer set
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A revision that is ready and gets no requests but those for its own URL."""
+    """A revision that is ready, without traffic, reachable at its own URL."""
 
     revision: str
     url: str
-    startup_seconds: float | None  # None: it had been started before
+    startup_seconds: float | None  # None: it was started before this deployment
 
 
 def changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[Change]:
-    """What differs, by path."""
+    """The fields that differ, sorted by path."""
     paths = sorted(before.keys() | after.keys())
     found = (Change(path, before.get(path, ""), after.get(path, "")) for path in paths)
     return [change for change in found if change.before != change.after]
 
 
 def is_current(state: ServiceState | None, desired: Mapping[str, str]) -> bool:
-    """Whether what serves is what is wanted, and was proven."""
+    """Whether the revision that serves is the desired one, and was verified."""
     return (
         state is not None
         and bool(state.serving)
@@ -99,6 +99,6 @@ def is_current(state: ServiceState | None, desired: Mapping[str, str]) -> bool:
 
 
 def public_bindings(bindings: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
-    """Role and member of every binding that lets everybody in."""
+    """Role and member of every IAM binding that grants access to everybody."""
     public = {"allUsers", "allAuthenticatedUsers"}
     return [(role, member) for role, members in bindings.items() for member in members if member in public]

@@ -1,4 +1,4 @@
-"""How alike two texts are, whatever their markup."""
+"""Similarity of two texts, regardless of their markup."""
 
 from __future__ import annotations
 
@@ -22,6 +22,6 @@ def plain(text: str) -> str:
 
 
 def word_f1(text: str, truth: str) -> float:
-    """Harmonic mean of precision and recall over words; the order of words counts for nothing."""
+    """F1 score, 0 to 1: the harmonic mean of precision and recall over words, regardless of their order."""
     found, wanted = Counter(text.split()), Counter(truth.split())
     return 2 * (found & wanted).total() / max(found.total() + wanted.total(), 1)

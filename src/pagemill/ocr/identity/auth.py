@@ -1,4 +1,4 @@
-"""Identity tokens for an endpoint that lets only invited accounts in: cached, renewed, and shown to one origin."""
+"""Identity tokens for a private endpoint: cached, renewed, and sent to one origin only."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import httpx
 from pagemill.errors import EndpointUnavailable
 from pagemill.ocr.identity.source import HELP, IdTokenSource
 
-_EARLY_SECONDS = 300  # before a token's end it is renewed
-_PAUSE_SECONDS = 60  # between renewals that no 401 asks for
+_EARLY_SECONDS = 300  # a token is renewed this long before it expires
+_PAUSE_SECONDS = 60  # between renewals, unless a 401 asks for one
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class _Token:
 
 
 class IdTokenAuth(httpx.Auth):
-    """Shows requests to one service an identity token; requests to any other origin leave without."""
+    """Adds an identity token to requests to one service; requests to any other origin get none."""
 
     def __init__(
         self,
@@ -38,13 +38,13 @@ class IdTokenAuth(httpx.Auth):
         key: Mapping[str, Any] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Configure; nobody is asked for a token before the first request.
+        """Configure; no token is requested before the first request.
 
         Args:
             url: The endpoint; its origin is the tokens' audience.
             also: Other URLs of the same service, such as that of a revision with a traffic tag: the audience of their
                 tokens is the service's own URL.
-            key: A service account's, as in its JSON file; otherwise the machine's own credentials.
+            key: A service account's key, as in its JSON file; None: the machine's own credentials.
             clock: Seconds since 1970.
         """
         self.audience = _origin(httpx.URL(url))
@@ -56,7 +56,7 @@ class IdTokenAuth(httpx.Auth):
         self._renewal: asyncio.Task[_Token] | None = None
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:  # noqa: ARG002
-        """Refuse: coroutines share a token, and wait for it together."""
+        """Raise: this works with httpx.AsyncClient only, whose coroutines share a token."""
         raise RuntimeError("identity tokens are for httpx.AsyncClient")
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
@@ -77,25 +77,25 @@ class IdTokenAuth(httpx.Auth):
             request.headers["Authorization"] = f"Bearer {(await self._valid(refused=token)).jwt}"
             yield request
 
-    def cure(self, status: int) -> str:
-        """What to do when the endpoint refuses us with this status."""
+    def advice(self, status: int) -> str:
+        """What to do when the endpoint answers 401 or 403."""
         if status == HTTPStatus.FORBIDDEN:
             email = (self._token.email if self._token else "") or "ACCOUNT"
             kind = "serviceAccount" if email.endswith(".gserviceaccount.com") else "user"
             return (
-                f"let {email} in: gcloud run services add-iam-policy-binding SERVICE --region=REGION "
+                f"grant {email} access: gcloud run services add-iam-policy-binding SERVICE --region=REGION "
                 f"--member={kind}:{email} --role=roles/run.invoker"
             )
         return (
-            f"it was sent two identity tokens for {self.audience}; see that this is the service's own URL or one of "
-            f"its custom audiences; as another account: {HELP}"
+            f"it refused two identity tokens for {self.audience}; check that this is the service's own URL or one of "
+            f"its custom audiences; to use another account, {HELP}"
         )
 
     async def _valid(self, refused: _Token | None = None) -> _Token:
         held = self._token
         if held and held is not refused and self._clock() < self._renew_at:
             return held
-        # A task, not a lock: those who wait share its failure, too, and it goes on when one of them is cancelled.
+        # A task, not a lock: all waiting requests share its failure, and it continues when one of them is cancelled.
         self._renewal = self._renewal or asyncio.create_task(self._renew())
         try:
             return await asyncio.shield(self._renewal)
@@ -107,7 +107,7 @@ class IdTokenAuth(httpx.Auth):
     async def _renew(self) -> _Token:
         try:
             self._token = _parsed(await asyncio.to_thread(self._source.fetch))
-            # A clock that is wrong, or a metadata server that gives the same token again, is not asked for every page.
+            # With a wrong clock, or a metadata server that repeats a token, a token is not requested for every page.
             self._renew_at = max(self._token.expires - _EARLY_SECONDS, self._clock() + _PAUSE_SECONDS)
         except EndpointUnavailable:
             self._renew_at = min(self._clock() + _PAUSE_SECONDS, self._token.expires if self._token else 0.0)
@@ -127,5 +127,5 @@ def _parsed(jwt: str) -> _Token:
 
 
 def _origin(url: httpx.URL) -> str:
-    """Scheme, host, and port where it is not the scheme's own: httpx spells them all in one way."""
+    """Scheme, host, and port unless it is the scheme's default, all normalised by httpx."""
     return f"{url.scheme}://{url.netloc.decode()}"

@@ -1,14 +1,13 @@
-"""Where identity tokens come from: a key that is handed over, the machine's credentials, or a user's gcloud login.
+"""Where identity tokens come from: a service account's key, the machine's credentials, or a user's gcloud login.
 
-Everything here blocks. No message holds a token, and no error has google-auth's behind it: those quote answers, and
-tokens are in answers.
+Everything here blocks. No message contains a token, and no error has one of google-auth as its cause: google-auth
+quotes answers, and answers contain tokens.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 import shutil
 import subprocess
@@ -26,6 +25,7 @@ from google.auth.transport.requests import Request
 from google.oauth2 import service_account
 from google.oauth2.id_token import fetch_id_token_credentials
 
+from pagemill.config.environment import foreign_environment, on_google_cloud
 from pagemill.errors import EndpointUnavailable, UsageError
 
 HELP = (
@@ -33,22 +33,21 @@ HELP = (
     "`gcloud auth application-default login --impersonate-service-account=SERVICE_ACCOUNT_EMAIL`"
 )
 _GCLOUD_SECONDS = 30
-_LONGEST_DETAIL = 300  # characters of somebody else's words that fit a message
-_SECRET = re.compile(r"(?:ey[A-Za-z]|ya29)[\w.=-]+")  # a token, whole or in part
+_LONGEST_DETAIL = 300  # characters of another program's message that ours quotes
+_SECRET = re.compile(r"(?:ey[A-Za-z]|ya29)[\w.=-]+")  # a token or a part of one
 _BUSY = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
-_BUSY_IAM = re.compile(r"'code': (?:408|429|5\d\d)\b")  # of a failed impersonation google-auth keeps the text alone
-_ON_GOOGLE_CLOUD = ("GCE_METADATA_HOST", "K_SERVICE", "CLOUD_RUN_JOB", "CLOUD_RUN_EXECUTION")
+_BUSY_IAM = re.compile(r"'code': (?:408|429|5\d\d)\b")  # after a failed impersonation google-auth keeps only the text
 _NOT_FOUND = "no key file, no metadata server, no impersonation in the application-default credentials"
 
 
 class IdTokenSource:
-    """Gives identity tokens for one audience; finds out where from with the first."""
+    """Gets identity tokens for one audience; finds their source with the first one."""
 
     def __init__(self, audience: str, *, key: Mapping[str, Any] | None = None) -> None:
         self._audience = audience
         self._key = key
-        self._source: Any = None  # google-auth's credentials, once they have given a token
-        self._answers: list[int] = []  # statuses since this source was asked
+        self._source: Any = None  # google-auth's credentials, after they have given a token
+        self._answers: list[int] = []  # statuses since the last call of `fetch`
         self._met_metadata_server = False
         logging.getLogger(Request.__module__).addFilter(_holds_no_content)
 
@@ -56,7 +55,7 @@ class IdTokenSource:
         """Ask for a token.
 
         Raises:
-            EndpointUnavailable: There is none for now.
+            EndpointUnavailable: There is no token for now.
             UsageError: There are no credentials, or they are refused.
         """
         with requests.Session() as session:
@@ -74,7 +73,7 @@ class IdTokenSource:
         self._answers.clear()
         try:
             source.refresh(request)
-        except ValueError:  # it found out that this is no token
+        except ValueError:  # the answer is not a token
             raise EndpointUnavailable("no identity token for now: the answer holds none") from None
         self._source = source
         return str(source.token)
@@ -91,7 +90,7 @@ class IdTokenSource:
         try:
             return service_account.IDTokenCredentials.from_service_account_info(key, target_audience=self._audience)
         except ValueError as error:
-            raise auth.DefaultCredentialsError(f"the key is none of a service account: {error}") from None
+            raise auth.DefaultCredentialsError(f"the key is not that of a service account: {error}") from None
 
     @stamina.retry(on=EndpointUnavailable, attempts=3)
     def _found_source(self, request: Request) -> Any:
@@ -99,12 +98,12 @@ class IdTokenSource:
             return fetch_id_token_credentials(self._audience, request=request)
         except auth.DefaultCredentialsError as error:
             if str(error.args[0]).startswith("GOOGLE_APPLICATION_CREDENTIALS"):
-                raise  # the file that it names is broken, which is not the same as having none
-            # To google-auth, a metadata server that answers 503 is none.
+                raise  # the file that it names is broken: do not look for other credentials
+            # google-auth takes a metadata server that answers 503 for none.
             refused = self._met_metadata_server and _is_refusal(self._last_answer)  # it has no service account
-            if _on_google_cloud() or (self._met_metadata_server and not refused):
+            if on_google_cloud() or (self._met_metadata_server and not refused):
                 raise EndpointUnavailable("no identity token for now: the metadata server gives no answer") from None
-        # google.auth.default() would read this file too, but look for a metadata server again and ask gcloud things.
+        # google.auth.default() reads this file, too, but would look for a metadata server again and call gcloud.
         path = Path(get_application_default_credentials_path())
         info = json.loads(path.read_bytes()) if path.is_file() else {}
         if info.get("type") == "impersonated_service_account":
@@ -114,7 +113,7 @@ class IdTokenSource:
 
 
 class _GcloudLogin:
-    """The user whom gcloud knows, in the shape of google-auth's credentials; Cloud Run takes gcloud's own audience."""
+    """The user who is logged in with gcloud, as credentials of google-auth; Cloud Run accepts gcloud's own audience."""
 
     token = ""
 
@@ -125,7 +124,13 @@ class _GcloudLogin:
         command = [gcloud, "auth", "print-identity-token", "--quiet"]
         try:
             done = subprocess.run(  # noqa: S603 -- no word of it comes from outside
-                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_GCLOUD_SECONDS, check=False
+                command,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                env=foreign_environment(),
+                timeout=_GCLOUD_SECONDS,
+                check=False,
             )
         except subprocess.TimeoutExpired:
             raise EndpointUnavailable(f"no identity token for now: gcloud took {_GCLOUD_SECONDS} s") from None
@@ -133,14 +138,9 @@ class _GcloudLogin:
             self.token = done.stdout.strip()
             return
         said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
-        if self.token:  # it worked before: the network, or a login that its user can renew while we wait
+        if self.token:  # it worked before: perhaps the network, or a login that its user can renew while we wait
             raise EndpointUnavailable(f"no identity token for now: gcloud says: {_clean(said)}")
         raise auth.DefaultCredentialsError(f"{_NOT_FOUND}, and gcloud says: {said}")
-
-
-def _on_google_cloud() -> bool:
-    """Whether Google Cloud says so; the variables are its own and google-auth's, no settings of ours."""
-    return any(os.environ.get(name) for name in _ON_GOOGLE_CLOUD)
 
 
 def _is_refusal(status: int) -> bool:
@@ -148,10 +148,10 @@ def _is_refusal(status: int) -> bool:
 
 
 def _may_pass(error: BaseException | None, status: int) -> bool:
-    """Whether asking again may help: there was no answer, or one that says so."""
+    """Whether a retry may help: there was no answer, or one that says so."""
     if getattr(error, "retryable", False) or status in _BUSY or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return True
-    if _is_refusal(status) and status != HTTPStatus.NOT_FOUND:  # which a metadata server says before it is ready
+    if _is_refusal(status) and status != HTTPStatus.NOT_FOUND:  # a metadata server answers 404 before it is ready
         return False
     if _BUSY_IAM.search(str(error)):
         return True
@@ -161,7 +161,7 @@ def _may_pass(error: BaseException | None, status: int) -> bool:
 
 
 def _said(error: BaseException) -> str:
-    """The first line of google-auth's words; whole answers may follow it."""
+    """The first line of google-auth's message; whole answers may follow it."""
     while error.args and isinstance(error.args[0], BaseException):
         error = error.args[0]
     return _clean((str(error.args[0] if error.args else "").splitlines() or [type(error).__name__])[0])
@@ -173,5 +173,5 @@ def _clean(text: str) -> str:
 
 
 def _holds_no_content(record: logging.LogRecord) -> bool:
-    """At level DEBUG google-auth attaches what it sends and gets; it hides most tokens in it, not all."""
+    """At level DEBUG google-auth attaches requests and answers; it hides most tokens in them, but not all."""
     return not (hasattr(record, "httpRequest") or hasattr(record, "httpResponse"))

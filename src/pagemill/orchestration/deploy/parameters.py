@@ -1,4 +1,4 @@
-"""What a deployment is asked to do. In the Prefect UI this model is the form."""
+"""The parameters of a deployment. In the Prefect UI this model is the form."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class Action(StrEnum):
 
 
 class DeployParameters(BaseModel, frozen=True, extra="forbid"):
-    """Build, deploy and prove the GPU service; the rest is in the worker's PAGEMILL_SERVICE_ variables."""
+    """Build, deploy and verify the GPU service; all other settings are the worker's PAGEMILL_SERVICE_ variables."""
 
     action: Action = form_field(
         Action.DEPLOY,
         position=0,
         title="Action",
-        description="deploy: what the project describes; rollback: the proven revision before the one that serves",
+        description="deploy: a revision with the current source and settings; rollback: the previous verified revision",
     )
     project: str = form_field(
         "", position=1, title="Project", description="Google Cloud project; empty: GOOGLE_CLOUD_PROJECT"
@@ -37,18 +37,18 @@ class DeployParameters(BaseModel, frozen=True, extra="forbid"):
         position=3,
         ge=0,
         le=100,
-        title="Instances at most",
+        title="Maximum instances",
         description="each has 8 vCPU, 32 GiB and an L4; 0: PAGEMILL_SERVICE_MAX_INSTANCES",
     )
     approval: bool = form_field(
         False,
         position=4,
         title="Ask before deploying",
-        description="pause when the image is built, until somebody resumes the run in this UI",
+        description="pause after the image is built, until somebody resumes the run in this UI",
     )
 
     def overrides(self) -> dict[str, object]:
-        """Settings that count instead of the environment's."""
+        """Settings that replace those of the environment; None: keep the environment's."""
         return {
             "project": self.project or None,
             "region": self.region or None,
@@ -57,6 +57,6 @@ class DeployParameters(BaseModel, frozen=True, extra="forbid"):
 
 
 class Approval(RunInput):
-    """What is asked for before a revision is deployed."""
+    """The approval that is asked for before a revision is deployed."""
 
-    approve: bool = Field(False, title="Deploy it", description="otherwise the run ends here, and nothing has changed")
+    approve: bool = Field(False, title="Deploy it", description="otherwise the run ends here, and nothing is changed")

@@ -1,4 +1,4 @@
-"""What the Prefect UI shows of a deployment: one Markdown page, and a link to each build's log."""
+"""Artifacts of a deployment in the Prefect UI: a report in Markdown, and a link to each build's log."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _LONGEST_CELL = 160  # characters
 
 
 async def report(record: Deployment) -> None:
-    """Leave the page of a deployment, whether it succeeded or not."""
+    """Write the report of a deployment, whether it succeeded or failed."""
     await acreate_markdown_artifact(
         "\n".join(_page(record)), key="deployment", description=f"{record.service} in {record.region}: {record.outcome}"
     )
 
 
 async def link_log(build_id: str, log_url: str) -> None:
-    """Leave a link to a build's log as soon as there is one."""
+    """Write a link to a build's log, as soon as the build has started."""
     await acreate_link_artifact(log_url, key="build-log", link_text=build_id, description="Log of the image's build")
 
 
 def change_rows(changes: list[Change]) -> list[tuple[str, str, str]]:
-    """Path, value before, value after, for a table of changes."""
+    """Rows of a table of changes: path, value before, value after."""
     return [(change.path, change.before or "—", change.after or "—") for change in changes]
 
 
@@ -43,7 +43,7 @@ def _page(record: Deployment) -> Iterator[str]:
             ("revision", record.revision),
             ("revision before", record.before or "none"),
             ("image", record.image),
-            ("image was", {True: "built", False: "there already", None: ""}[record.built]),
+            ("image source", {True: "built now", False: "existing image", None: ""}[record.built]),
             ("build log", f"[log]({record.build_log})" if record.build_log else ""),
             ("model", f"{record.model}, revision {record.substitutions.get('_MODEL_REVISION', '')}"),
             ("weights", f"SHA-256 {record.substitutions.get('_MODEL_SHA256', '')}"),
@@ -56,8 +56,8 @@ def _page(record: Deployment) -> Iterator[str]:
         ("what", "seconds"),
         [
             ("build", _seconds(record.build_seconds)),
-            ("start-up, until the startup probe succeeds", _seconds(record.startup_seconds)),
-            ("until /health answers through the front door", _seconds(record.health_seconds)),
+            ("start, until the startup probe succeeds", _seconds(record.startup_seconds)),
+            ("until /health succeeds at the revision's URL", _seconds(record.health_seconds)),
             ("first token", _seconds(record.first_token_seconds)),
             ("all canary pages", _seconds(record.canary_seconds)),
         ],
@@ -91,7 +91,7 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[s
 
 
 def _cell(text: str) -> str:
-    """What others said, as a table's cell takes it."""
+    """Text as a cell of a Markdown table: one line, escaped, shortened."""
     flat = " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
     return flat if len(flat) <= _LONGEST_CELL else f"{flat[:_LONGEST_CELL]}…"
 

@@ -1,4 +1,4 @@
-"""What the Prefect server is set to, as far as it decides whether slots and events are lost."""
+"""Settings of a Prefect server with which it loses slots or events."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 from prefect.client.orchestration import PrefectClient
 
-_FEW = 20  # task runs in one transaction: with one each, 30 a second are the ceiling
-_SHARED = {  # what several processes have to have in common, and the variable that puts it into Redis
+_FEW = 20  # task runs in one transaction; with one in each, the server records at most 30 a second
+_SHARED = {  # what several processes must share, and the variable that puts it into Redis
     ("concurrency", "lease_storage"): "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE=prefect_redis.lease_storage",
     ("events", "messaging_broker"): "PREFECT_MESSAGING_BROKER=prefect_redis.messaging",
     ("events", "messaging_cache"): "PREFECT_MESSAGING_CACHE=prefect_redis.messaging",
@@ -18,24 +18,24 @@ _SHARED = {  # what several processes have to have in common, and the variable t
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """A setting that costs slots, events or speed."""
+    """A setting to change, because the present one loses slots or events, or is slow."""
 
-    what: str
-    why: str
+    subject: str
+    problem: str
     variable: str  # to start the server with
 
 
 async def advice(client: PrefectClient) -> list[Advice]:
-    """Look at the server's settings; what is as it should be is not mentioned.
+    """Advice on the settings of a running server; empty if there is nothing to change.
 
-    Settings that a server does not tell are taken for well.
+    A setting that the server does not report is taken to be right.
     """
     response = await client.request("GET", "/admin/settings")
     return advice_on(response.json().get("server", {}))
 
 
 def advice_on(found: dict[str, Any]) -> list[Advice]:
-    """The same for settings as a server tells them. It does not tell its database, nor how many processes it has."""
+    """Advice on settings as a server reports them. It reports neither its database nor its number of processes."""
     return [given for given in (_leases(found), _recorder(found), _shared(found)) if given]
 
 
@@ -44,7 +44,7 @@ def _leases(found: dict[str, Any]) -> Advice | None:
         return None
     return Advice(
         "slot leases",
-        "in the server's memory: a restart loses them",
+        "are in the server's memory: a restart loses them",
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE=prefect.server.concurrency.lease_storage.filesystem",
     )
 
@@ -55,20 +55,20 @@ def _recorder(found: dict[str, Any]) -> Advice | None:
         return None
     return Advice(
         "task runs",
-        f"recorded {size} at a time: past 30 a second events are dropped, and runs vanish from the UI",
+        f"are recorded {size} at a time: above 30 a second the server drops events, and runs are missing in the UI",
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE=100 and …_READ_BATCH_SIZE=100",
     )
 
 
 def _shared(found: dict[str, Any]) -> Advice | None:
-    """Redis is for several processes, and where one thing is in it, all have to be."""
+    """Redis is for servers of several processes. If one of the shared states is in Redis, all must be."""
     shared = _in_redis(found)
     apart = [variable for path, variable in _SHARED.items() if _of(found, *path) and path not in shared]
     if not shared or not apart:
         return None
     return Advice(
         "several processes",
-        "have some of what they share in Redis, and the rest apart: slots may leak, events get lost, states be late",
+        "share only a part of their state in Redis: slots may leak, events may be lost, states may be late",
         " and ".join(apart),
     )
 
@@ -78,7 +78,7 @@ def _in_redis(found: dict[str, Any]) -> set[tuple[str, ...]]:
 
 
 def _of(settings: Any, *path: str) -> str:
-    """A value by its path; empty where there is none."""
+    """A value by its path; empty if there is none."""
     for name in path:
         settings = settings.get(name) if isinstance(settings, dict) else None
     return "" if settings is None else str(settings)

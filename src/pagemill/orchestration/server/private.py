@@ -1,7 +1,7 @@
-"""A Prefect server for one run, where none is configured: it ends with the process that started it, whatever ends that.
+"""A Prefect server for one run, used if no server is configured. It ends with its parent process, even a killed one.
 
-Prefect starts such a server by itself, but leaves it behind when its parent is killed. This one watches its standard
-input, which closes with the parent.
+Prefect can start such a server itself, but that one goes on when its parent is killed. This one reads its standard
+input, which is closed when the parent ends.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ from collections.abc import AsyncIterator
 import uvicorn
 from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
 
+from pagemill.config.environment import child_environment
 from pagemill.errors import UsageError
 
-_START_SECONDS = 120.0  # the first start makes the database
+_START_SECONDS = 120.0  # the first start creates the database
 _STOP_SECONDS = 5
 
-_kept: list[subprocess.Popen[bytes]] = []  # their standard input stays open for as long as this process lives
+_kept: list[subprocess.Popen[bytes]] = []  # keeps their standard input open as long as this process lives
 
 
 @contextlib.asynccontextmanager
 async def prefect_api() -> AsyncIterator[None]:
-    """Make sure that there is a Prefect API: the configured one, or a private server.
+    """Provide a Prefect API: the configured server, or a private one.
 
     Raises:
         UsageError: The private server does not start.
@@ -37,20 +38,21 @@ async def prefect_api() -> AsyncIterator[None]:
         yield
         return
     with temporary_settings({PREFECT_API_URL: await _start()}):
-        yield  # the server outlives the context: Prefect sends its last events when the process ends
+        yield  # the server goes on after the context: Prefect sends its last events when the process ends
 
 
 def is_private() -> bool:
-    """Tell whether this process started the server that it uses: then no other run has it."""
+    """Whether this process has started its own server, which no other run uses."""
     return bool(_kept)
 
 
 async def _start() -> str:
     process = subprocess.Popen(  # noqa: ASYNC220 -- outlives the event loop; our own interpreter and module
-        [sys.executable, "-m", "pagemill.orchestration.server.private"],
+        [sys.executable, "-P", "-m", "pagemill.orchestration.server.private"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        process_group=0,  # Ctrl-C is for the run, which then has something to tell the server
+        env=child_environment(),
+        process_group=0,  # Ctrl-C must not stop it: the run then still reports to it
     )
     _kept.append(process)
     assert process.stdout  # noqa: S101 -- for mypy: it is a pipe
@@ -60,7 +62,8 @@ async def _start() -> str:
     if not line:
         process.kill()
         raise UsageError(
-            "Prefect's server does not start; see why with `prefect server start`, or set PREFECT_API_URL to another"
+            "the private Prefect server does not start; type `prefect server start` to see why, or set PREFECT_API_URL "
+            "to the URL of another server"
         )
     return line.decode().strip()
 

@@ -1,4 +1,4 @@
-"""The Prefect server that is shared, as opposed to a run's private one."""
+"""The Prefect server that runs share, as opposed to a private one."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pagemill.errors import UsageError
 
 
 async def require_server() -> str:
-    """Return the URL of the configured Prefect server, which answers.
+    """Return the URL of the configured Prefect server, after a health check.
 
     Raises:
-        UsageError: There is none, or it does not answer.
+        UsageError: None is configured, or it does not answer.
     """
     url = get_current_settings().api.url
     if not url:

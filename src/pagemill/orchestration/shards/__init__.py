@@ -1,1 +1,1 @@
-"""Runs that are divided among several workers."""
+"""Runs that are divided into shards, which several workers read."""

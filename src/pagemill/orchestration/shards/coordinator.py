@@ -1,4 +1,4 @@
-"""A run that has its pages read by others: plans them, sees them through, and brings together what they did."""
+"""The coordinating run: plans the shards, runs them to completion, and publishes and sums up their results."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from pagemill.config.run import Settings
 from pagemill.domain.pages.sharding import split
 from pagemill.domain.pages.summary import RunSummary
 from pagemill.errors import PagemillError, StoreUnusable, UsageError
+from pagemill.orchestration.endpoint import endpoint_url
 from pagemill.orchestration.parameters import OcrBatchParameters
 from pagemill.orchestration.shards.runs import ShardRuns
-from pagemill.orchestration.wiring import endpoint_url
 
 
 async def read_in_shards(batch: Batch, parameters: OcrBatchParameters, settings: Settings, run_id: str) -> RunSummary:
-    """Divide what is left to read among shards, and account for all of it.
+    """Divide the pages that are left to read among shards; return the summary over all of them.
 
     Raises:
-        UsageError: Shards cannot be had with these parameters.
+        UsageError: These parameters do not allow shards.
     """
-    for_workers = _at_any_place(parameters, settings)
+    for_workers = _for_workers(parameters, settings)
     pending = await shards.plan(batch)
     divided = split(pending, shards=parameters.shards)
     stopped_by: PagemillError | None = None
@@ -52,16 +52,16 @@ async def read_in_shards(batch: Batch, parameters: OcrBatchParameters, settings:
     )
 
 
-def _at_any_place(parameters: OcrBatchParameters, settings: Settings) -> OcrBatchParameters:
-    """The parameters as they mean the same wherever a worker is.
+def _for_workers(parameters: OcrBatchParameters, settings: Settings) -> OcrBatchParameters:
+    """The parameters, valid on every worker's machine.
 
     Raises:
-        UsageError: There is no endpoint that all of them reach.
+        UsageError: There is no endpoint that all workers can reach.
     """
     url = endpoint_url(parameters, settings)
     if not url:
         raise UsageError(
-            "shards share one OCR service, and the embedded one would be one for each; start `pagemill endpoint`, and "
-            "name its URL with --endpoint; or leave out --shards"
+            "shards share one OCR service, but each would start an embedded one; start `pagemill endpoint` "
+            "and give its URL with --endpoint, or leave out --shards"
         )
-    return parameters.at_any_place().model_copy(update={"endpoint": url, "shards": 1})
+    return parameters.with_absolute_paths().model_copy(update={"endpoint": url, "shards": 1})

@@ -1,4 +1,4 @@
-"""The figures of a shard, on its flow run: whoever reads the states of all shards has their figures with them."""
+"""The counters of a shard, as labels of its flow run: one request reads the states and the counters of all shards."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PAGES, _REQUESTS, _IN_FLIGHT = "pagemill.pages-", "pagemill.requests", "pagemil
 
 @dataclass(frozen=True, slots=True)
 class ShardCounters:
-    """How far a shard is."""
+    """The progress of a shard."""
 
     statuses: Counter[Status] = field(default_factory=Counter)
     requests: int = 0
@@ -25,14 +25,14 @@ class ShardCounters:
 
 
 async def write_counters(client: PrefectClient, flow_run: UUID, progress: Progress) -> None:
-    """Write them on the flow run."""
+    """Write the counters on the shard's flow run."""
     pages = {f"{_PAGES}{status}": count for status, count in progress.statuses.items()}
     now = {_REQUESTS: progress.requests, _IN_FLIGHT: progress.in_flight}
     await client.update_flow_run_labels(flow_run, {**pages, **now})
 
 
 def read_counters(flow_run: FlowRun) -> ShardCounters:
-    """Read them there; zeros before the first are written."""
+    """Read the counters of a flow run; zeros if none have been written yet."""
     labels = flow_run.labels
     statuses = Counter({status: int(labels.get(f"{_PAGES}{status}", 0)) for status in Status})
     return ShardCounters(statuses, int(labels.get(_REQUESTS, 0)), int(labels.get(_IN_FLIGHT, 0)))

@@ -1,4 +1,4 @@
-"""The runs of a run's shards: Prefect starts them, wherever its workers are; a shard that crashes gets a second one."""
+"""The flow runs of shards. Prefect starts them on its workers; a shard that crashes is started once more."""
 
 from __future__ import annotations
 
@@ -27,31 +27,31 @@ from pagemill.orchestration.parameters import OcrBatchParameters
 from pagemill.orchestration.shards.counters import ShardCounters, read_counters
 
 _MOST_ATTEMPTS = 2  # of a shard that crashes
-_LOOK_SECONDS = 2.0
-_UNANSWERED_SECONDS = 1800.0  # of a Prefect server that is away, until the run ends
+_POLL_SECONDS = 2.0
+_UNANSWERED_SECONDS = 1800.0  # the run ends after this time without an answer from the Prefect server
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class _Shard:
-    """One shard, over its attempts."""
+    """One shard, with all its attempts."""
 
     number: int  # from 1
     attempt: int = 1
     flow_run: UUID | None = None
-    begun: bool = False
-    figures: ShardCounters = field(default_factory=ShardCounters)
+    started: bool = False
+    counters: ShardCounters = field(default_factory=ShardCounters)
     report: ShardReport | None = None
-    lost: str = ""  # why there will be no report
+    lost: str = ""  # why there will be no report; empty: it is not lost
 
     @property
-    def over(self) -> bool:
+    def ended(self) -> bool:
         return bool(self.report or self.lost)
 
 
 class ShardRuns:
-    """Runs of the deployment for shards, as subflows of the flow run that this is called in."""
+    """Starts a deployment once for each shard, as subflows of the current flow run, and waits for all of them."""
 
     def __init__(
         self,
@@ -63,15 +63,15 @@ class ShardRuns:
         shards: int,
         batch: Batch,
     ) -> None:
-        """Configure; nothing is started yet.
+        """Configure. Nothing is started yet.
 
         Args:
-            client: The Prefect server's.
-            deployment: Of the shards' flow: `FLOW/DEPLOYMENT`.
-            parameters: Of the whole run, as they mean the same wherever a worker is.
-            run_id: Names the whole run.
-            shards: How many; their plans have to be at the destination before they are started.
-            batch: What planned the run; its progress follows that of the shards.
+            client: Of the Prefect server.
+            deployment: Of the flow that reads a shard: `FLOW/DEPLOYMENT`.
+            parameters: Of the whole run, valid on every worker's machine.
+            run_id: Of the whole run.
+            shards: How many. Their plans must be at the destination before `run_to_completion`.
+            batch: The batch that planned the run. Its progress follows that of the shards.
         """
         self._client = client
         self._deployment = deployment
@@ -80,46 +80,46 @@ class ShardRuns:
         self._shards = [_Shard(number) for number in range(1, shards + 1)]
         self._destination = batch.publisher.destination
         self._progress = batch.progress
-        self._before = Counter(batch.progress.statuses)
-        self._spent = 0  # requests of runs that crashed
-        self._silent_since: float | None = None  # the Prefect server
+        self._initial_statuses = Counter(batch.progress.statuses)
+        self._unreported_requests = 0  # of flow runs without a report
+        self._unanswered_since: float | None = None  # by the Prefect server
 
     @property
     def reports(self) -> Sequence[ShardReport | None]:
-        """What became of each shard; None of one that was lost."""
+        """The report of each shard; None for a lost one."""
         return [shard.report for shard in self._shards]
 
     @property
     def unreported_requests(self) -> int:
-        """What shards sent that no report tells of, as far as they had noted it."""
-        return self._spent
+        """Requests of flow runs without a report, up to the last counters that they wrote."""
+        return self._unreported_requests
 
     @property
     def lost(self) -> ShardLost | None:
-        """Which shards were lost, and why."""
+        """The error that names the lost shards and the reasons; None if there are none."""
         lost = [f"shard {shard.number} {shard.lost}" for shard in self._shards if shard.lost]
         if not lost:
             return None
-        return ShardLost(f"{'; '.join(lost)}; finished pages are kept, run again to go on")
+        return ShardLost(f"{'; '.join(lost)}; finished pages are kept; run again to read the others")
 
     async def run_to_completion(self) -> None:
-        """Start all shards, and wait until each has reported or is lost. If this is cancelled, they are, too.
+        """Start all shards, and wait until each has reported or is lost. A cancellation cancels them as well.
 
         Raises:
-            UsageError: There is no such deployment, or the Prefect server is gone for good.
+            UsageError: The deployment does not exist, or the Prefect server has not answered for half an hour.
         """
         try:
             for shard in self._shards:
                 await self._start(shard)
-            while not all(shard.over for shard in self._shards):
-                await asyncio.sleep(_LOOK_SECONDS)
-                await self._look([shard for shard in self._shards if not shard.over])
+            while not all(shard.ended for shard in self._shards):
+                await asyncio.sleep(_POLL_SECONDS)
+                await self._poll([shard for shard in self._shards if not shard.ended])
         except BaseException:
             await asyncio.shield(self._cancel())
             raise
 
     async def _start(self, shard: _Shard) -> None:
-        """Start a shard. Asked twice, for an answer that was lost, the server starts it once."""
+        """Start a shard. The idempotency key makes a repeated request safe: the server starts one flow run."""
         try:
             flow_run = await arun_deployment(
                 self._deployment,
@@ -134,40 +134,40 @@ class ShardRuns:
                 f"the Prefect server has no deployment '{self._deployment}', which reads shards; create it: "
                 "prefect --no-prompt deploy --all"
             ) from error
-        shard.flow_run, shard.begun = flow_run.id, False
+        shard.flow_run, shard.started = flow_run.id, False
 
-    async def _look(self, shards: Sequence[_Shard]) -> None:
-        """See how far the shards are: one request, however many there are."""
+    async def _poll(self, shards: Sequence[_Shard]) -> None:
+        """Read the states of all shards with one request."""
         wanted = FlowRunFilter(id=FlowRunFilterId(any_=[shard.flow_run for shard in shards if shard.flow_run]))
         try:
             found = {run.id: run for run in await self._client.read_flow_runs(flow_run_filter=wanted)}
         except httpx.HTTPError as error:
-            self._silent_since = self._silent_since or time.monotonic()
-            if time.monotonic() - self._silent_since > _UNANSWERED_SECONDS:
-                message = f"the Prefect server does not tell about shards: {error}; see that it runs, then run again"
+            self._unanswered_since = self._unanswered_since or time.monotonic()
+            if time.monotonic() - self._unanswered_since > _UNANSWERED_SECONDS:
+                message = f"the Prefect server does not answer: {error}; check that it runs, then run again"
                 raise UsageError(message) from error
             self._progress.announce(f"waiting for the Prefect server: {error}")
             return
-        self._silent_since = None
+        self._unanswered_since = None
         for shard in shards:
-            await self._follow(shard, found.get(shard.flow_run) if shard.flow_run else None)
-        self._tell()
+            await self._update(shard, found.get(shard.flow_run) if shard.flow_run else None)
+        self._update_progress()
 
-    async def _follow(self, shard: _Shard, run: FlowRun | None) -> None:
+    async def _update(self, shard: _Shard, run: FlowRun | None) -> None:
         if run is None or run.state is None:
             shard.lost = "was deleted"
             return
-        shard.figures, shard.begun = read_counters(run), run.start_time is not None
+        shard.counters, shard.started = read_counters(run), run.start_time is not None
         if not run.state.is_final():
             return
         try:
             shard.report = await asyncio.to_thread(report_of, self._destination, self._run_id, shard.number)
         except ValueError as error:
             shard.lost = f"left a damaged report: {error}"
-        if shard.over:
+        if shard.ended:
             return
-        self._spent += shard.figures.requests
-        shard.figures = replace(shard.figures, requests=0)  # counted
+        self._unreported_requests += shard.counters.requests
+        shard.counters = replace(shard.counters, requests=0)  # counted above
         if run.state.is_crashed() and shard.attempt < _MOST_ATTEMPTS:
             _log.warning("shard %d crashed and is started again: %s", shard.number, run.state.message)
             shard.attempt += 1
@@ -176,22 +176,22 @@ class ShardRuns:
             how = "crashed twice" if run.state.is_crashed() else f"ended as {run.state.name}"
             shard.lost = f"({run.name}) {how}: {run.state.message}"
 
-    def _tell(self) -> None:
-        """Bring the run's own figures up to date."""
+    def _update_progress(self) -> None:
+        """Set the progress of the run to the sum over its shards."""
         progress = self._progress
-        progress.statuses = self._before + sum((shard.figures.statuses for shard in self._shards), Counter())
-        progress.requests = self._spent + sum(shard.figures.requests for shard in self._shards)
-        progress.in_flight = sum(shard.figures.in_flight for shard in self._shards if not shard.over)
-        waiting = [shard.number for shard in self._shards if not shard.begun]
-        over = sum(shard.over for shard in self._shards)
+        progress.statuses = self._initial_statuses + sum((shard.counters.statuses for shard in self._shards), Counter())
+        progress.requests = self._unreported_requests + sum(shard.counters.requests for shard in self._shards)
+        progress.in_flight = sum(shard.counters.in_flight for shard in self._shards if not shard.ended)
+        waiting = [shard.number for shard in self._shards if not shard.started]
+        ended = sum(shard.ended for shard in self._shards)
         if waiting:
             progress.announce(f"{len(waiting)} of {counted(len(self._shards), 'shard')} waiting for a worker")
         else:
-            progress.announce(f"reading, {over} of {counted(len(self._shards), 'shard')} done")
+            progress.announce(f"reading, {ended} of {counted(len(self._shards), 'shard')} done")
 
     async def _cancel(self) -> None:
-        """Stop what was started. Prefect does this as well where the run is cancelled there, but later."""
+        """Cancel the shards. Prefect does this as well when the run is cancelled there, but later."""
         for shard in self._shards:
-            if shard.flow_run and not shard.over:
-                with contextlib.suppress(httpx.HTTPError):  # then the shard reads on, and nothing is lost
+            if shard.flow_run and not shard.ended:
+                with contextlib.suppress(httpx.HTTPError):  # then the shard goes on, and nothing is lost
                     await self._client.set_flow_run_state(shard.flow_run, Cancelling(message="the run was stopped"))

@@ -1,1 +1,1 @@
-"""Slots of the concurrency limit that all runs share."""
+"""Slots of the concurrency limit that all runs share: leases, reports and repair."""

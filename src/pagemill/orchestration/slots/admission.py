@@ -1,4 +1,4 @@
-"""How a flow run is admitted to the endpoint: by a cap that it shares with others, or by its own where it is alone."""
+"""Which slots a flow run uses: those of a limit that all runs share, or its own if it shares nothing."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from prefect.context import FlowRunContext
 from pagemill.batch.progress import Progress
 from pagemill.batch.slots import RunSlots
 from pagemill.config.run import Settings
+from pagemill.orchestration.endpoint import endpoint_url
 from pagemill.orchestration.parameters import OcrBatchParameters
 from pagemill.orchestration.server.private import is_private
 from pagemill.orchestration.slots.leases import LimitSlots
-from pagemill.orchestration.wiring import endpoint_url
 from pagemill.ports import SlotPool
 
 
@@ -24,7 +24,7 @@ async def shared_slots(
 ) -> AsyncIterator[SlotPool]:
     """Slots of the limit that all runs of a Prefect server share.
 
-    A run with a Prefect server or an endpoint of its own shares them with nobody.
+    A run with a private Prefect server or with the embedded endpoint gets slots of its own.
     """
     context = FlowRunContext.get()
     flow_run = context.flow_run if context else None

@@ -1,4 +1,4 @@
-"""The global concurrency limit that caps the pages at the endpoint: made, looked at, mended."""
+"""The global concurrency limit that caps the pages at the endpoint: create it, report it, repair it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from prefect.exceptions import ObjectNotFound
 from pagemill.errors import UsageError
 
 DEFAULT_SLOTS = 8
-STALE_SECONDS = 75.0  # a lease lives for a minute, and the server looks for dead ones every 15 s
-_LOOK_SECONDS, _WATCH_SECONDS = 5.0, STALE_SECONDS + 5.0
+STALE_SECONDS = 75.0  # a lease lasts a minute, and the server looks for expired ones every 15 s
+_POLL_SECONDS, _WATCH_SECONDS = 5.0, STALE_SECONDS + 5.0
 _HELD, _LIMIT, _AT = "pagemill.slots", "pagemill.slots-of", "pagemill.slots-at"
 
 
@@ -32,21 +32,21 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class LimitReport:
-    """A limit, and who holds its slots."""
+    """A limit and the holders of its slots."""
 
     name: str
     limit: int
-    taken: int  # as the server counts
-    holders: tuple[Holder, ...]  # as live runs said within the last 75 seconds
+    taken: int  # by the server's count
+    holders: tuple[Holder, ...]  # what live runs reported within the last 75 seconds
 
     @property
     def drift(self) -> int:
-        """Slots that are taken, but by nobody alive; below zero: slots held that the server does not count."""
+        """Slots that are taken without a live holder; negative: held slots that the server does not count."""
         return self.taken - sum(holder.slots for holder in self.holders)
 
 
 def missing_limit(name: str) -> UsageError:
-    """The error for a limit that is not there."""
+    """The error for a limit that does not exist."""
     return UsageError(
         f"the Prefect server has no concurrency limit '{name}', which caps the pages at the endpoint over all "
         "runs; create it: pagemill register"
@@ -54,7 +54,7 @@ def missing_limit(name: str) -> UsageError:
 
 
 async def read_limit(client: PrefectClient, name: str) -> int | None:
-    """Slots of the limit; None if there is none."""
+    """The number of slots; None if there is no such limit."""
     try:
         return (await client.read_global_concurrency_limit_by_name(name)).limit
     except ObjectNotFound:
@@ -62,43 +62,43 @@ async def read_limit(client: PrefectClient, name: str) -> int | None:
 
 
 async def ensure_limit(client: PrefectClient, name: str, slots: int) -> None:
-    """Create the limit, or set its slots."""
+    """Create the limit, or set its number of slots."""
     if await read_limit(client, name) is None:
         await client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=name, limit=slots))
     else:
         await client.update_global_concurrency_limit(name, GlobalConcurrencyLimitUpdate(limit=slots))
 
 
-async def note_slots(client: PrefectClient, flow_run: UUID, *, limit: str, slots: int) -> None:
-    """Write on the flow run how many slots it holds: the server's interface does not tell who holds a lease."""
+async def write_held_slots(client: PrefectClient, flow_run: UUID, *, limit: str, slots: int) -> None:
+    """Write on the flow run how many slots it holds: Prefect's API does not say who holds a lease."""
     await client.update_flow_run_labels(flow_run, {_HELD: slots, _LIMIT: limit, _AT: int(time.time())})
 
 
 async def report_limit(client: PrefectClient, name: str) -> LimitReport:
-    """Look at the limit and at the runs that say that they hold its slots.
+    """Read the limit, and the runs that report slots of it.
 
     Raises:
-        UsageError: There is no such limit.
+        UsageError: The limit does not exist.
     """
     try:
         found = await client.read_global_concurrency_limit_by_name(name)
     except ObjectNotFound as error:
         raise missing_limit(name) from error
-    held = [_holder(run, name) for run in await _running(client)]
-    return LimitReport(name, found.limit, found.active_slots, tuple(holder for holder in held if holder))
+    holders = [_holder(run, name) for run in await _running(client)]
+    return LimitReport(name, found.limit, found.active_slots, tuple(holder for holder in holders if holder))
 
 
 async def repair(client: PrefectClient, report: LimitReport) -> LimitReport:
-    """Give back what nobody alive holds, if it does not come back by itself: watches for as long as a lease can last.
+    """Give back the slots without a live holder, unless they become free within the time that a lease can last.
 
     Returns:
-        How things are then.
+        The limit afterwards.
     """
     deadline = time.monotonic() + _WATCH_SECONDS
     while report.drift > 0 and time.monotonic() < deadline:
-        await asyncio.sleep(_LOOK_SECONDS)
+        await asyncio.sleep(_POLL_SECONDS)
         report = await report_limit(client, report.name)
-    if report.drift > 0:  # taken off, not set: runs may go on meanwhile
+    if report.drift > 0:  # subtracted, not set: other runs take slots meanwhile
         await client.release_concurrency_slots([report.name], report.drift, STALE_SECONDS)
     return await report_limit(client, report.name)
 

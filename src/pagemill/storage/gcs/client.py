@@ -1,13 +1,12 @@
-"""Google Cloud Storage: what sources and stores on it share, from the name of a place to the words for what is wrong.
+"""Google Cloud Storage: what its sources and stores share, from the names of locations to error messages.
 
-Everything here blocks, and is retried by the client library as long as a retry may mend it.
+All functions block. The client library retries errors that may pass.
 """
 
 from __future__ import annotations
 
 import base64
 import contextlib
-import os
 import re
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -22,6 +21,7 @@ from google.cloud import storage
 from google.cloud.storage.exceptions import DataCorruption
 from google.oauth2 import service_account
 
+from pagemill.config.environment import disable_bucket_lookups
 from pagemill.errors import StoreUnusable, UsageError
 
 SCHEME = "gs://"
@@ -34,12 +34,12 @@ _LOGIN = "gcloud auth application-default login"
 
 
 class BucketUnusable(StoreUnusable):
-    """It is this bucket or this object alone; others may be well."""
+    """This bucket or object cannot be used; others may work."""
 
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A bucket, and what the names in it begin with."""
+    """A bucket and a prefix of object names."""
 
     bucket: str
     prefix: str  # without a slash at its end; empty: the whole bucket
@@ -56,29 +56,28 @@ def parse_location(text: str) -> Location:
     """Read `gs://bucket/prefix`.
 
     Raises:
-        UsageError: There is no bucket in it, or no possible one.
+        UsageError: It names no bucket, or the bucket's name is invalid.
     """
     bucket, _, prefix = text.removeprefix(SCHEME).partition("/")
     if not bucket or not text.startswith(SCHEME):
         raise UsageError(f"'{text}' names no bucket; write gs://BUCKET/PREFIX")
     if not _BUCKET.fullmatch(bucket):
         letters = "lowercase letters, digits, dots, dashes and underscores"
-        raise UsageError(f"'{text}': no bucket can be called '{bucket}'; a bucket's name is made of {letters}")
+        raise UsageError(f"'{text}': '{bucket}' is not a valid bucket name; it may contain only {letters}")
     return Location(bucket, prefix.rstrip("/"))
 
 
 def open_client(project: str, key: Mapping[str, Any] | None = None) -> storage.Client:
-    """A client with the machine's own credentials; without any towards an emulator.
+    """Open a client with the machine's own credentials; an emulator gets none.
 
     Args:
-        project: The client's; may be empty, for reading and writing objects needs none.
-        key: A service account's, as in its JSON file, to be used instead.
+        project: The client's project; may be empty: reading and writing objects needs none.
+        key: A service account's key, as in its JSON file; used instead of the machine's credentials.
 
     Raises:
         StoreUnusable: There are no credentials.
     """
-    # The client would look up each bucket's metadata in a thread of its own, for traces that nobody collects.
-    os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
+    disable_bucket_lookups()
     try:
         credentials = service_account.Credentials.from_service_account_info(key, scopes=[_SCOPE]) if key else None
         return storage.Client(project=project or _NO_PROJECT, credentials=credentials)
@@ -87,7 +86,12 @@ def open_client(project: str, key: Mapping[str, Any] | None = None) -> storage.C
 
 
 def listed(client: storage.Client, bucket: str, prefix: str, fields: str) -> Iterator[storage.Blob]:
-    """List objects, a page at a time; what is wrong with the bucket is said in our words."""
+    """List objects, a page at a time.
+
+    Raises:
+        BucketUnusable: The bucket does not exist, or may not be listed.
+        StoreUnusable: There are no credentials, or the service does not answer.
+    """
     blobs = iter(client.list_blobs(bucket, prefix=prefix or None, fields=fields))
     while True:
         with in_bucket(bucket, f"{SCHEME}{bucket}/{prefix}".rstrip("/")):
@@ -99,7 +103,7 @@ def listed(client: storage.Client, bucket: str, prefix: str, fields: str) -> Ite
 
 @contextlib.contextmanager
 def in_bucket(bucket: str, name: str) -> Iterator[None]:
-    """Translate what no retry mends, where only the bucket itself can be missing."""
+    """Translate permanent errors where NotFound means that the bucket does not exist."""
     try:
         with explained(bucket, name):
             yield
@@ -109,7 +113,7 @@ def in_bucket(bucket: str, name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def explained(bucket: str, name: str) -> Iterator[None]:
-    """Translate what no retry mends; NotFound, PreconditionFailed and DataCorruption are left to those who know."""
+    """Translate permanent errors; NotFound, PreconditionFailed and DataCorruption are left to the caller."""
     try:
         yield
     except (api.NotFound, api.PreconditionFailed, DataCorruption):
@@ -118,15 +122,15 @@ def explained(bucket: str, name: str) -> Iterator[None]:
         how = grant(bucket, "roles/storage.objectUser")
         raise BucketUnusable(f"{name}: no permission ({_said_by(error)}); {how}") from error
     except api.BadRequest as error:
-        raise BucketUnusable(f"{name}: Google Cloud Storage does not take it: {_said_by(error)}") from error
+        raise BucketUnusable(f"{name}: Google Cloud Storage rejects the request: {_said_by(error)}") from error
     except (auth.GoogleAuthError, api.Unauthorized) as error:
         raise StoreUnusable(f"{name}: no usable Google credentials ({error}); type: {_LOGIN}") from error
     except (api.GoogleAPIError, requests.RequestException, OSError) as error:
-        raise StoreUnusable(f"{name}: Google Cloud Storage does not answer as it should: {error}") from error
+        raise StoreUnusable(f"{name}: Google Cloud Storage does not answer as expected: {error}") from error
 
 
 def _said_by(error: api.GoogleAPICallError) -> str:
-    """The service's own words; the client puts the request before them, and sometimes what it expected behind."""
+    """The service's own message; the client adds the request before it, and sometimes the expected status after it."""
     try:
         return str(error.response.json()["error"]["message"])
     except (AttributeError, KeyError, TypeError, ValueError):
@@ -135,17 +139,17 @@ def _said_by(error: api.GoogleAPICallError) -> str:
 
 
 def no_bucket(bucket: str) -> BucketUnusable:
-    """A bucket that does not exist, and how to make it."""
+    """The error for a bucket that does not exist; it says how to create the bucket."""
     return BucketUnusable(f"there is no bucket {bucket}; create it: gcloud storage buckets create {SCHEME}{bucket}")
 
 
 def grant(bucket: str, role: str) -> str:
-    """The command that gives a missing permission."""
+    """The command that grants a missing permission."""
     return f"grant it: gcloud storage buckets add-iam-policy-binding {SCHEME}{bucket} --member=MEMBER --role={role}"
 
 
 def crc32c(file: IO[bytes]) -> str:
-    """The checksum of a file from its beginning, as the service writes it."""
+    """The CRC32C of a whole file, in base64 as the service writes it."""
     file.seek(0)
     checksum = google_crc32c.Checksum()  # type: ignore[no-untyped-call]
     deque(checksum.consume(file, _CHUNK_BYTES), maxlen=0)  # type: ignore[no-untyped-call]

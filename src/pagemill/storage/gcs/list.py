@@ -19,7 +19,7 @@ from pagemill.storage.gcs.client import LOOKUPS, SCHEME, BucketUnusable, explain
 from pagemill.storage.gcs.source import LISTED, described, downloaded
 from pagemill.storage.local_source import list_entries
 
-_AHEAD = 64  # lines that are looked up before their turn
+_AHEAD = 64  # lines that are looked up ahead of the one to be yielded
 
 _Entries = Iterable[Document | RejectedEntry]
 
@@ -32,10 +32,10 @@ class GcsListedSource:
     """
 
     def __init__(self, client: storage.Client, path: Path, *, include: str = "", largest_bytes: int) -> None:
-        """Configure; nothing is read or asked yet.
+        """Configure; nothing is read yet, and no request is sent.
 
         Args:
-            client: The client library's.
+            client: A client of Google's library.
             path: The list.
             include: Keep only documents whose key matches this glob; one without `/` is matched with the file name.
             largest_bytes: Larger objects are refused.
@@ -47,10 +47,10 @@ class GcsListedSource:
         self._largest_bytes = largest_bytes
 
     def documents(self) -> Iterator[Document | RejectedEntry]:
-        """Yield the listed documents in the list's order, each once; a wrong line becomes a rejected entry.
+        """Yield the documents in the list's order, each once; a wrong line becomes a rejected entry that names it.
 
         Raises:
-            StoreUnusable: The list cannot be read, names nothing, or there is no asking about what it names.
+            StoreUnusable: The list cannot be read, names nothing, or the service does not answer.
         """
         found = False
         for entry in self._entries():
@@ -73,7 +73,7 @@ class GcsListedSource:
             yield path
 
     def _entries(self) -> Iterator[Document | RejectedEntry]:
-        """What the lines are, in their order; some are looked up at once, for each takes tens of milliseconds."""
+        """The entries of all lines, in their order; several are looked up at once: each takes tens of milliseconds."""
         seen: set[str] = set()
         pending: deque[Callable[[], _Entries]] = deque()
         pool = ThreadPoolExecutor(LOOKUPS)
@@ -88,11 +88,11 @@ class GcsListedSource:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _begin(self, number: int, text: str, pool: ThreadPoolExecutor, seen: set[str]) -> Callable[[], _Entries]:
-        """Begin to find out what a line is; what comes back waits for the end of it."""
+        """Begin to look up a line; the returned function waits for the result."""
         where, key = f"line {number} of {self.name}", text.removeprefix(SCHEME)
         wrong = _wrong(text)
         if wrong:
-            # No document has such a key: a bucket's name has no space in it.
+            # No document has such a key: a bucket's name contains no space.
             return lambda: [RejectedEntry(f"line {number}: {text}", f"{where}: {wrong}")]
         if key.endswith("/"):
             return lambda: self._below(where, key, seen)
@@ -111,13 +111,13 @@ class GcsListedSource:
         except api.NotFound as error:
             if "bucket does not exist" in error.message:
                 return RejectedEntry(key, f"{where}: {no_bucket(bucket)}")
-            return RejectedEntry(key, f"{where}: there is no object {SCHEME}{key}; correct the line, or take it out")
+            return RejectedEntry(key, f"{where}: there is no object {SCHEME}{key}; correct or remove the line")
         except BucketUnusable as error:
             return RejectedEntry(key, f"{where}: {error}")
         return self._entry(where, key, blob)
 
     def _below(self, where: str, key: str, seen: set[str]) -> Iterator[Document | RejectedEntry]:
-        """The PDFs below a prefix, less those that other lines name."""
+        """The PDFs below a prefix, without those that other lines name."""
         bucket, _, prefix = key.partition("/")
         found = False
         try:
@@ -139,7 +139,7 @@ class GcsListedSource:
 
 
 def _wrong(text: str) -> str:
-    """Why a line names no object and no prefix; empty if it names one."""
+    """Why a line is not valid; empty if it names an object or a prefix."""
     if not text.startswith(SCHEME):
         return f"'{text}' is not gs://BUCKET/OBJECT; a list names either gs:// objects or local files, not both"
     try:

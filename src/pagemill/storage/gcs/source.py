@@ -22,13 +22,13 @@ LISTED = "items(name,generation,size),nextPageToken"
 
 
 class GcsSource:
-    """The PDFs below a prefix, or the one object that a name is."""
+    """The PDFs below a prefix, or one object."""
 
     def __init__(self, client: storage.Client, location: Location, *, include: str = "", largest_bytes: int) -> None:
-        """Configure; nothing is asked yet.
+        """Configure; no request is sent yet.
 
         Args:
-            client: The client library's.
+            client: A client of Google's library.
             location: Where the documents are.
             include: Keep only documents whose key matches this glob; one without `/` is matched with the file name.
             largest_bytes: Larger objects are refused.
@@ -47,7 +47,7 @@ class GcsSource:
         """
         found = False
         for blob in listed(self._client, self._location.bucket, self._location.prefix, LISTED):
-            is_object = blob.name == self._location.prefix  # the location is one; it comes first
+            is_object = blob.name == self._location.prefix  # the location is an object; it is listed first
             key = blob.name.rpartition("/")[2] if is_object else self._key(blob.name)
             if key and matches(key, self._include):
                 found = True
@@ -56,7 +56,7 @@ class GcsSource:
                 break
         if not found:
             wanted = f"matching '{self._include}' " if self._include else ""
-            raise StoreUnusable(f"{self.name}: no PDFs {wanted}there (objects whose names end in .pdf)")
+            raise StoreUnusable(f"{self.name}: no PDFs {wanted}found (objects whose names end in .pdf)")
 
     @contextlib.contextmanager
     def local_copy(self, document: Document) -> Iterator[Path]:
@@ -69,14 +69,14 @@ class GcsSource:
             yield path
 
     def _key(self, name: str) -> str:
-        """The document's key; empty for an object that is none of ours."""
+        """The document's key; empty for an object that is not below the location or not a PDF."""
         if self._location.prefix and not name.startswith(f"{self._location.prefix}/"):
-            return ""  # `a/b` is asked for, and this is `a/bc`
+            return ""  # the location is `a/b`, and this object is `a/bc`
         return name[len(self._location.name_of("")) :] if is_pdf_name(name) else ""
 
 
 def described(key: str, blob: storage.Blob, largest_bytes: int) -> Document | RejectedEntry:
-    """Make a document of an object, or say why not."""
+    """Turn an object into a document, or into a rejected entry that says why."""
     if blob.size > largest_bytes:
         largest = largest_bytes // 2**20
         return RejectedEntry(key, f"{blob.size:,} bytes are more than PAGEMILL_LARGEST_PDF_MIB, {largest}, allows")
@@ -107,7 +107,7 @@ def downloaded(client: storage.Client, bucket: str, name: str, generation: str) 
 def _verify(path: Path, blob: storage.Blob) -> None:
     """Compare stored bytes with their object's CRC32C.
 
-    The client's own check is no substitute: it skips a download that broke off and was resumed.
+    The client's own check is not enough: it skips downloads that were interrupted and resumed.
     """
     with path.open("rb") as file:
         if crc32c(file) != blob.crc32c:
@@ -115,11 +115,13 @@ def _verify(path: Path, blob: storage.Blob) -> None:
 
 
 def _unpacked(path: Path) -> Path:
-    """What an object holds that is stored with `Content-Encoding: gzip`."""
+    """Unpack an object that is stored with `Content-Encoding: gzip`."""
     unpacked = path.with_name("unpacked")
     try:
         with gzip.open(path) as packed, unpacked.open("wb") as file:
             shutil.copyfileobj(packed, file)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DocumentUnreadable(f"the object says that it is gzip, but does not unpack: {error}") from error
+        raise DocumentUnreadable(
+            f"the object is stored with Content-Encoding: gzip, but cannot be unpacked: {error}"
+        ) from error
     return unpacked

@@ -26,12 +26,12 @@ class GcsStore:
     def __init__(
         self, client: storage.Client, location: Location, *, permissions: Sequence[str] = _NEEDED_TO_WRITE
     ) -> None:
-        """Configure; nothing is asked yet.
+        """Configure; no request is sent yet.
 
         Args:
-            client: The run's one client.
-            location: Where the objects lie.
-            permissions: What `check_writable` wants.
+            client: A client of Google's library.
+            location: Where the objects are.
+            permissions: The permissions that `check_writable` requires.
         """
         self.name = str(location)
         self._permissions = permissions
@@ -63,16 +63,16 @@ class GcsStore:
         except api.NotFound:
             return None
         except DataCorruption as error:
-            raise StoreUnusable(f"{self.name}/{key} arrives damaged, again and again: {error}") from error
+            raise StoreUnusable(f"{self.name}/{key} arrives damaged at every attempt: {error}") from error
         return StoredObject(data, str(blob.generation))
 
     def version(self, key: str) -> str:
-        """Return the object's generation, `ABSENT` where there is none; its content stays where it is.
+        """Return the object's generation, `ABSENT` where there is none; its content is not transferred.
 
         Raises:
             StoreUnusable: The bucket cannot be read.
         """
-        found = self._look(key)
+        found = self._metadata(key)
         return str(found.generation) if found else ABSENT
 
     def write(self, key: str, body: bytes | IO[bytes], *, content_type: str, if_version: str | None = None) -> None:
@@ -90,17 +90,17 @@ class GcsStore:
                 if isinstance(body, bytes):
                     blob.upload_from_string(body, checksum="crc32c", **options)
                 else:
-                    size = body.seek(0, io.SEEK_END)  # said, so that what is small takes one request, not two
+                    size = body.seek(0, io.SEEK_END)  # with a known size, a small object takes one request, not two
                     blob.upload_from_file(body, rewind=True, size=size, checksum="crc32c", **options)
         except api.PreconditionFailed as error:
             if not self._holds(key, body):
                 raise PreconditionFailed(f"{self.name}/{key} is not at the generation the writer expected") from error
 
     def check_writable(self) -> None:
-        """Ask whether we may write; writes nothing.
+        """Ask whether we have the permissions to write; writes nothing.
 
         Raises:
-            StoreUnusable: We may not, or there is no such bucket.
+            StoreUnusable: Permissions are missing, or there is no such bucket.
         """
         with in_bucket(self._location.bucket, self.name):
             granted = self._bucket.test_iam_permissions(list(self._permissions))
@@ -112,18 +112,18 @@ class GcsStore:
             )
 
     def _holds(self, key: str, body: bytes | IO[bytes]) -> bool:
-        """Tell whether this is what lies there already, going by its size and checksum.
+        """Tell whether the object already has this content, by its size and checksum.
 
-        The client sends an upload again whose answer was lost; if the first one did arrive, its own write is what the
-        second one finds in its way.
+        If an answer is lost, the client uploads again. If the first upload had arrived, the second one fails because of
+        the first one's object.
         """
-        found = self._look(key)
+        found = self._metadata(key)
         file = io.BytesIO(body) if isinstance(body, bytes) else body
         if not found:
             return False
         return bool(found.size == file.seek(0, io.SEEK_END) and found.crc32c == crc32c(file))
 
-    def _look(self, key: str) -> storage.Blob | None:
+    def _metadata(self, key: str) -> storage.Blob | None:
         """The object's metadata, if there is one."""
         blob = self._blob(key)
         try:
@@ -139,7 +139,7 @@ class GcsStore:
 
 @stamina.retry(on=(requests.RequestException, DataCorruption), attempts=5)
 def _downloaded(blob: storage.Blob) -> bytes:
-    """An object's content. What breaks off is asked for again, for the client does so only where it is no error answer.
+    """Download an object's content; retry when the download breaks off, which the client does not do in all cases.
 
     The checksum is compared here because the client does not compare it after it has resumed a download.
     """

@@ -1,4 +1,4 @@
-"""Cloud Run's front door: TLS, and an IAM check that really verifies identity tokens, before any HTTP service."""
+"""A proxy like Cloud Run's: TLS, and an IAM check that really verifies identity tokens, before an HTTP service."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from google.auth import exceptions, jwt
 from tests.fakes.metadata_server import EMAIL, MetadataServer
 
 
-class FrontDoor:
-    """Listens on a free loopback port; `ca_file` is the certificate authority to trust."""
+class IamProxy:
+    """Listens on a free loopback port. `ca_file` is the certificate authority to trust."""
 
     def __init__(
         self,
@@ -29,19 +29,19 @@ class FrontDoor:
         invokers: frozenset[str] = frozenset({EMAIL}),
         authority: trustme.CA | None = None,
     ) -> None:
-        """Configure.
+        """Store the configuration.
 
         Args:
             behind: URL of the service.
-            signer: Whose tokens are good, and whose clock counts.
+            signer: Signer of the valid tokens; its clock decides whether they have expired.
             folder: Where `ca_file` is written.
-            invokers: Accounts that may come in.
-            authority: Signs the certificate; a new one, if none is given.
+            invokers: Accounts that may invoke the service.
+            authority: Signs the certificate; None: a new one.
         """
-        self.outcomes: Counter[int] = Counter()  # 200: let in; 401; 403
-        self.tokens: list[str] = []  # as they came
+        self.outcomes: Counter[int] = Counter()  # requests by status: 200 (forwarded), 401, 403
+        self.tokens: list[str] = []  # in the order of the requests
         self.revoked: set[str] = set()
-        self.moved_to = ""  # answer everything with a redirect to there
+        self.moved_to = ""  # redirect every request to this URL
         self._behind = urlsplit(behind)
         self._signer = signer
         self._invokers = invokers
@@ -69,12 +69,12 @@ class FrontDoor:
 
     @property
     def url(self) -> str:
-        """The service's URL as the world sees it."""
+        """The service's URL for its callers."""
         assert self._server
         return f"https://localhost:{self._server.sockets[0].getsockname()[1]}"
 
-    def judge(self, authorization: str) -> int:
-        """200 for an invoker's valid token for this very service, 403 for another account's, otherwise 401."""
+    def status_for(self, authorization: str) -> int:
+        """200 for an invoker's valid token for this service, 403 for another account's valid token, otherwise 401."""
         scheme, _, token = authorization.partition(" ")
         self.tokens.append(token)
         if scheme.lower() != "bearer" or token in self.revoked:
@@ -95,13 +95,13 @@ class FrontDoor:
             with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
                 while True:
                     head, headers, body = await _message(reader)
-                    status = self.judge(headers.get("authorization", ""))
+                    status = self.status_for(headers.get("authorization", ""))
                     self.outcomes[status] += 1
                     writer.write(await self._forward(head, body) if status == 200 else _refusal(status, self.moved_to))
                     await writer.drain()
         finally:
             self._connections.discard(task)
-            writer.transport.abort()  # to close politely takes longer than a test's event loop may live
+            writer.transport.abort()  # closing gracefully could outlast a test's event loop
 
     async def _forward(self, head: bytes, body: bytes) -> bytes:
         if self.moved_to:
@@ -125,5 +125,5 @@ async def _message(reader: asyncio.StreamReader) -> tuple[bytes, dict[str, str],
 def _refusal(status: int, location: str) -> bytes:
     body = f"<html><title>{status}</title>Your client does not have permission to get this URL.</html>".encode()
     where = f"Location: {location}\r\n" if status == 307 else ""
-    head = f"HTTP/1.1 {status} On order\r\nContent-Type: text/html\r\n{where}Content-Length: {len(body)}\r\n\r\n"
+    head = f"HTTP/1.1 {status} By the test\r\nContent-Type: text/html\r\n{where}Content-Length: {len(body)}\r\n\r\n"
     return head.encode() + body

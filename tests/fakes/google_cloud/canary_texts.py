@@ -1,4 +1,4 @@
-"""What the canary pages say, by image: what a server behind a revision can read."""
+"""The texts of the canary pages, by image: what the server of a revision can read."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pagemill.pdf.rasterizer import PdfiumRasterizer
 from tests.fakes.ocr_endpoint import pixels_name
 
 
-def drawn_canaries() -> list[CanaryPage]:
-    """The pages as the deployment draws them."""
-    return asyncio.run(_drawn())
+def rendered_canaries() -> list[CanaryPage]:
+    """The pages as the deployment renders them."""
+    return asyncio.run(_rendered())
 
 
-def canary_readings() -> dict[str, str]:
-    """The true text of every canary page, by what its image shows."""
-    return {pixels_name(page.png): page.truth for page in drawn_canaries()}
+def canary_texts() -> dict[str, str]:
+    """The known text of every canary page, by its image's pixels."""
+    return {pixels_name(page.png): page.truth for page in rendered_canaries()}
 
 
-async def _drawn() -> list[CanaryPage]:
+async def _rendered() -> list[CanaryPage]:
     options = RenderOptions(longest_edge_px=1540, max_dpi=300, skip_blank=True, prefer_text=False)
     async with PdfiumRasterizer(workers=1, page_seconds=30.0, memory_bytes=2**31, options=options) as rasterizer:
         return await canary_pages(rasterizer)

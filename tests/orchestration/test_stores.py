@@ -8,7 +8,7 @@ from google.cloud import storage
 from pagemill.config.run import Settings
 from pagemill.errors import UsageError
 from pagemill.orchestration.parameters import OcrBatchParameters
-from pagemill.orchestration.wiring import open_source
+from pagemill.orchestration.stores import open_source
 from pagemill.ports import DocumentSource
 from pagemill.storage.gcs.list import GcsListedSource
 from pagemill.storage.gcs.source import GcsSource
@@ -24,14 +24,14 @@ def _source(source: str | Path, client: storage.Client | None = None) -> Documen
     return open_source(parameters, Settings(), (lambda: client) if client else _no_client)
 
 
-def test_a_bucket_a_folder_and_a_pdf_are_told_apart(tmp_path: Path, gcs_client: storage.Client) -> None:
+def test_a_bucket_a_folder_and_a_pdf_are_distinguished(tmp_path: Path, gcs_client: storage.Client) -> None:
     assert isinstance(_source("gs://bucket/in", gcs_client), GcsSource)
     assert isinstance(_source(tmp_path), LocalSource)
     assert isinstance(_source(tmp_path / "a.pdf"), LocalSource)
 
 
 @pytest.mark.parametrize("first", ["gs://bucket/a.pdf", "# objects\n\ngs://bucket/in/\nb.pdf"])
-def test_a_list_that_begins_with_an_object_is_one_of_objects(
+def test_a_list_that_begins_with_an_object_is_a_list_of_objects(
     tmp_path: Path, gcs_client: storage.Client, first: str
 ) -> None:
     (tmp_path / "list.txt").write_text(f"{first}\n")
@@ -40,7 +40,7 @@ def test_a_list_that_begins_with_an_object_is_one_of_objects(
 
 
 @pytest.mark.parametrize("first", ["a.pdf\ngs://bucket/a.pdf", "# gs://bucket/a.pdf", ""])
-def test_any_other_list_is_one_of_files(tmp_path: Path, first: str) -> None:
+def test_any_other_list_is_a_list_of_files(tmp_path: Path, first: str) -> None:
     (tmp_path / "list.txt").write_text(f"{first}\n")
 
     assert isinstance(_source(tmp_path / "list.txt"), ListedSource)
@@ -48,6 +48,6 @@ def test_any_other_list_is_one_of_files(tmp_path: Path, first: str) -> None:
 
 
 @pytest.mark.parametrize("source", ["s3://bucket/in", "gs://", "gs://-/a"])
-def test_a_source_of_no_known_kind_is_wrong_usage(source: str, gcs_client: storage.Client) -> None:
+def test_an_unknown_kind_of_source_is_wrong_usage(source: str, gcs_client: storage.Client) -> None:
     with pytest.raises(UsageError):
         _source(source, gcs_client)

@@ -1,4 +1,4 @@
-"""gRPC without generated servers: functions from request to answer, by service and method."""
+"""A gRPC server without generated code: functions from request to answer, by service and method."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def refuse(code: str, message: str) -> NoReturn:
 
 
 def disabled(service: str, project: str) -> Refused:
-    """The error of an API that is switched off, as the clients parse it."""
+    """The error of an API that is not enabled, as the clients parse it."""
     info = error_details_pb2.ErrorInfo(
         reason="SERVICE_DISABLED",
         domain="googleapis.com",
@@ -56,8 +56,8 @@ def disabled(service: str, project: str) -> Refused:
     )
 
 
-class Wire:
-    """One plaintext gRPC server for many services; counts calls, and fails them on order."""
+class GrpcServer:
+    """One plaintext gRPC server for many services; counts calls, and fails them on request."""
 
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()  # by method
@@ -109,30 +109,32 @@ class Wire:
                 except Refused as error:
                     refused = error
             context.abort_with_status(rpc_status.to_status(refused.status))
-            raise AssertionError("an aborted call does not go on")
+            raise AssertionError("abort_with_status always raises")
 
         return answer
 
 
 class Operations:
-    """Long-running operations: done after so many looks, with an answer or an error."""
+    """Long-running operations: done after `polls` polls, with an answer or an error."""
 
-    def __init__(self, wire: Wire) -> None:
-        self.looks = 1  # until an operation is done
-        self._left: dict[str, int] = {}  # looks until it is done
+    def __init__(self, grpc_server: GrpcServer) -> None:
+        self.polls = 1  # until an operation is done
+        self._left: dict[str, int] = {}  # polls until it is done
         self._done: dict[str, operations_pb2.Operation] = {}
         request = operations_pb2.GetOperationRequest
-        wire.serve("google.longrunning.Operations", {"GetOperation": (request, operations_pb2.Operation, self._get)})
+        grpc_server.serve(
+            "google.longrunning.Operations", {"GetOperation": (request, operations_pb2.Operation, self._get)}
+        )
 
     def start(
         self, name: str, metadata: Any, answer: Any = None, error: status_pb2.Status | None = None, *, ends: bool = True
     ) -> Any:
-        """An operation that has begun, and will end so, or never."""
+        """Start an operation that will end with this answer or error, or never."""
         running = operations_pb2.Operation(name=name, metadata=_packed(metadata))
         done = operations_pb2.Operation(name=name, done=True, metadata=_packed(metadata), error=error)
         if error is None:
             done.response.CopyFrom(_packed(answer))
-        self._done[name], self._left[name] = done, self.looks if ends else 10**9
+        self._done[name], self._left[name] = done, self.polls if ends else 10**9
         return running
 
     def _get(self, request: operations_pb2.GetOperationRequest) -> operations_pb2.Operation:

@@ -1,4 +1,4 @@
-"""One address for several servers, as nginx.conf makes one: connections go round, past those that refuse them."""
+"""A TCP proxy in front of several servers, like nginx.conf: round robin, skipping servers that refuse connections."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Self
 _CHUNK_BYTES = 2**16
 
 
-class Door:
-    """Forwards connections, on a free loopback port."""
+class RoundRobinProxy:
+    """Forwards connections from a free loopback port."""
 
     def __init__(self, ports: Sequence[int]) -> None:
-        self.forwarded: Counter[int] = Counter()  # connections, by the port behind
+        self.forwarded: Counter[int] = Counter()  # connections, by the server's port
         self.port = 0
         self._ports = ports
         self._turn = itertools.cycle(range(len(ports)))

@@ -1,4 +1,4 @@
-"""The URLs of services: each with TLS and a check of identity tokens by the service's own IAM policy, as it is."""
+"""The URLs of services: each with TLS and a check of identity tokens against the service's current IAM policy."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from urllib.parse import SplitResult, urlsplit
 import trustme
 from google.auth import exceptions, jwt
 
-from tests.fakes.front_door import FrontDoor
+from tests.fakes.iam_proxy import IamProxy
 from tests.fakes.metadata_server import MetadataServer
 
 Result = TypeVar("Result")
 
 
-class Door(FrontDoor):
-    """One URL. Where it leads and whom it lets in is looked up for each request."""
+class CloudRunUrl(IamProxy):
+    """One URL of a service. Its backend and its invokers are looked up for each request."""
 
     def __init__(
         self,
@@ -28,36 +28,36 @@ class Door(FrontDoor):
         authority: trustme.CA,
         *,
         audience: Callable[[], str],
-        leads_to: Callable[[], str],
-        lets_in: Callable[[str], bool],
+        backend_url: Callable[[], str],
+        may_invoke: Callable[[str], bool],
     ) -> None:
-        """Configure.
+        """Store the configuration.
 
         Args:
-            signer: Whose tokens are good.
-            folder: For the authority's file.
+            signer: Signer of the valid tokens.
+            folder: Where the authority's file is written.
             authority: Signs the certificate.
-            audience: The service's URL, for which tokens have to be.
-            leads_to: URL of the server behind it; empty: there is none.
-            lets_in: Decides about an account; the empty one is a caller without a token.
+            audience: Returns the service's URL, the audience that tokens must have.
+            backend_url: Returns the URL of the server behind it; empty: there is none.
+            may_invoke: Whether an account may invoke the service; the empty account is a caller without a token.
         """
         super().__init__("", signer, folder, authority=authority)
-        self.lets_anybody_in = False  # on order, whatever the policy says
+        self.public = False  # set by a test, regardless of the policy
         self._audience = audience
-        self._leads_to = leads_to
-        self._lets_in = lets_in
+        self._backend_url = backend_url
+        self._may_invoke = may_invoke
 
     @property
     def _behind(self) -> SplitResult:
-        return urlsplit(self._leads_to())
+        return urlsplit(self._backend_url())
 
     @_behind.setter
     def _behind(self, _: SplitResult) -> None:
-        """It changes with the traffic."""
+        """Ignored: the backend changes with the traffic."""
 
-    def evaluate(self, authorization: str) -> int:
+    def status_for(self, authorization: str) -> int:
         """Cloud Run's answers: 403 to a caller without a token, 401 to one with a bad one."""
-        if self.lets_anybody_in or self._lets_in(""):
+        if self.public or self._may_invoke(""):
             return 200
         scheme, _, token = authorization.partition(" ")
         self.tokens.append(token)
@@ -71,16 +71,16 @@ class Door(FrontDoor):
             return 401
         if scheme.lower() != "bearer" or claims["exp"] < self._signer.clock():
             return 401
-        return 200 if self._lets_in(claims["email"]) else 403
+        return 200 if self._may_invoke(claims["email"]) else 403
 
     async def _forward(self, head: bytes, body: bytes) -> bytes:
-        if not self._leads_to():
+        if not self._backend_url():
             return b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
         return await super()._forward(head, body)
 
 
-class Street:
-    """An event loop in a thread of its own, where doors and servers live."""
+class LoopThread:
+    """An event loop in a thread of its own, for service URLs and servers."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -88,7 +88,7 @@ class Street:
         self._open: list[Any] = []
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -101,11 +101,11 @@ class Street:
         self._loop.close()
 
     def open(self, context: Result) -> Result:
-        """Open what is an asynchronous context; it is closed at the end."""
+        """Enter an asynchronous context on the loop; it is closed by `stop`."""
         self.run(context.__aenter__())  # type: ignore[attr-defined] # it is one
         self._open.append(context)
         return context
 
     def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
-        """Run on the loop, and wait."""
+        """Run a coroutine on the loop, and wait for its result."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout=30)
