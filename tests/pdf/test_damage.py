@@ -140,6 +140,21 @@ def test_a_page_whose_small_image_is_damaged_is_sent_with_a_finding(
     assert re.search(reason, rendering.objections[0])
 
 
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_a_picture_in_the_alpha_channel_of_a_jpeg_2000_is_not_sent_as_a_black_page(
+    mode: str, tmp_path: Path, render: Render
+) -> None:
+    picture, data = Image.new("LA", (200, 260), (0, 0)), io.BytesIO()
+    picture.paste((0, 255), (20, 40, 180, 60))
+    picture.convert(mode).save(data, "JPEG2000")
+    image = stream(data.getvalue(), b"/Type /XObject /Subtype /Image /Width 200 /Height 260 /Filter /JPXDecode")
+    contents = b"q 612 0 0 792 0 0 cm /Im1 Do Q 1 g BT /F1 8 Tf 72 20 Td (EXAMPLE-0001) Tj ET"
+    path = raw_pdf(tmp_path / "a.pdf", contents, resources=_WITH_IMAGE, objects={6: image})
+
+    with pytest.raises(PageUnreadable, match="came out black: its picture is in its alpha channel"):
+        render(path)
+
+
 def test_a_damaged_image_in_a_form_counts_with_its_size_on_the_page(tmp_path: Path, render: Render) -> None:
     inner = b"/Resources << /XObject << /Im1 6 0 R >> >>"
     objects = {

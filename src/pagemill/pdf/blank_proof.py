@@ -66,7 +66,7 @@ def assert_blank(reader: SecondReader | None, page: pdfium.PdfPage, number: int,
         fonts.check_text(page, pixels, damage.risky_fonts, single_spaces(reader, second))  # the better reason
         what = ", ".join(sorted({mark.what for mark in marks})[:8])
         raise PageUnreadable(
-            f"the page came out empty although it holds objects ({what}): PDFium could not draw them; {_CURE}"
+            f"the page came out empty although it holds objects ({what}): PDFium could not render them; {_CURE}"
         )
 
 

@@ -36,6 +36,7 @@ _JPEG_FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD
 _JPEG_ALONE = {0x01, *range(0xD0, 0xD8)}  # marks without a segment
 _START_WITHIN = 1024
 _ZEROED = bytes(12)  # in a JPEG's scan: a flat area, or zeroed bytes; decoding tells
+_JPX_START = b"\xff\x4f\xff\x51"  # of a codestream, and of its sizes
 _JPX_END, _JPX_TILE_PART = b"\xff\xd9", b"\xff\x90"
 _FAX_END = 0x001001  # EOFB, ITU-T T.6: end of line twice
 _FAX_TAIL_BYTES = 8
@@ -227,7 +228,7 @@ def _jbig2_segment(data: bytes, position: int) -> tuple[int, int, int]:
 
 
 def _check_jpeg_2000(data: bytes) -> None:
-    position = 0 if data.startswith(b"\xff\x4f\xff\x51") else data.find(b"\xff\x4f\xff\x51")
+    position = data.find(_JPX_START)
     if position < 0:
         raise StreamDamaged("its data is no JPEG 2000")
     position += 2
@@ -257,19 +258,12 @@ def _tile_part_length(data: bytes, position: int) -> int:
     return length
 
 
-def is_alpha_only(image: pikepdf.Stream) -> bool:
-    """Tell whether a JPEG 2000 image has an alpha channel, which PDFium does not draw: its picture may be in there."""
-    try:
-        encoded = _encoded(image)
-    except StreamDamaged:
-        return False
-    if encoded.filter != "/JPXDecode":
-        return False
-    if int(image.get("/SMaskInData", 0)):
-        return True
-    found = encoded.data.find(b"cdef")
-    if found < 0:
-        return False
-    (count,) = struct.unpack_from(">H", encoded.data, found + 4)
-    kinds = [struct.unpack_from(">HHH", encoded.data, found + 6 + 6 * index)[1] for index in range(min(count, 8))]
-    return any(kinds)
+def has_alpha(jpeg_2000: bytes) -> bool:
+    """Tell whether a JPEG 2000 image has an alpha channel. Its picture may be in there, and PDFium does not draw it."""
+    definitions = jpeg_2000.find(b"cdef")
+    if definitions >= 0:
+        (count,) = struct.unpack_from(">H", jpeg_2000, definitions + 4)
+        kinds = struct.iter_unpack(">HHH", jpeg_2000[definitions + 6 : definitions + 6 + 6 * count])
+        return any(kind for _, kind, _ in kinds)
+    start = jpeg_2000.find(_JPX_START)
+    return start >= 0 and int.from_bytes(jpeg_2000[start + 40 : start + 42], "big") in {2, 4}

@@ -13,6 +13,7 @@ from pagemill.errors import PageUnreadable
 from pagemill.pdf import blank_proof, fonts, geometry
 from pagemill.pdf.blank import PagePixels, images
 from pagemill.pdf.damage import Damage, damage_of
+from pagemill.pdf.image_data import has_alpha
 from pagemill.pdf.objects import inherited, visible_box
 from pagemill.pdf.painting import Painter, TooManyInstructions
 from pagemill.pdf.second_reader import SecondReader, SecondReaders
@@ -21,6 +22,7 @@ from pagemill.pdf.tokens import ContentsDamaged
 _LARGE_SHARE = 0.1  # of the page: an object that covers more is what the page is about
 _SAMPLED = 4  # every fourth pixel both ways
 _EMPTY_SHARE = 0.005  # of an image's pixels: with fewer in another colour, it may not have been drawn
+_DARK = 32  # of 255
 _CURE = "print the document to a new PDF with another viewer"
 
 
@@ -89,17 +91,26 @@ def _check_images(page: pdfium.PdfPage, pixels: PagePixels) -> None:
         region = pixels.region(page, image.get_bounds(), step=_SAMPLED)
         if region.size < _LARGE_SHARE * page_size / _SAMPLED**2 or not _is_nearly_empty(region):
             continue
+        covered = f"it covers {region.size * _SAMPLED**2 / page_size:.0%} of the page; {_CURE}"
         try:
-            image.get_bitmap().close()
+            image.get_bitmap()
         except pdfium.PdfiumError as error:
             raise PageUnreadable(
-                f"an image ({_filters(image)}) is damaged: PDFium cannot decode it; "
-                f"it covers {region.size * _SAMPLED**2 / page_size:.0%} of the page; {_CURE}"
+                f"an image ({_filters(image)}) is damaged: PDFium cannot decode it; {covered}"
             ) from error
+        if _is_dark(region) and image.get_filters() == ["JPXDecode"] and has_alpha(bytes(image.get_data())):
+            raise PageUnreadable(
+                "an image (JPXDecode) came out black: its picture is in its alpha channel, which PDFium does not draw; "
+                f"{covered}"
+            )
 
 
 def _is_nearly_empty(region: NDArray[np.uint32]) -> bool:
     return bool((region != region[region.shape[0] // 2, region.shape[1] // 2]).mean() < _EMPTY_SHARE)
+
+
+def _is_dark(region: NDArray[np.uint32]) -> bool:
+    return (int(region[region.shape[0] // 2, region.shape[1] // 2]) >> 8 & 0xFF) < _DARK
 
 
 def _filters(image: pdfium.PdfImage) -> str:
