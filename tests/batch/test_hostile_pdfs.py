@@ -34,7 +34,7 @@ async def test_every_hostile_file_gets_a_clear_line_and_no_neighbour_is_lost(mil
         write(mill.source / name)
     numbered_pdf(mill.source / "neighbour.pdf", 5)
 
-    async with FakeEndpoint() as endpoint, _rasterizer(page_seconds=3.0) as rasterizer:
+    async with FakeEndpoint() as endpoint, _rasterizer(page_seconds=6.0) as rasterizer:
         mill.rasterizer = rasterizer
         summary = await mill.run(endpoint)
 

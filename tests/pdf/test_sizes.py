@@ -212,7 +212,7 @@ def _scanned(canvas: Canvas, size: tuple[float, float], dpi: float) -> None:
         ((80 * MM, 2000 * MM), 200, range(5, 10)),  # a scanned receipt
         ((1189 * MM, 841 * MM), 150, range(12, 33)),  # a scanned drawing
         ((3024, 4032), 72, range(1)),  # a photo of a page
-        ((595, 842), 600, range(1)),  # an office scan
+        ((595, 842), 400, range(1)),  # an office scan
     ],
 )
 def test_a_scan_is_cut_where_its_paper_is_large_not_where_it_has_many_pixels(
