@@ -13,17 +13,16 @@ import pypdfium2 as pdfium
 from numpy.typing import NDArray
 
 from pagemill.domain.pages.model import CountedPdf, Rendering
-from pagemill.domain.pages.quality import text_layer_is_usable
 from pagemill.errors import DocumentUnreadable, PageUnreadable
 from pagemill.pdf import blank as ink
 from pagemill.pdf import png
 from pagemill.pdf.documents import StructureDamaged, open_document
+from pagemill.pdf.text_layer import usable_text
 
 _POINTS_PER_INCH = 72
 _SMALLEST_EDGE_PX = 28  # one token of the model covers 28 x 28 px
 _LARGEST_DECODED_IMAGE_BYTES = 512 * 2**20  # above this, PDFium runs out of its 2 GiB and silently renders nothing
 _UNKNOWN_BITS_PER_PIXEL = 24  # PDFium says 0 for an image that it does not decode
-_SCAN_SHARE = 0.5  # an image that covers more of the page is a scan; text over it is a stamp or old OCR
 _OPEN_DOCUMENTS = 2  # pages come document by document; the next one begins while the last pages of one are rendered
 
 
@@ -110,11 +109,11 @@ def _render(document: pdfium.PdfDocument, number: int, options: RenderOptions) -
 
 def _render_page(page: pdfium.PdfPage, number: int, options: RenderOptions, started: float) -> Rendering:
     scale = _scale(page.get_size(), options)
-    scanned = _check_images(page)
+    _check_images(page)
     width_px, height_px = (math.ceil(side * scale) for side in page.get_size())
-    if options.prefer_text and not scanned:
-        text = page.get_textpage().get_text_bounded()
-        if text_layer_is_usable(text):
+    if options.prefer_text:
+        text = usable_text(page)
+        if text is not None:
             seconds = time.perf_counter() - started
             return Rendering(number, width_px, height_px, None, text=text, render_seconds=seconds)
 
@@ -147,10 +146,8 @@ def _scale(size_points: tuple[float, float], options: RenderOptions) -> float:
     return scale
 
 
-def _check_images(page: pdfium.PdfPage) -> bool:
-    """Refuse images that are too large to decode; tell whether one image covers most of the page."""
-    scanned = False
-    page_area = math.prod(page.get_size())
+def _check_images(page: pdfium.PdfPage) -> None:
+    """Refuse images that are too large to decode."""
     for image in ink.images(page):
         width_px, height_px = image.get_px_size()
         bits = image.get_metadata().bits_per_pixel or _UNKNOWN_BITS_PER_PIXEL
@@ -159,9 +156,6 @@ def _check_images(page: pdfium.PdfPage) -> bool:
             raise PageUnreadable(
                 f"an image of {width_px} x {height_px} pixels on the page is too large to decode; downsample it first"
             )
-        left, bottom, right, top = image.get_bounds()
-        scanned = scanned or (right - left) * (top - bottom) > _SCAN_SHARE * page_area
-    return scanned
 
 
 def _pixels(bitmap: pdfium.PdfBitmap) -> NDArray[np.uint32]:
