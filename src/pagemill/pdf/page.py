@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -14,13 +13,13 @@ import pypdfium2 as pdfium
 from numpy.typing import NDArray
 
 from pagemill.domain.pages.model import CountedPdf, Rendering
-from pagemill.domain.pages.quality import text_layer_is_usable
 from pagemill.domain.pages.sizes import Sizes
 from pagemill.errors import DocumentUnreadable, PageUnreadable
 from pagemill.pdf import blank as ink
 from pagemill.pdf import scale
 from pagemill.pdf.documents import StructureDamaged, open_document
 from pagemill.pdf.pieces import image_or_pieces
+from pagemill.pdf.text_layer import usable_text
 from pagemill.pdf.user_units import UserUnits
 
 if TYPE_CHECKING:
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 _LARGEST_DECODED_IMAGE_BYTES = 512 * 2**20  # above this, PDFium runs out of its 2 GiB and silently renders nothing
 _UNKNOWN_BITS_PER_PIXEL = 24  # PDFium says 0 for an image that it does not decode
-_SCAN_SHARE = 0.5  # an image that covers more of the page is a scan; text over it is a stamp or old OCR
 _OPEN_DOCUMENTS = 2  # pages come document by document; the next one begins while the last pages of one are rendered
 
 
@@ -137,10 +135,10 @@ def _render_page(
     started: float,
 ) -> Rendering:
     number = request.number
-    scanned = _check_images(page)
-    if options.prefer_text and not scanned:
-        text = page.get_textpage().get_text_bounded()
-        if text_layer_is_usable(text):
+    _check_images(page)
+    if options.prefer_text:
+        text = usable_text(page)
+        if text is not None:
             found = inspector.findings(request.path, page, number, None)
             seconds = time.perf_counter() - started
             return Rendering(number, 0, 0, None, text=text, objections=found, render_seconds=seconds)
@@ -173,10 +171,8 @@ def _render_page(
     )
 
 
-def _check_images(page: pdfium.PdfPage) -> bool:
-    """Refuse images that are too large to decode; tell whether one image covers most of the page."""
-    scanned = False
-    page_area = math.prod(page.get_size())
+def _check_images(page: pdfium.PdfPage) -> None:
+    """Refuse images that are too large to decode."""
     for image in ink.images(page):
         width_px, height_px = image.get_px_size()
         bits = image.get_metadata().bits_per_pixel or _UNKNOWN_BITS_PER_PIXEL
@@ -185,9 +181,6 @@ def _check_images(page: pdfium.PdfPage) -> bool:
             raise PageUnreadable(
                 f"an image of {width_px} x {height_px} pixels on the page is too large to decode; downsample it first"
             )
-        left, bottom, right, top = image.get_bounds()
-        scanned = scanned or (right - left) * (top - bottom) > _SCAN_SHARE * page_area
-    return scanned
 
 
 def _pixels(bitmap: pdfium.PdfBitmap) -> NDArray[np.uint32]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 from pagemill.domain.pages.model import Transcript
+from pagemill.domain.pages.text_layer import reads_like_language
 
 # Part of the recipe: a newer guard may refuse a transcript that an older one accepted.
 GUARD_VERSION = 1
@@ -30,12 +31,12 @@ def is_empty(transcript: Transcript) -> bool:
 
 
 def text_layer_is_usable(text: str) -> bool:
-    """Whether the embedded text can replace the model's: it is long enough and has almost no garbage."""
+    """Whether the embedded text can replace the model's: long enough, almost no garbage, and written in a language."""
     visible = [character for character in text if not character.isspace()]
     if len(visible) < _FEWEST_READABLE_CHARACTERS:
         return False
     garbage = sum(_is_garbage(character) for character in visible)
-    return garbage <= _LARGEST_GARBAGE_SHARE * len(visible)
+    return garbage <= _LARGEST_GARBAGE_SHARE * len(visible) and reads_like_language(text)
 
 
 def _is_complete(transcript: Transcript) -> bool:

@@ -1,0 +1,89 @@
+"""Judges the embedded text of a page: whether it is the writing of a language, or letters that are valid but wrong.
+
+A text layer may hold old OCR with digits for letters, letters of another font's encoding, or letters one by one. No
+dictionary is used: the signs below hold for all languages in Latin script; other scripts are judged by fewer of them.
+When in doubt, a page is sent to the model.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# Pairs of letters that are common in at least one of English, German, French, Spanish, Italian, Portuguese, Dutch,
+# Polish, Czech, Swedish, Finnish, Hungarian, Turkish and Latin; accents are left out.
+_COMMON_PAIRS = frozenset(
+    "th he in er an re nd on en at ou ed ha to or it is hi es ng st ar te se me sa le ve al as ne ra ti ro ic de li ri "
+    "io ch ei ie un ge be da el la qu ue ur em nt ta co ma ca lo si il us na ll ss om et di do os ad ci pa po pr tr ec "
+    "ce ns fo ly ha wa wi no so of we ou ow wh ho sh ee oo ea ly rs ts ct ac ai am ap ag ab av ef ep ev ex id ig im ir "
+    "iv ki ko ku ka ke kt la ld lu lt mi mo mp mu ni nu nn oc od og ol op ot ov pe pi pl pu rd rt ru rm sc sk sl su sp "
+    "sz ty tt uc ul um up ut va vi vo wo ye za ze zi zy cz rz ow ej ak ok ek eg aj oj ij aa oe au eu ui uw ee ng ja je "
+    "jo ji ny gy by my ck rk rg rn rl rr mm pp ff fi fe fa fr gr br dr kr bl gl cl fl sw tz nz lk ks hn hr ht ga go gu "
+    "gi ba bo bi bu fu ob ub ib eb ah oh uh ih eh yl ym yn yk yt yo ya dy ry iy uy ey az oz ez iz uz sy du hu tu yi ay".split()
+)
+_FEWEST_PAIRS = 30  # fewer prove nothing
+_SMALLEST_COMMON_SHARE = 0.68  # of all pairs; see the measured texts in the tests
+_LARGEST_MIXED_SHARE = 0.08  # of words with digits inside them, or with letters of two scripts
+_LARGEST_SINGLE_SHARE = 0.8  # of words that are one letter: text that is spaced letter by letter
+_LARGEST_STRANGE_SHARE = 0.04  # of signs that stand between letters and are neither hyphen nor apostrophe
+_LONGEST_LATIN_WORD = 45
+
+_WORD = re.compile(r"\w+")
+_DIGIT_INSIDE = re.compile(r"[^\W\d_]\d+[^\W\d_]|\b0[a-z]|\b[a-z]+0[a-z]*\b")
+_CAPITAL_INSIDE = re.compile(r"[a-z][A-Z][a-z]*[A-Z]?[a-z]")
+_STRANGE_INSIDE = re.compile(r"(?<=[^\W\d_])[^\w\s'’\-‐‑.,/&@:_|](?=[^\W\d_])")
+_SCRIPTS = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "HEBREW", "ARABIC")
+
+
+def reads_like_language(text: str) -> bool:
+    """Whether nothing speaks against a text. Text without letters, such as a table of numbers, has nothing against it."""
+    words = _WORD.findall(text)
+    if not words:
+        return False
+    letters = [word for word in words if any(map(str.isalpha, word))]
+    if not letters:
+        return True
+    mixed = sum(map(_is_mixed, letters))
+    if mixed > max(1, _LARGEST_MIXED_SHARE * len(letters)):
+        return False
+    if _strange_share(text) > _LARGEST_STRANGE_SHARE:
+        return False
+    latin = [plain for word in letters if (plain := _plain_latin(word))]
+    return not latin or (_are_whole_words(latin) and _has_common_pairs(latin))
+
+
+def _is_mixed(word: str) -> bool:
+    return bool(_DIGIT_INSIDE.search(word)) or len({script for letter in word if (script := _script(letter))}) > 1
+
+
+def _script(letter: str) -> str:
+    if letter.isascii():
+        return "LATIN" if letter.isalpha() else ""
+    name = unicodedata.name(letter, "").partition(" ")[0]
+    return name if name in _SCRIPTS else ""
+
+
+def _strange_share(text: str) -> float:
+    letters = sum(map(str.isalpha, text))
+    return len(_STRANGE_INSIDE.findall(text)) / letters if letters else 0.0
+
+
+def _plain_latin(word: str) -> str:
+    """A word in small Latin letters without accents; empty for words in other scripts."""
+    decomposed = unicodedata.normalize("NFKD", word).lower()
+    return "".join(letter for letter in decomposed if "a" <= letter <= "z")
+
+
+def _are_whole_words(latin: list[str]) -> bool:
+    singles = sum(len(word) == 1 for word in latin)
+    longest = max(map(len, latin))
+    return longest <= _LONGEST_LATIN_WORD and (
+        len(latin) < _FEWEST_PAIRS or singles <= _LARGEST_SINGLE_SHARE * len(latin)
+    )
+
+
+def _has_common_pairs(latin: list[str]) -> bool:
+    pairs = [word[index : index + 2] for word in latin for index in range(len(word) - 1)]
+    if len(pairs) < _FEWEST_PAIRS:
+        return True
+    return sum(pair in _COMMON_PAIRS for pair in pairs) >= _SMALLEST_COMMON_SHARE * len(pairs)
