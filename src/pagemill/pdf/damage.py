@@ -18,7 +18,7 @@ from pagemill.pdf.fonts import Risk, risk_of
 from pagemill.pdf.fonts_data import font_complaints
 from pagemill.pdf.misspelt import misspelt_entries
 from pagemill.pdf.objects import Resources, content_streams, inherited, look_up, name_of
-from pagemill.pdf.second_reader import SecondReader
+from pagemill.pdf.second_reader import ODD_OBJECTS, SecondReader
 from pagemill.pdf.streams import StreamDamaged, undo_filters
 from pagemill.pdf.tokens import OPERATORS, ContentsDamaged, InlineImage, instructions
 
@@ -86,6 +86,23 @@ class Damage:
 def damage_of(reader: SecondReader, page: pikepdf.Dictionary) -> Damage:
     """Look at everything that a page draws."""
     damage = Damage()
+    try:
+        _walk(damage, reader, page)
+    except ODD_OBJECTS as error:
+        damage.add(odd(error))
+    own = reader.page_repairs.setdefault(page.objgen, [])
+    own += reader.new_repairs()
+    for repair in (*own, *reader.file_repairs):
+        damage.add(f"the file is damaged: {repair}")
+    return damage
+
+
+def odd(error: Exception) -> str:
+    """The finding where the second reader stumbles over an object that is not of the kind it should be."""
+    return f"the file is damaged: an entry has a value that it cannot have ({type(error).__name__})"
+
+
+def _walk(damage: Damage, reader: SecondReader, page: pikepdf.Dictionary) -> None:
     walk = _Walk(reader, page)
     for finding in misspelt_entries(page, "/Page"):
         damage.add(f"the page's {finding}")
@@ -96,11 +113,6 @@ def damage_of(reader: SecondReader, page: pikepdf.Dictionary) -> Damage:
         damage.add(f"the resources' {finding}")
     walk.page_contents(damage, (resources,))
     walk.annotations(damage)
-    own = reader.page_repairs.setdefault(page.objgen, [])
-    own += reader.new_repairs()
-    for repair in (*own, *reader.file_repairs):
-        damage.add(f"the file is damaged: {repair}")
-    return damage
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from pagemill.errors import PageUnreadable
 from pagemill.pdf import blank_proof, fonts, geometry
 from pagemill.pdf.blank import images, pixel_span
-from pagemill.pdf.damage import Damage, damage_of
+from pagemill.pdf.damage import Damage, damage_of, odd
 from pagemill.pdf.image_data import has_alpha
 from pagemill.pdf.objects import inherited, visible_box
 from pagemill.pdf.painting import Painter, TooManyInstructions
-from pagemill.pdf.second_reader import SecondReader, SecondReaders
+from pagemill.pdf.second_reader import ODD_OBJECTS, SecondReader, SecondReaders
 from pagemill.pdf.tokens import ContentsDamaged
 
 _LARGE_SHARE = 0.1  # of the page: an object that covers more is what the page is about
@@ -61,12 +61,15 @@ class Inspector:
         if reader is None or second is None:
             return ("the file is damaged: a second reader cannot open this page, so losses would not be noticed",)
         damage = damage_of(reader, second)
-        if damage.lost:
-            _check_losses(reader, second, damage)
-        if damage.risky_fonts and bgrx is not None:
-            spaces = blank_proof.single_spaces(reader, second)
-            for finding in fonts.check_text(page, bgrx, damage.risky_fonts, spaces):
-                damage.add(finding)
+        try:
+            if damage.lost:
+                _check_losses(reader, second, damage)
+            if damage.risky_fonts and bgrx is not None:
+                spaces = blank_proof.single_spaces(reader, second)
+                for finding in fonts.check_text(page, bgrx, damage.risky_fonts, spaces):
+                    damage.add(finding)
+        except ODD_OBJECTS as error:
+            damage.add(odd(error))
         return damage.said()
 
 
