@@ -64,6 +64,7 @@ class Damage:
     findings: list[str] = field(default_factory=list)
     lost: dict[str | tuple[int, int], str] = field(default_factory=dict)  # images, by number; what is missing, by name
     risky_fonts: dict[str, Risk] = field(default_factory=dict)  # by base name
+    has_images: bool = False
 
     def add(self, finding: str) -> None:
         """Note a finding once."""
@@ -76,6 +77,7 @@ class Damage:
             self.add(finding)
         self.lost.update(other.lost)
         self.risky_fonts.update(other.risky_fonts)
+        self.has_images = self.has_images or other.has_images
 
     def said(self) -> tuple[str, ...]:
         """The findings, cut to a readable number."""
@@ -169,7 +171,9 @@ class _Walk:
     def _contents(self, damage: Damage, data: bytes, resources: Resources, depth: int, *, proven: bool) -> None:
         names = {(match[2] or match[3], match[1]) for match in _NAMES_IN_USE.finditer(data)}
         missing = [(operator, name) for operator, name in names if _resolved(resources, operator, name) is None]
-        if not proven or missing or not _ends_with_an_operator(data) or b"BI" in data:
+        inline = b"BI" in data
+        damage.has_images = damage.has_images or inline
+        if not proven or missing or inline or not _ends_with_an_operator(data):
             names, complaint = _names_of_instructions(data)
             if complaint:
                 damage.add(complaint)
@@ -243,6 +247,7 @@ class _Walk:
 
 
 def _check_image(damage: Damage, image: pikepdf.Stream, what: str) -> None:
+    damage.has_images = True
     for finding in misspelt_entries(image, "/Image"):
         damage.add(f"{what}: its {finding}")
     _check_colour_space(damage, what, image.get("/ColorSpace"))

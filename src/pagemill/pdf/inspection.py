@@ -54,13 +54,13 @@ class Inspector:
         Raises:
             PageUnreadable: A large part of it is lost.
         """
-        if bgrx is not None:
-            _check_images(page, bgrx)
         reader = self._readers.of(path)
         second = reader.page(number) if reader else None
-        if reader is None or second is None:
+        damage = damage_of(reader, second) if reader and second is not None else None
+        if bgrx is not None and (damage is None or damage.has_images):
+            _check_images(page, bgrx)
+        if reader is None or second is None or damage is None:
             return ("the file is damaged: a second reader cannot open this page, so losses would not be noticed",)
-        damage = damage_of(reader, second)
         try:
             if damage.lost:
                 _check_losses(reader, second, damage)
