@@ -27,9 +27,7 @@ class Finished:
 def already_finished(document_key: str, prior: PriorManifest, selected: tuple[int, ...]) -> Finished:
     """The outcome of a document of which an earlier run has read all selected pages."""
     statuses = prior.counts(selected)
-    outcome = DocumentOutcome(
-        document_key, len(selected), statuses, reused=statuses.total(), findings=prior.findings
-    )
+    outcome = DocumentOutcome(document_key, len(selected), statuses, reused=statuses.total(), findings=prior.findings)
     return Finished(outcome, statuses)
 
 

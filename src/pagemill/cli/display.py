@@ -78,7 +78,12 @@ def print_survey(documents: list[SurveyedDocument], console: Console, *, in_flig
     for title in ("document", "pages", "to read", "note"):
         table.add_column(title, justify="left" if title in {"document", "note"} else "right", overflow="fold")
     for document in documents:
-        table.add_row(document.key, str(document.page_count), str(document.to_read), document.error or "; ".join(document.findings))
+        table.add_row(
+            document.key,
+            str(document.page_count),
+            str(document.to_read),
+            document.error or "; ".join(document.findings),
+        )
     console.print(table)
     pages, to_read = sum(d.page_count for d in documents), sum(d.to_read for d in documents)
     found, requests = f"{counted(len(documents), 'document')}, {counted(pages, 'page')}", counted(to_read, "request")

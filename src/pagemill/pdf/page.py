@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pagemill.domain.pages.model import CountedPdf, Rendering
 from pagemill.errors import DocumentUnreadable, PageUnreadable
 from pagemill.pdf import blank as ink
-from pagemill.pdf import png
+from pagemill.pdf import file_end, png
 from pagemill.pdf.documents import StructureDamaged, open_document
 from pagemill.pdf.text_layer import usable_text
 
@@ -79,7 +79,7 @@ class PdfPages:
             rebuilt = counting.rebuild(request.path, request.copy)
             if rebuilt:
                 return rebuilt
-            raise DocumentUnreadable(str(damage)) from damage
+            raise DocumentUnreadable("; ".join([str(damage), *file_end.findings(request.path)])) from damage
         return counting.count(document, request.path, request.copy)
 
     def _document(self, path: Path) -> pdfium.PdfDocument:

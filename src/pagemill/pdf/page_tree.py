@@ -113,7 +113,7 @@ def write_flat(pdf: pikepdf.Pdf, tree: PageTree, path: Path) -> None:
         kids.append(page)
     node.Kids = Array(kids)
     pdf.Root.Pages = node
-    with open(path, "wb", opener=_private) as file:  # noqa: PTH123 -- Path.open has no opener
+    with open(path, "wb", opener=_private) as file:
         pdf.save(file, compress_streams=False, stream_decode_level=pikepdf.StreamDecodeLevel.none)
 
 

@@ -28,7 +28,9 @@ HONEST = {
     "names": "O'Brien, Jean-Luc d'Arc and Anne-Marie Müller met at St. John's; the lawyers' fees are in the annex.",
 }
 
-_OLD_OCR = "De1ivery n0te 47ll 0f tbe Mi11er W0rks, Custorner: Exarnp1e Ltd, l2 Harb0ur Street, bo1ts M8 x 6O, zinc p1ated"
+_OLD_OCR = (
+    "De1ivery n0te 47ll 0f tbe Mi11er W0rks, Custorner: Exarnp1e Ltd, l2 Harb0ur Street, bo1ts M8 x 6O, zinc p1ated"
+)
 
 
 @pytest.mark.parametrize("language", HONEST)

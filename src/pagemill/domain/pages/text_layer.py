@@ -77,7 +77,9 @@ def _plain_latin(word: str) -> str:
 def _are_whole_words(latin: list[str]) -> bool:
     singles = sum(len(word) == 1 for word in latin)
     longest = max(map(len, latin))
-    return longest <= _LONGEST_LATIN_WORD and (len(latin) < _FEWEST_PAIRS or singles <= _LARGEST_SINGLE_SHARE * len(latin))
+    return longest <= _LONGEST_LATIN_WORD and (
+        len(latin) < _FEWEST_PAIRS or singles <= _LARGEST_SINGLE_SHARE * len(latin)
+    )
 
 
 def _has_common_pairs(latin: list[str]) -> bool:
