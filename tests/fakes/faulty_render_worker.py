@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 
-from pagemill.domain.pages.model import Rendering
+from pagemill.domain.pages.model import CountedPdf, Rendering
 from pagemill.pdf.page import CountPages, PdfPages, RenderOptions, RenderPage
 from pagemill.worker_process import answer_requests, confine
 
@@ -23,7 +23,7 @@ def main() -> None:
     confine(address_space_bytes=int(sys.argv[2]))
     pages = PdfPages(RenderOptions(**json.loads(sys.argv[3])))
 
-    def answer(request: CountPages | RenderPage) -> int | Rendering:
+    def answer(request: CountPages | RenderPage) -> CountedPdf | Rendering:
         if isinstance(request, RenderPage):
             _fail(request)
         return pages.answer(request)
@@ -32,10 +32,10 @@ def main() -> None:
 
 
 def _fail(request: RenderPage) -> None:
-    kind, _, number = request.path.stem.partition("-")
+    kind, _, number = request.path.resolve().stem.partition("-")
     if number != str(request.number):
         return
-    mark = request.path.with_suffix(".mark")
+    mark = request.path.resolve().with_suffix(".mark")
     match kind:
         case "hang":
             signal.pause()

@@ -173,7 +173,7 @@ def test_a_file_that_was_cut_off_says_so_and_a_page_without_its_contents_is_not_
 def test_a_document_without_a_page_tree_is_refused(tmp_path: Path, tree: bytes) -> None:
     path = write_raw(tmp_path / "a.pdf", lettered(TEXTS, tree=tree))
 
-    with pytest.raises(DocumentUnreadable, match="no pages, or none that can be found|no readable PDF structure"):
+    with pytest.raises(DocumentUnreadable, match=r"no pages, or none that can be found|no readable PDF structure"):
         _counted(path, tmp_path)
 
 
