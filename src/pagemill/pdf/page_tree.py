@@ -62,11 +62,11 @@ class PageTree:
 
 def walk(pdf: pikepdf.Pdf) -> PageTree:
     """Find the pages of a document in their order. Every node is entered once; no recursion, whatever the depth."""
-    root: Any = _root(pdf)
+    root = _root(pdf)
     tree = PageTree()
     if not isinstance(root, Dictionary):
         return tree
-    said = root.get("/Count")
+    said: Any = root.get("/Count")
     tree.said = said if isinstance(said, int) else None
     entered = {root.objgen}
     stack: list[tuple[Iterator[Any], Mapping[str, pikepdf.Object]]] = [(iter([root]), {})]
