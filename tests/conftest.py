@@ -36,12 +36,26 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any machine")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start the tests with the largest time limits first: no process is left alone with a long one at the end."""
+
+    def seconds(item: pytest.Item) -> float:
+        limit = item.get_closest_marker("timeout")
+        return float(limit.args[0]) if limit else 0.0
+
+    items.sort(key=seconds, reverse=True)
+
+
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting of the machine reaches a test."""
-    for name in list(os.environ):
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No setting of the machine reaches a test, and no variable that a test's code sets reaches the next test."""
+    before = set(os.environ)
+    for name in before:
         if name.startswith(_OURS) and name not in {"PREFECT_HOME", "PREFECT_SERVER_ANALYTICS_ENABLED"}:
             monkeypatch.delenv(name)
+    yield
+    for name in os.environ.keys() - before:
+        del os.environ[name]
 
 
 @pytest.fixture
@@ -89,12 +103,14 @@ def prefect_api_url(tmp_path_factory: pytest.TempPathFactory, prefect_database: 
 
     home = tmp_path_factory.mktemp("prefect")
     server = PrefectServer(home, database=prefect_database)
-    asyncio.run(server.start())
-    with temporary_settings({PREFECT_HOME: home, PREFECT_API_URL: server.url}):
-        asyncio.run(_register(server.url))
-        yield server.url
-        run_coro_as_sync(_drain())
-    server.kill()
+    try:
+        asyncio.run(server.start())
+        with temporary_settings({PREFECT_HOME: home, PREFECT_API_URL: server.url}):
+            asyncio.run(_register(server.url))
+            yield server.url
+            run_coro_as_sync(_drain())
+    finally:
+        server.kill()
 
 
 async def _drain() -> None:

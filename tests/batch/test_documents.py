@@ -170,13 +170,13 @@ async def test_a_second_run_sends_and_renders_nothing(mill: Mill) -> None:
     mill.add("a.pdf", "3 blank=2")
     async with FakeEndpoint() as endpoint:
         await mill.run(endpoint)
-        drawn = mill.rasterizer.rendered.total()
+        rendered = mill.rasterizer.rendered.total()
         before = (mill.out / "a.pdf/manifest.json").read_bytes()
 
         summary = await mill.run(endpoint)
 
     assert (summary.requests, summary.pages, summary.reused) == (0, 3, 3)
-    assert mill.rasterizer.rendered.total() == drawn
+    assert mill.rasterizer.rendered.total() == rendered
     assert endpoint.record.paths["/health"] == 1
     assert (mill.out / "a.pdf/manifest.json").read_bytes() == before
 

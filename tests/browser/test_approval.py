@@ -15,7 +15,7 @@ from tests.fakes.google_cloud.cloud import GoogleCloud
 from tests.fakes.prefect_server import PrefectServer
 from tests.flows.deployer import Deployer
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.browser.conftest import Browser
 from tests.fakes.ocr_process import Endpoint
 from tests.pdfs import numbered_pdf
 
-pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("worker"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("worker"), pytest.mark.timeout(1200)]
 
 _PATIENCE_SECONDS = 120.0
 

@@ -21,7 +21,7 @@ from tests.fakes.ocr_endpoint import Answer, FakeEndpoint, Request
 from tests.fakes.prefect_server import PrefectServer
 from tests.pdfs import write_pdf
 
-pytestmark = [pytest.mark.flow, pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.flow, pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 _LIMIT, _SLOTS = "lightonocr-endpoint", 8
 _LATENCY_SECONDS = 1.0

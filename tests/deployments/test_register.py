@@ -112,7 +112,7 @@ async def test_what_is_asked_for_is_registered(operator: Operator, client: Prefe
     asked.pop("PAGEMILL_POOL_NOTIFICATION_BLOCK")
     no_credentials = await operator.registers(environment=asked)
     assert no_credentials.returncode == 2
-    assert "gcp-credentials/for-pagemill cannot be made here" in no_credentials.stderr
+    assert "gcp-credentials/for-pagemill cannot be created here" in no_credentials.stderr
 
     with MetadataServer() as google:
         (tmp_path / "key.json").write_text(json.dumps(google.service_account_key()))

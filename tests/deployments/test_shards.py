@@ -22,7 +22,7 @@ from tests.fakes.lasting_server import AUTH_STRING, LastingServer, lasting_setti
 from tests.fakes.ocr_endpoint import FakeEndpoint
 from tests.fakes.prefect_server import PrefectServer
 
-pytestmark = [pytest.mark.flow, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.flow, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 _LIMIT, _SLOTS = "lightonocr-endpoint", 8
 _DOCUMENTS = {"long.pdf": 250, "a.pdf": 60, "b/c.pdf": 50, "b/d.pdf": 39, "e.pdf": 1}

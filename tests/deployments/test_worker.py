@@ -15,7 +15,7 @@ from tests.deployments.operator import ROOT, Operator
 from tests.fakes.ocr_process import Endpoint, running_endpoint
 from tests.pdfs import numbered_pdf
 
-pytestmark = [pytest.mark.flow, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.flow, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 _EARLY_SECONDS = 10.0  # a worker fetches what is due soon
 _LATEST_SECONDS = 120.0  # after its time: its process takes a while to begin on a busy machine

@@ -16,6 +16,8 @@ from typing import Self
 import stamina
 from prefect.client.orchestration import PrefectClient
 
+_START_SECONDS = 240.0  # ten on a quiet machine
+
 
 def make_database(path: Path) -> None:
     """Write an SQLite database with Prefect's tables, which a server otherwise makes at its first start."""
@@ -84,12 +86,19 @@ class PrefectServer:
             self._process = subprocess.Popen(  # noqa: ASYNC220 -- outlives this call
                 command, env=self._environment, stdout=log, stderr=log, process_group=0
             )
+        try:
+            await self._until_it_answers(self._process)
+        except BaseException:
+            self.kill()
+            raise
+
+    async def _until_it_answers(self, process: subprocess.Popen[bytes]) -> None:
         async with PrefectClient(self.url) as client:
             async for attempt in stamina.retry_context(
-                on=RuntimeError, attempts=None, timeout=120.0, wait_initial=0.2, wait_max=0.5
+                on=RuntimeError, attempts=None, timeout=_START_SECONDS, wait_initial=0.2, wait_max=0.5
             ):
                 with attempt:
-                    if self._process.poll() is not None:
+                    if process.poll() is not None:
                         raise ChildProcessError(f"the Prefect server ended by itself; see {self.log}")
                     if problem := await client.api_healthcheck():
                         raise RuntimeError(f"{problem}; see {self.log}")

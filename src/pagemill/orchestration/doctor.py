@@ -19,7 +19,7 @@ from pagemill.errors import DocumentUnreadable, EndpointUnavailable, PagemillErr
 from pagemill.local_endpoint.engines import choose_engine, model_id
 from pagemill.ocr.client import OpenAiRecognizer
 from pagemill.orchestration.credentials import google_key
-from pagemill.orchestration.wiring import endpoint_auth
+from pagemill.orchestration.endpoint import endpoint_auth
 from pagemill.pdf.page import RenderOptions
 from pagemill.pdf.rasterizer import PdfiumRasterizer
 

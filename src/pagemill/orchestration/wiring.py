@@ -5,16 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-import functools
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from pagemill.batch.checkpoints import Checkpoints
 from pagemill.batch.chunks import BatchLimits
@@ -27,27 +22,21 @@ from pagemill.batch.run import Batch
 from pagemill.batch.shards import PlannedSource, plan_of
 from pagemill.batch.slots import RunSlots
 from pagemill.batch.stop import RunStop
-from pagemill.config.run import GIB, LOOPBACK, Settings
+from pagemill.config.run import GIB, Settings
 from pagemill.domain.pages.model import Mode, Recipe
 from pagemill.domain.pages.planning import parse_pages
 from pagemill.domain.pages.quality import GUARD_VERSION
 from pagemill.domain.pages.sharding import ShardPlan
 from pagemill.errors import UsageError
-from pagemill.local_endpoint.engines import EngineName, choose_engine, model_id
+from pagemill.local_endpoint.engines import EngineName, model_id
 from pagemill.ocr.client import OpenAiRecognizer
-from pagemill.ocr.embedded import EmbeddedEndpoint
 from pagemill.orchestration.credentials import google_key
+from pagemill.orchestration.endpoint import chosen_endpoint, open_recognizer
 from pagemill.orchestration.parameters import OcrBatchParameters
+from pagemill.orchestration.stores import google_client, open_destination, open_source
 from pagemill.pdf.page import RenderOptions
 from pagemill.pdf.rasterizer import PdfiumRasterizer
-from pagemill.ports import DocumentSource, ObjectStore, SlotPool
-from pagemill.storage.local_source import ListedSource, LocalSource, names_objects
-from pagemill.storage.local_store import LocalStore
-
-if TYPE_CHECKING:
-    from google.cloud import storage
-
-    from pagemill.ocr.identity.auth import IdTokenAuth
+from pagemill.ports import SlotPool
 
 Admission = Callable[[OcrBatchParameters, Settings, Progress], AbstractAsyncContextManager[SlotPool]]
 
@@ -58,7 +47,7 @@ _watched: ContextVar[Progress | None] = ContextVar("watched", default=None)
 
 @contextlib.contextmanager
 def watching(progress: Progress) -> Iterator[Progress]:
-    """Make runs that start in this context write their figures into `progress`, so that the caller can show them."""
+    """Make runs that start in this context count in `progress`, so that the caller can display it."""
     token = _watched.set(progress)
     try:
         yield progress
@@ -67,7 +56,7 @@ def watching(progress: Progress) -> Iterator[Progress]:
 
 
 def new_run_id() -> str:
-    """A run id: sorts by time, and two runs of one second do not share one."""
+    """A run id. Ids sort by time, and two runs in the same second have different ones."""
     return f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
 
 
@@ -91,17 +80,17 @@ async def open_batch(
         UsageError: A parameter or a setting is wrong.
     """
     logging.getLogger("stamina").setLevel(logging.ERROR)  # it logs each retry; page results say more
-    endpoint = _endpoint(parameters, settings)
+    endpoint = chosen_endpoint(parameters, settings)
     recipe = _recipe(parameters, settings, endpoint.engine)
     selection = parse_pages(parameters.pages)
     progress, stop = _watched.get() or Progress(), RunStop()
     async with contextlib.AsyncExitStack() as stack:
         key = await google_key(settings.gcp_credentials_block)
-        google = _google_client(settings, key, stack)
+        google = google_client(settings, key, stack)
         source = open_source(parameters, settings, google)
         checkpoints = Checkpoints(open_destination(parameters.destination, google), recipe)
         plan = await asyncio.to_thread(_plan, checkpoints, *shard) if shard else None
-        recognizer = await _open_recognizer(
+        recognizer = await open_recognizer(
             endpoint, settings, recipe, stack, connections=parameters.max_in_flight, key=key
         )
         gate = _gate(recognizer, settings, progress, stop, stack)
@@ -137,54 +126,6 @@ async def open_batch(
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Endpoint:
-    """Where pages are sent to: a URL, or the embedded service with its engine."""
-
-    url: str  # empty for the embedded service
-    engine: EngineName | None
-
-    @property
-    def billed(self) -> bool:
-        """Whether time at the endpoint costs money: not on this machine."""
-        return urlsplit(self.url).hostname not in {None, *LOOPBACK}
-
-
-def _endpoint(parameters: OcrBatchParameters, settings: Settings) -> _Endpoint:
-    url = endpoint_url(parameters, settings)
-    return _Endpoint(url, None if url else choose_engine(settings.local_engine, tessdata=settings.tessdata_prefix))
-
-
-async def _open_recognizer(
-    endpoint: _Endpoint,
-    settings: Settings,
-    recipe: Recipe,
-    stack: contextlib.AsyncExitStack,
-    *,
-    connections: int,
-    key: Mapping[str, Any] | None,
-) -> OpenAiRecognizer:
-    """The client of the endpoint. The embedded service starts when the client first asks for its URL."""
-    embedded = EmbeddedEndpoint(
-        engine=endpoint.engine or "auto", start_seconds=settings.wake_seconds, tessdata=settings.tessdata_prefix
-    )
-
-    async def locate() -> str:
-        return await embedded.locate() if endpoint.engine else endpoint.url
-
-    await stack.enter_async_context(embedded)
-    return await stack.enter_async_context(
-        OpenAiRecognizer(
-            locate,
-            recipe=recipe,
-            api_key=settings.api_key.get_secret_value(),
-            connections=connections,
-            answer_seconds=settings.answer_seconds,
-            auth=endpoint_auth(endpoint.url, settings, key),
-        )
-    )
-
-
 def _gate(
     recognizer: OpenAiRecognizer,
     settings: Settings,
@@ -212,61 +153,6 @@ def _publisher(checkpoints: Checkpoints, plan: ShardPlan | None, usd_per_page_se
     return DocumentPublisher(checkpoints, usd_per_page_second=usd_per_page_second)
 
 
-def endpoint_url(parameters: OcrBatchParameters, settings: Settings) -> str:
-    """The endpoint's URL; empty for the embedded one."""
-    chosen = parameters.endpoint or settings.service_url
-    return "" if chosen == "local" else chosen
-
-
-def endpoint_auth(url: str, settings: Settings, key: Mapping[str, Any] | None) -> IdTokenAuth | None:
-    """Identity tokens, where the endpoint may want them: over TLS, unless it has an API key."""
-    if urlsplit(url).scheme != "https" or settings.api_key.get_secret_value():
-        return None
-    from pagemill.ocr.identity.auth import IdTokenAuth  # noqa: PLC0415 -- only such endpoints need Google's libraries
-
-    return IdTokenAuth(url, key=key)
-
-
-def open_source(
-    parameters: OcrBatchParameters, settings: Settings, google: Callable[[], storage.Client]
-) -> DocumentSource:
-    """Where the documents come from: a bucket, a `.txt` list of either kind, a folder or a PDF.
-
-    Raises:
-        UsageError: The source is of a kind this version does not read.
-    """
-    include, largest_bytes = parameters.include, settings.largest_pdf_mib * 2**20
-    if parameters.source.startswith("gs://"):
-        from pagemill.storage.gcs.client import parse_location  # noqa: PLC0415 -- half a second that local runs need not wait
-        from pagemill.storage.gcs.source import GcsSource  # noqa: PLC0415 -- as above
-
-        location = parse_location(parameters.source)
-        return GcsSource(google(), location, include=include, largest_bytes=largest_bytes)
-    path = _local_path(parameters.source, "SOURCE")
-    if path.suffix != ".txt" or path.is_dir():
-        return LocalSource(path, include=include)
-    if not names_objects(path):
-        return ListedSource(path, include=include)
-    from pagemill.storage.gcs.list import GcsListedSource  # noqa: PLC0415 -- as above
-
-    return GcsListedSource(google(), path, include=include, largest_bytes=largest_bytes)
-
-
-def open_destination(destination: str, google: Callable[[], storage.Client]) -> ObjectStore:
-    """Where the results go.
-
-    Raises:
-        UsageError: The destination is of a kind this version does not write.
-    """
-    if destination.startswith("gs://"):
-        from pagemill.storage.gcs.client import parse_location  # noqa: PLC0415 -- as above
-        from pagemill.storage.gcs.store import GcsStore  # noqa: PLC0415 -- as above
-
-        location = parse_location(destination)
-        return GcsStore(google(), location)
-    return LocalStore(_local_path(destination, "DESTINATION"))
-
-
 def _plan(checkpoints: Checkpoints, run_id: str, shard: int) -> ShardPlan:
     plan, recipe = plan_of(checkpoints.destination, run_id, shard), checkpoints.recipe
     if plan.recipe_id != recipe.id:
@@ -275,28 +161,6 @@ def _plan(checkpoints: Checkpoints, run_id: str, shard: int) -> ShardPlan:
             f"{plan.recipe_id}); set the same PAGEMILL_ variables where the run is started and where shards run"
         )
     return plan
-
-
-def _google_client(
-    settings: Settings, key: Mapping[str, Any] | None, stack: contextlib.AsyncExitStack
-) -> Callable[[], storage.Client]:
-    """Opens the run's one client, and looks for credentials, when first asked."""
-
-    @functools.cache
-    def client() -> storage.Client:
-        from pagemill.storage.gcs import client as gcs  # noqa: PLC0415 -- as above
-
-        opened = gcs.open_client(settings.google_cloud_project, key)
-        stack.callback(opened.close)
-        return opened
-
-    return client
-
-
-def _local_path(text: str, what: str) -> Path:
-    if "://" in text:
-        raise UsageError(f"{what} '{text}' is neither a local path nor gs://BUCKET/PREFIX")
-    return Path(text).expanduser()
 
 
 def _recipe(parameters: OcrBatchParameters, settings: Settings, engine: EngineName | None) -> Recipe:

@@ -29,11 +29,11 @@ def test_pages_are_the_sum_over_the_statuses() -> None:
 
 
 def test_an_unchanged_document_is_covered() -> None:
-    receipt = read_prior_manifest(_manifest(Status.OK, Status.BLANK).to_json().encode())
+    prior = read_prior_manifest(_manifest(Status.OK, Status.BLANK).to_json().encode())
 
-    assert receipt
-    assert receipt.covers(_DOCUMENT, _RECIPE, (1, 2))
-    assert +receipt.counts((2,)) == {Status.BLANK: 1}
+    assert prior
+    assert prior.covers(_DOCUMENT, _RECIPE, (1, 2))
+    assert +prior.counts((2,)) == {Status.BLANK: 1}
 
 
 @pytest.mark.parametrize(
@@ -48,10 +48,10 @@ def test_an_unchanged_document_is_covered() -> None:
 def test_new_bytes_a_new_recipe_more_pages_or_failed_pages_are_left_to_read(
     document: Document, recipe: Recipe, selection: tuple[int, ...]
 ) -> None:
-    receipt = read_prior_manifest(_manifest(Status.OK, Status.FAILED).to_json().encode())
+    prior = read_prior_manifest(_manifest(Status.OK, Status.FAILED).to_json().encode())
 
-    assert receipt
-    assert not receipt.covers(document, recipe, selection)
+    assert prior
+    assert not prior.covers(document, recipe, selection)
 
 
 @pytest.mark.parametrize("text", [b"", b"{}", b"[]", b'{"schema": 99}', b'{"schema": 1, "error": null}'])

@@ -8,7 +8,7 @@ from google.cloud import storage
 from pagemill.config.run import Settings
 from pagemill.errors import UsageError
 from pagemill.orchestration.parameters import OcrBatchParameters
-from pagemill.orchestration.wiring import open_source
+from pagemill.orchestration.stores import open_source
 from pagemill.ports import DocumentSource
 from pagemill.storage.gcs.list import GcsListedSource
 from pagemill.storage.gcs.source import GcsSource
