@@ -102,7 +102,7 @@ def write_flat(pdf: pikepdf.Pdf, tree: PageTree, path: Path) -> None:
         OSError: There is no room for it.
     """
     node = pdf.make_indirect(Dictionary(Type=Name.Pages, Count=len(tree.leaves), Kids=Array()))
-    repaired = bool(pdf.get_warnings())
+    repaired = _was_repaired(pdf)
     kids = []
     for leaf in tree.leaves:
         page = leaf.page if leaf.page.is_indirect else pdf.make_indirect(leaf.page)
@@ -117,6 +117,13 @@ def write_flat(pdf: pikepdf.Pdf, tree: PageTree, path: Path) -> None:
     pdf.Root.Pages = node
     with open(path, "wb", opener=_private) as file:
         pdf.save(file, compress_streams=False, stream_decode_level=pikepdf.StreamDecodeLevel.none)
+
+
+def _was_repaired(pdf: pikepdf.Pdf) -> bool:
+    try:
+        return bool(pdf.get_warnings())
+    except UnicodeDecodeError:  # a warning that quotes damaged bytes
+        return True
 
 
 def _private(path: str, flags: int) -> int:
