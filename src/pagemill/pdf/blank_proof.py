@@ -58,7 +58,7 @@ def assert_blank(reader: SecondReader | None, page: pdfium.PdfPage, number: int,
         marks = _marks(reader, second, colour)
         if marks:
             # A missing font is the better reason. And text that PDFium does not list is no white space.
-            fonts.check_text(page, bgrx, damage.risky_fonts, single_spaces(reader, second))
+            fonts.check_text(page, pixels, damage.risky_fonts, single_spaces(reader, second))
     except (ContentsDamaged, StreamDamaged, *ODD_OBJECTS) as error:
         raise PageUnreadable(f"the page came out empty although it is damaged: {error}; {_CURE}") from error
     except TooManyInstructions as error:
