@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
+import re
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from email.utils import parsedate_to_datetime
@@ -38,6 +40,8 @@ _HARMLESS = base64.b64decode(
     "lFJKKaW8BmbdaOmo2byVAAAAAElFTkSuQmCC"
 )
 _REFUSED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+_ID_HEADER = "X-Request-Id"
+_REQUEST_ID = re.compile(r"pagemill-[0-9a-f]{32}")
 
 
 class _Message(BaseModel):
@@ -55,6 +59,7 @@ class _Usage(BaseModel):
 
 
 class _Completion(BaseModel):
+    id: object = None  # vLLM: `chatcmpl-` and the request's X-Request-Id
     choices: list[_Choice]
     usage: _Usage = _Usage()
 
@@ -76,7 +81,11 @@ class _Models(BaseModel):
 
 
 class OpenAiRecognizer:
-    """Reads pages over one connection pool; a client for each request would cost 25 ms for its TLS context."""
+    """Reads pages with one client; a client for each request would cost 25 ms for its TLS context.
+
+    Every request has a connection of its own. Bytes that an endpoint or a proxy leaves on a connection would otherwise
+    be taken for the answer to the next page. Each page is sent with an id; an answer with another page's id is refused.
+    """
 
     def __init__(
         self,
@@ -104,10 +113,11 @@ class OpenAiRecognizer:
         self._base_url = ""
         self._before_image, self._after_image = _envelope(recipe)
         self._client = httpx.AsyncClient(
-            headers={"Content-Type": "application/json"} | ({"Authorization": f"Bearer {api_key}"} if api_key else {}),
+            headers={"Content-Type": "application/json", "Connection": "close"}
+            | ({"Authorization": f"Bearer {api_key}"} if api_key else {}),
             auth=auth,
             timeout=httpx.Timeout(answer_seconds, connect=30.0),
-            limits=httpx.Limits(max_connections=connections + 1, max_keepalive_connections=connections + 1),
+            limits=httpx.Limits(max_connections=connections + 1, max_keepalive_connections=0),
         )
 
     async def __aenter__(self) -> Self:
@@ -147,21 +157,26 @@ class OpenAiRecognizer:
         """Return the transcript of one page image; one request, no retries.
 
         Raises:
-            EndpointUnavailable: Connection error, timeout, 429, 5xx, or an answer that is no chat completion.
+            EndpointUnavailable: Connection error, timeout, 429, 5xx, or an answer that is no chat completion or
+                another request's.
             RequestRejected: The endpoint refuses this request (any other 4xx).
             UsageError: It refuses our credentials.
         """
         body = b"".join((self._before_image, base64.b64encode(png), self._after_image, str(max_tokens).encode(), b"}"))
+        request_id = f"pagemill-{secrets.token_hex(16)}"
         started = time.monotonic()
         try:
-            response = await self._client.post(f"{self._base_url}/v1/chat/completions", content=body)
+            response = await self._client.post(
+                f"{self._base_url}/v1/chat/completions", content=body, headers={_ID_HEADER: request_id}
+            )
         except httpx.HTTPError as error:
             raise EndpointUnavailable(
                 f"the endpoint gave no answer: {_describe(error)}",
                 page_may_be_the_cause=not isinstance(error, _NOT_SENT),
             ) from error
+        _check_id(response.headers.get(_ID_HEADER, ""), request_id)
         self._raise_for_status(response)
-        return _transcript(response, time.monotonic() - started)
+        return _transcript(response, request_id, time.monotonic() - started)
 
     async def first_token_seconds(self, png: bytes) -> float:
         """Time from a request to the first piece of its text, with the answer as a stream of server-sent events.
@@ -239,13 +254,28 @@ def _envelope(recipe: Recipe) -> tuple[bytes, bytes]:
     return f"{before}base64,".encode(), f'{after}, "max_tokens": '.encode()
 
 
-def _transcript(response: httpx.Response, seconds: float) -> Transcript:
+def _check_id(answered: object, request_id: str) -> None:
+    """Refuse the answer to another page. An endpoint that does not repeat ids is believed.
+
+    Raises:
+        MalformedAnswer: The answer names another request of ours.
+    """
+    named = _REQUEST_ID.search(str(answered))
+    if named and named[0] != request_id:
+        raise MalformedAnswer(
+            f"the endpoint gave the answer to another request ({named[0]} instead of {request_id}); "
+            "a proxy before it mixes up connections"
+        )
+
+
+def _transcript(response: httpx.Response, request_id: str, seconds: float) -> Transcript:
     try:
         completion = _Completion.model_validate_json(response.content)
     except ValidationError as error:
         raise MalformedAnswer(
             f"the endpoint's answer is no chat completion: {_excerpt(response.text)}", page_may_be_the_cause=True
         ) from error
+    _check_id(completion.id, request_id)
     if not completion.choices:
         raise MalformedAnswer("the endpoint's answer holds no choices", page_may_be_the_cause=True)
     choice = completion.choices[0]
