@@ -14,13 +14,15 @@ from pathlib import Path
 from pagemill.batch import outcomes, publishing
 from pagemill.batch.checkpoints import Checkpoints
 from pagemill.batch.outcomes import Finished
+from pagemill.batch.owners import FoldersInUse
 from pagemill.batch.progress import Progress
 from pagemill.batch.stop import RunStop
 from pagemill.domain.pages.manifest import Manifest, Tally
 from pagemill.domain.pages.model import Document, RejectedEntry
 from pagemill.domain.pages.planning import PendingDocument, Selection
 from pagemill.domain.pages.summary import DocumentOutcome
-from pagemill.errors import DocumentUnreadable, StoreUnusable
+from pagemill.domain.wording import shown
+from pagemill.errors import DocumentUnreadable, KeyTaken, NameUnusable, StoreUnusable
 from pagemill.ports import DocumentSource, Rasterizer
 
 _log = logging.getLogger(__name__)
@@ -76,6 +78,7 @@ class Documents:
         self._checkpoints = checkpoints
         self._progress = progress
         self._stop = stop
+        self._folders = FoldersInUse(checkpoints.destination)
 
     async def each(self, handle: Handle, *, at_once: int) -> None:
         """Open the documents, a few at once, and pass those with pages to read to `handle`.
@@ -125,7 +128,7 @@ class Documents:
         except StoreUnusable as error:
             self._stop.now(error)
         except Exception as error:  # noqa: BLE001 -- a defect of ours must not cost the other documents
-            _log.exception("%s", entry.key)
+            _log.exception("%s", shown(entry.key))
             reason = f"an unforeseen error: {type(error).__name__}: {error}; please report it"
             self._progress.outcomes.append(DocumentOutcome(entry.key, 0, {}, error=reason))
         else:
@@ -133,16 +136,25 @@ class Documents:
                 self._progress.add(replace(finished.outcome, seconds=time.monotonic() - started), finished.reused)
 
     async def _finished(self, entry: Document | RejectedEntry, handle: Handle) -> Finished | None:
-        if isinstance(entry, RejectedEntry):
-            return await self._unreadable(Document(entry.key, version="", size_bytes=0), entry.reason)
         try:
+            if isinstance(entry, RejectedEntry):
+                return await self._rejected(entry)
+            self._folders.take(entry)
             return await self._already_finished(entry) or await self._opened(entry, handle)
+        except (KeyTaken, NameUnusable) as error:  # the folder is not this document's: nothing is written there
+            return outcomes.unreadable(entry.key, str(error))
         except DocumentUnreadable as error:
+            assert isinstance(entry, Document)  # noqa: S101 -- for mypy
             return await self._unreadable(entry, str(error))
+
+    async def _rejected(self, entry: RejectedEntry) -> Finished:
+        if not entry.has_folder:
+            return outcomes.unreadable(entry.key, entry.reason)
+        return await self._unreadable(Document(entry.key, version="", size_bytes=0), entry.reason)
 
     async def _already_finished(self, document: Document) -> Finished | None:
         """The outcome of a document that an earlier run has finished; it is not opened."""
-        prior = await asyncio.to_thread(publishing.prior_manifest, self._checkpoints.destination, document.key)
+        prior = await asyncio.to_thread(publishing.prior_manifest, self._checkpoints.destination, document)
         if prior is None:
             return None
         selected = self._selection.selected(document, prior.page_count)
@@ -173,9 +185,11 @@ class Documents:
         if isinstance(entry, RejectedEntry):
             return SurveyedDocument(entry.key, 0, 0, entry.reason)
         try:
+            self._folders.take(entry)
+            await asyncio.to_thread(publishing.prior_manifest, self._checkpoints.destination, entry)
             async with self._local_copy(entry) as path:
                 page_count = await self._rasterizer.page_count(path)
-        except DocumentUnreadable as error:
+        except (DocumentUnreadable, KeyTaken, NameUnusable) as error:
             return SurveyedDocument(entry.key, 0, 0, str(error))
         to_read = frozenset(self._selection.selected(entry, page_count)) - await self._done(entry)
         return SurveyedDocument(entry.key, page_count, len(to_read))

@@ -14,6 +14,7 @@ from pagemill.domain.pages.model import PageResult, Status
 from pagemill.domain.pages.planning import PendingDocument
 from pagemill.domain.pages.sharding import ShardPlan
 from pagemill.domain.pages.summary import DocumentOutcome
+from pagemill.errors import KeyTaken
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,10 @@ class DocumentPublisher:
                 failed=failed,
                 usd_per_page_second=self._usd_per_page_second,
             )
+        except KeyTaken as error:
+            tally = publishing.tallied(self.checkpoints.results(pending.document, pending.selected, failed))
+            finished = _finished(pending, tally)
+            return replace(finished, outcome=replace(finished.outcome, error=str(error)))
         except publishing.Contended as error:
             finished = _finished(pending, error.tally)
             return replace(finished, outcome=replace(finished.outcome, error=str(error)))

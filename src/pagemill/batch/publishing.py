@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from pagemill.batch.checkpoints import Checkpoints
+from pagemill.batch.owners import check_owner
 from pagemill.domain.pages import assembly, keys
 from pagemill.domain.pages.manifest import Manifest, PriorManifest, Tally, read_prior_manifest
 from pagemill.domain.pages.model import Document, PageResult, Recipe
@@ -34,10 +35,16 @@ class Contended(PreconditionFailed):
         self.tally = tally
 
 
-def prior_manifest(destination: ObjectStore, document_key: str) -> PriorManifest | None:
-    """Read the manifest of an earlier run; None where there is none that counts; blocks."""
-    stored = destination.read(keys.manifest(document_key))
-    return read_prior_manifest(stored.data) if stored else None
+def prior_manifest(destination: ObjectStore, document: Document) -> PriorManifest | None:
+    """Read the manifest of an earlier run; None where there is none that counts; blocks.
+
+    Raises:
+        KeyTaken: It is the manifest of another source's document.
+    """
+    stored = destination.read(keys.manifest(document.key))
+    prior = read_prior_manifest(stored.data) if stored else None
+    check_owner(destination, prior, document)
+    return prior
 
 
 def publish(
@@ -67,6 +74,7 @@ def publish(
 
     Raises:
         Contended: Other runs were faster in every round.
+        KeyTaken: Another run has published another source's document here in the meantime.
         StoreUnusable: The destination cannot be read or written.
     """
     destination, recipe = checkpoints.destination, checkpoints.recipe
@@ -74,6 +82,8 @@ def publish(
     text_written = False  # one of our texts may lie beside an object of another run
     for tries in itertools.count(1):
         current = _Published.read(destination, document.key)
+        if not text_written:
+            check_owner(destination, current.prior, document)
         with _assembled(checkpoints.results(document, sorted(wanted), failed)) as texts:
             if current.covers(document, recipe, wanted) and not text_written:
                 break

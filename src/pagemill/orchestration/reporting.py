@@ -24,7 +24,7 @@ from pagemill.batch.progress import Progress
 from pagemill.domain.pages import keys
 from pagemill.domain.pages.model import Status
 from pagemill.domain.pages.summary import DocumentOutcome, RunSummary
-from pagemill.domain.wording import counted
+from pagemill.domain.wording import counted, shown
 from pagemill.errors import StoreUnusable
 from pagemill.orchestration.shards.counters import write_counters
 
@@ -107,7 +107,7 @@ def _headline(progress: Progress) -> str:
 
 def _row(outcome: DocumentOutcome, destination: str) -> dict[str, object]:
     return {
-        "document": outcome.key,
+        "document": shown(outcome.key),
         "what failed": outcome.error or "; ".join(f"page {n}: {why}" for n, why in outcome.failures.items()),
         "pages": outcome.pages,
         **{status.value: outcome.statuses.get(status, 0) for status in Status},

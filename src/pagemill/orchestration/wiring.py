@@ -32,6 +32,7 @@ from pagemill.domain.pages.model import Mode, Recipe
 from pagemill.domain.pages.planning import parse_pages
 from pagemill.domain.pages.quality import GUARD_VERSION
 from pagemill.domain.pages.sharding import ShardPlan
+from pagemill.domain.wording import shown
 from pagemill.errors import UsageError
 from pagemill.local_endpoint.engines import EngineName, choose_engine, model_id
 from pagemill.ocr.client import OpenAiRecognizer
@@ -244,12 +245,29 @@ def open_source(
         return GcsSource(google(), location, include=include, largest_bytes=largest_bytes)
     path = _local_path(parameters.source, "SOURCE")
     if path.suffix != ".txt" or path.is_dir():
-        return LocalSource(path, include=include)
+        return LocalSource(path, include=include, without=_results_within(path, parameters.destination))
     if not names_objects(path):
         return ListedSource(path, include=include)
     from pagemill.storage.gcs.list import GcsListedSource  # noqa: PLC0415 -- as above
 
     return GcsListedSource(google(), path, include=include, largest_bytes=largest_bytes)
+
+
+def _results_within(source: Path, destination: str) -> Path | None:
+    """The destination if it is a folder within the source, where no documents are looked for; else None.
+
+    Raises:
+        UsageError: It is the source itself. The results of `a.pdf` would need a folder `a.pdf` beside it.
+    """
+    if "://" in destination:
+        return None
+    results = _local_path(destination, "DESTINATION")
+    if results.resolve() == source.resolve():
+        raise UsageError(
+            f"the source and the destination are the same, {shown(str(results))}; "
+            f"choose another destination, for example {shown(str(source / 'text'))}"
+        )
+    return results if results.resolve().is_relative_to(source.resolve()) else None
 
 
 def open_destination(destination: str, google: Callable[[], storage.Client]) -> ObjectStore:

@@ -58,6 +58,7 @@ class Manifest:
             "schema": SCHEMA,
             "document": {
                 "key": self.document.key,
+                "source": self.document.source or None,
                 "version": self.document.version,
                 "size_bytes": self.document.size_bytes,
                 "page_count": self.page_count,
@@ -85,6 +86,17 @@ class PriorManifest:
     recipe_id: str
     page_count: int
     pages: Mapping[Status, frozenset[int]]
+    source: str = ""  # empty in manifests of earlier versions of pagemill
+
+    def is_of_another(self, document: Document) -> bool:
+        """Whether the manifest is of another document, which has the same key below another source.
+
+        A local file with the same bytes is the same document: its folder was moved or copied. Generations of objects
+        prove nothing about other objects. A manifest without a source is accepted.
+        """
+        if not self.source or not document.source or self.source == document.source:
+            return False
+        return self.version != document.version or not document.source.startswith("file:")
 
     def covers(self, document: Document, recipe: Recipe, selection: Collection[int]) -> bool:
         """Whether all selected pages have a result. A failed page has none: the next run tries it again."""
@@ -107,6 +119,7 @@ def read_prior_manifest(text: bytes) -> PriorManifest | None:
             version=body["document"]["version"],
             recipe_id=body["recipe"]["id"],
             page_count=body["document"]["page_count"],
+            source=body["document"].get("source") or "",
             pages={Status(name): frozenset(read_numbers(ranges)) for name, ranges in body["page_numbers"].items()},
         )
     except (ValueError, KeyError, TypeError, AttributeError, UsageError):

@@ -36,6 +36,9 @@ class Document:
     version: str  # changes when the bytes change: a GCS generation, or the SHA-256 of a local file
     size_bytes: int
     location: str = field(default="", compare=False)  # the path or object from which its source reads it
+    source: str = field(
+        default="", compare=False
+    )  # its whole name: gs://bucket/object, or a file:// URL without a host
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class RejectedEntry:
 
     key: str
     reason: str
+    has_folder: bool = True  # False: the key is no document's, or another document's; no manifest may say so there
 
 
 @dataclass(frozen=True, slots=True)

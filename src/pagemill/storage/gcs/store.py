@@ -96,6 +96,9 @@ class GcsStore:
             if not self._holds(key, body):
                 raise PreconditionFailed(f"{self.name}/{key} is not at the generation the writer expected") from error
 
+    def folded(self, key: str) -> None:
+        """None: the service tells all names apart."""
+
     def check_writable(self) -> None:
         """Ask whether we have the permissions to write; writes nothing.
 
