@@ -143,6 +143,11 @@ class Documents:
             return await self._already_finished(entry) or await self._opened(entry, handle)
         except (KeyTaken, NameUnusable) as error:  # the folder is not this document's: nothing is written there
             return outcomes.unreadable(entry.key, str(error))
+        except ExceptionGroup as group:  # of the pages that were read at once
+            errors, others = group.split(NameUnusable)
+            if others or not errors:
+                raise
+            return outcomes.unreadable(entry.key, str(_first(errors)))
         except DocumentUnreadable as error:
             assert isinstance(entry, Document)  # noqa: S101 -- for mypy
             return await self._unreadable(entry, str(error))
@@ -198,3 +203,8 @@ class Documents:
     async def _local_copy(self, document: Document) -> AsyncIterator[Path]:
         with contextlib.ExitStack() as stack:
             yield await asyncio.to_thread(stack.enter_context, self._source.local_copy(document))
+
+
+def _first(group: ExceptionGroup[NameUnusable]) -> NameUnusable:
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, ExceptionGroup) else error
