@@ -206,7 +206,7 @@ async def test_a_document_that_is_gone_when_its_shard_opens_it_has_failed_pages(
     (of_a,) = (outcome for outcome in summary.outcomes if outcome.key == "a.pdf")
     assert of_a.pages == 20
     assert of_a.statuses[Status.FAILED] == len(of_a.failures) == 10
-    assert all("gone" in reason for reason in of_a.failures.values())
+    assert all("deleted" in reason for reason in of_a.failures.values())
     _assert_accounted_for(summary)
 
 

@@ -139,7 +139,7 @@ class Documents:
         try:
             if isinstance(entry, RejectedEntry):
                 return await self._rejected(entry)
-            self._folders.take(entry)
+            self._folders.take(entry.key)
             return await self._already_finished(entry) or await self._opened(entry, handle)
         except (KeyTaken, NameUnusable) as error:  # the folder is not this document's: nothing is written there
             return outcomes.unreadable(entry.key, str(error))
@@ -155,6 +155,7 @@ class Documents:
     async def _rejected(self, entry: RejectedEntry) -> Finished:
         if not entry.has_folder:
             return outcomes.unreadable(entry.key, entry.reason)
+        self._folders.take(entry.key)
         return await self._unreadable(Document(entry.key, version="", size_bytes=0), entry.reason)
 
     async def _already_finished(self, document: Document) -> Finished | None:
@@ -190,7 +191,7 @@ class Documents:
         if isinstance(entry, RejectedEntry):
             return SurveyedDocument(entry.key, 0, 0, entry.reason)
         try:
-            self._folders.take(entry)
+            self._folders.take(entry.key)
             await asyncio.to_thread(publishing.prior_manifest, self._checkpoints.destination, entry)
             async with self._local_copy(entry) as path:
                 page_count = await self._rasterizer.page_count(path)

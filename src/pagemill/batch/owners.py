@@ -21,19 +21,19 @@ class FoldersInUse:
         self._destination = destination
         self._keys: dict[str, str] = {}
 
-    def take(self, document: Document) -> None:
+    def take(self, document_key: str) -> None:
         """Note that a document uses its folder.
 
         Raises:
             KeyTaken: For this destination, another document of the run has the same folder.
         """
-        folder = self._destination.folded(keys.document_folder(document.key))
+        folder = self._destination.folded(keys.document_folder(document_key))
         if folder is None:
             return
-        other = self._keys.setdefault(folder, document.key)
-        if other != document.key:
+        other = self._keys.setdefault(folder, document_key)
+        if other != document_key:
             raise KeyTaken(
-                f"the destination does not tell {document.key!a} from {other!a}, which is read; "
+                f"the destination does not tell {document_key!a} from {other!a}, which is read; "
                 "rename one of them, or choose a destination that does, for example a bucket"
             )
 
