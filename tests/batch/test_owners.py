@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shlex
 import subprocess
@@ -15,6 +16,7 @@ from google.cloud import storage
 
 from pagemill.domain.pages.model import Document, RejectedEntry, Status
 from pagemill.domain.pages.summary import RunSummary
+from pagemill.ports import DocumentSource
 from pagemill.storage.gcs.client import Location
 from pagemill.storage.gcs.list import GcsListedSource
 from pagemill.storage.gcs.source import GcsSource
@@ -85,7 +87,7 @@ async def test_another_destination_and_the_command_in_the_message_are_ways_out(
     first_out, mill.out = mill.out, tmp_path / "out 2"
     assert (await _run(mill)).complete
     mill.out = first_out
-    subprocess.run(shlex.split(error.partition("type: ")[2]), check=True)
+    await asyncio.to_thread(subprocess.run, shlex.split(error.partition("type: ")[2]), check=True)
     summary = await _run(mill)
 
     assert summary.complete
@@ -176,11 +178,12 @@ async def test_an_object_of_the_same_key_in_another_place_is_refused(
     await _run(mill)
     before = dict(buckets.buckets["out"])
     mill.add("invoice.pdf", "5")
-    mill.documents = {
+    sources: dict[str, DocumentSource] = {
         "other bucket": _gcs(gcs_client, "other", "2024"),
         "other prefix": _gcs(gcs_client, "in", "2023"),
         "folder": LocalSource(mill.source),
-    }[source]
+    }
+    mill.documents = sources[source]
 
     error = _errors(await _run(mill))["invoice.pdf"]
 
@@ -301,7 +304,7 @@ async def test_a_path_and_an_absolute_path_in_a_list_do_not_share_a_folder(mill:
 
     assert summary.statuses[Status.OK] == 1
     assert len(_errors(summary)) == 1
-    assert [path for path in mill.out.rglob("manifest.json")] == [mill.out / relative / "manifest.json"]
+    assert list(mill.out.rglob("manifest.json")) == [mill.out / relative / "manifest.json"]
 
 
 @pytest.mark.parametrize(

@@ -64,9 +64,7 @@ def test_the_source_itself_is_no_destination_and_a_folder_in_it_is_not_searched(
     (folder / "text" / "left.pdf").write_bytes(b"%PDF-")
     same = OcrBatchParameters(source=str(folder), destination=destination.format(folder))
 
-    with pytest.raises(
-        UsageError, match="the same, .*; choose another destination, for example (?P<other>.*)"
-    ) as error:
+    with pytest.raises(UsageError, match="choose another destination, for example") as error:
         open_source(same, Settings(), _no_client)
 
     advised = same.model_copy(update={"destination": str(error.value).rpartition("for example ")[2]})
