@@ -52,7 +52,7 @@ $(SYNCED): pyproject.toml uv.lock
 
 run: $(SYNCED) | .cache ## Read the sample PDFs into out/ on this machine, then compare with what they say
 	PREFECT_HOME="$(CURDIR)/.cache/prefect" $(BIN)/pagemill run tests/samples out --endpoint local $(ARGS)
-	$(BIN)/python benchmarks/accuracy.py out
+	$(BIN)/python -m benchmarks.accuracy out
 
 server: $(SYNCED) | .cache ## Start a Prefect server for development on 127.0.0.1:4200, with the settings that lose nothing
 	@echo 'In another terminal: export PREFECT_API_URL=http://127.0.0.1:4200/api'
@@ -103,7 +103,7 @@ hygiene: $(SYNCED)
 	$(BIN)/pre-commit run --all-files --hook-stage manual
 
 bench: $(SYNCED) | .cache ## Measure what the project promises
-	PREFECT_HOME="$(CURDIR)/.cache/prefect-bench" $(BIN)/python benchmarks/run_all.py $(ARGS)
+	PREFECT_HOME="$(CURDIR)/.cache/prefect-bench" $(BIN)/python -m benchmarks.run_all $(ARGS)
 
 clean: ## Remove all that these targets made, .venv and out/ included
 	rm -rf .venv .cache out dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,6 +1,6 @@
 """How well the samples were read: character error rate and word F1 of each against its true text.
 
-    python benchmarks/accuracy.py [OUT]
+    python -m benchmarks.accuracy [OUT]
 
 Reads OUT/NAME.pdf/document.md and tests/samples/NAME.txt. Markup counts for nothing: what is compared is the text.
 """

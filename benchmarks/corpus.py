@@ -6,13 +6,16 @@ is such a page as a 200 dpi grey JPEG with noise, as office scanners make them.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pypdfium2 as pdfium
 from PIL import Image
+from reportlab import rl_config
 from reportlab.lib import colors
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import getSampleStyleSheet
@@ -28,6 +31,17 @@ _WORDS = (
 ).split()
 
 
+@contextlib.contextmanager
+def _plain_streams() -> Iterator[None]:
+    """Write streams as bytes: only reportlab wraps them in ASCII85, and then every reader pays for it."""
+    usual, rl_config.useA85 = rl_config.useA85, 0
+    try:
+        yield
+    finally:
+        rl_config.useA85 = usual
+
+
+@_plain_streams()
 def born_digital(path: Path, *, pages: int, seed: int = 1) -> Path:
     """Write a text document of exactly `pages` pages."""
     rng = random.Random(seed)  # noqa: S311 -- filler text, no secrets
@@ -50,6 +64,7 @@ def stamps(path: Path, *, pages: int, seed: int = 1) -> Path:
     return path
 
 
+@_plain_streams()
 def scan(path: Path, *, pages: int, seed: int = 1) -> Path:
     """Write a document each of whose pages is one grey 200 dpi JPEG."""
     source = pdfium.PdfDocument(born_digital(path.with_suffix(".source.pdf"), pages=pages, seed=seed))

@@ -4,8 +4,8 @@ The real source lists the bucket a page at a time, the real batch looks for each
 of its texts, and plans no page. The process that does this is measured; it is started for that, and the bucket is
 another process.
 
-    python benchmarks/listing.py
-    python benchmarks/listing.py --second-run OUT    # the measured process alone, for a profiler
+    python -m benchmarks.listing
+    python -m benchmarks.listing --second-run OUT    # the measured process alone, for a profiler
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def second_run(documents: int) -> SecondRun:
         settle(Path(name), documents)
         environment = {key: value for key, value in os.environ.items() if not key.startswith("PAGEMILL_")}
         environment |= {"STORAGE_EMULATOR_HOST": url, "PAGEMILL_MODEL": _MODEL}
-        command = [sys.executable, __file__, "--second-run", name]
+        command = [sys.executable, "-m", "benchmarks.listing", "--second-run", name]
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     run = SecondRun(**json.loads(done.stdout))
     if (run.documents, run.reused, run.requests) != (documents, documents, 0):

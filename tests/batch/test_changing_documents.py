@@ -71,7 +71,7 @@ async def _read_while(change: Change, mill: Mill, tmp_path: Path) -> Counter[Sta
     def answer(request: Request) -> Answer | None:
         if request.index == _BEFORE:
             change(file, new)
-            for worker in list(mill.rasterizer._workers):
+            for worker in list(mill.rasterizer._workers):  # noqa: SLF001 -- killed as by the kernel
                 os.kill(worker.pid, signal.SIGKILL)
         return Answer(text=request.image)
 

@@ -32,10 +32,10 @@ def main() -> None:
 
 
 def _fail(request: RenderPage) -> None:
-    kind, _, number = request.path.stem.partition("-")
+    kind, _, number = request.path.resolve().stem.partition("-")
     if number != str(request.number):
         return
-    mark = request.path.with_suffix(".mark")
+    mark = request.path.resolve().with_suffix(".mark")
     match kind:
         case "hang":
             signal.pause()

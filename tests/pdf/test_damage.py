@@ -321,6 +321,33 @@ def test_each_kind_of_annotation_is_drawn_or_named(tmp_path: Path, render: Rende
             assert render(path).objections == ()
 
 
+def test_entries_of_the_wrong_kind_cost_a_finding_and_no_page(tmp_path: Path, render: Render) -> None:
+    annotation = b"<< /Type /Annot /Subtype /Stamp /F /Print /Rect [72 600 500 700] >>"
+    odd = {
+        "flags": raw_pdf(tmp_path / "1.pdf", TEXT, page=b"/Annots [6 0 R]", objects={6: annotation}),
+        "filter": raw_pdf(tmp_path / "2.pdf", objects={4: stream(TEXT, b"/Filter 7")}),
+        "resources": raw_pdf(tmp_path / "3.pdf", TEXT, resources=b"<< /Font << /F1 5 0 R >> /XObject 9 >>"),
+        "box": raw_pdf(tmp_path / "4.pdf", TEXT, box=b"[0 0 (a) 792]"),
+    }
+
+    said = {name: render(path).objections for name, path in odd.items()}
+
+    assert said["flags"] == ("the file is damaged: an entry has a value that it cannot have (TypeError)",)
+    assert said["filter"]
+    assert said["resources"] == ()
+
+
+def test_zeroed_bytes_in_streams_are_data_and_in_objects_damage(tmp_path: Path, render: Render) -> None:
+    white = stream(b"\xff" * 26000 + bytes(26000), _IMAGE)
+    healthy = raw_pdf(tmp_path / "a.pdf", _SMALL, resources=_WITH_IMAGE, objects={6: white})
+    zeroed = raw_pdf(
+        tmp_path / "b.pdf", _SMALL, resources=_WITH_IMAGE, objects={6: white, 7: b"<< /Some (key) %s >>" % bytes(16)}
+    )
+
+    assert render(healthy).objections == ()
+    assert render(zeroed).objections == ("the file is damaged: object 7: bytes of it are zeroed",)
+
+
 def test_the_walk_ends_where_forms_draw_each_other(tmp_path: Path) -> None:
     resources = b"<< /Font << /F1 5 0 R >> /XObject << /X1 6 0 R /X2 7 0 R >> >>"
     objects = {number: deflated(b"/X1 Do /X2 Do /X9 Do", _FORM) for number in (6, 7)}

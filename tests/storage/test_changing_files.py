@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,7 +65,7 @@ def test_a_change_between_listing_and_opening_is_noticed(file: Path, change: Cal
     document = _listed(source)
     change(file)
 
-    with pytest.raises(DocumentChanged, match="changed after it was listed|deleted after the run"):
+    with pytest.raises(DocumentChanged, match=r"changed after it was listed|deleted after the run"):
         source.local_copy(document).__enter__()
 
 
@@ -154,7 +155,7 @@ def test_a_full_temporary_folder_costs_no_document(file: Path, monkeypatch: pyte
         raise OSError(28, "No space left on device")
 
     source = LocalSource(file.parent)
-    monkeypatch.setattr(files.tempfile, "TemporaryDirectory", full)
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", full)
     with source.local_copy(_listed(source)) as copy:
         assert copy.path == file
         _replace(file)

@@ -118,9 +118,12 @@ class PageReader:
                 return None
             await asyncio.to_thread(file.check)
             try:
-                return await self._rasterizer.render(file.path, number)
-            finally:
+                rendering = await self._rasterizer.render(file.path, number)
+            except PageUnreadable:
                 await asyncio.to_thread(file.check)
+                raise
+            await asyncio.to_thread(file.check)
+            return rendering
 
     async def _transcribe(self, document: Document, page: PageAttempts) -> PageResult | None:
         """Send the page until it has a result. Failures of the endpoint that the page did not cause are waited out.

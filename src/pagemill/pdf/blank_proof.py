@@ -22,7 +22,7 @@ from pagemill.pdf.blank_images import shows_nothing
 from pagemill.pdf.damage import appearance, damage_of
 from pagemill.pdf.objects import content_streams, inherited, visible_box
 from pagemill.pdf.painting import Paint, Painter, TooManyInstructions
-from pagemill.pdf.second_reader import SecondReader
+from pagemill.pdf.second_reader import ODD_OBJECTS, SecondReader
 from pagemill.pdf.streams import StreamDamaged, undo_filters
 from pagemill.pdf.tokens import ContentsDamaged, InlineImage, instructions
 
@@ -56,14 +56,16 @@ def assert_blank(reader: SecondReader | None, page: pdfium.PdfPage, number: int,
     colour = (paper >> 16 & 0xFF, paper >> 8 & 0xFF, paper & 0xFF)
     try:
         marks = _marks(reader, second, colour)
-    except (ContentsDamaged, StreamDamaged) as error:
+        if marks:
+            # A missing font is the better reason. And text that PDFium does not list is no white space.
+            fonts.check_text(page, pixels, damage.risky_fonts, single_spaces(reader, second))
+    except (ContentsDamaged, StreamDamaged, *ODD_OBJECTS) as error:
         raise PageUnreadable(f"the page came out empty although it is damaged: {error}; {_CURE}") from error
     except TooManyInstructions as error:
         raise PageUnreadable(f"the page came out empty, and its contents are too long to tell why; {_CURE}") from error
     if marks and all(mark.kind == "text" for mark in marks) and _is_white_space(page):
         return
     if marks:
-        fonts.check_text(page, pixels, damage.risky_fonts, single_spaces(reader, second))  # the better reason
         what = ", ".join(sorted({mark.what for mark in marks})[:8])
         raise PageUnreadable(
             f"the page came out empty although it holds objects ({what}): PDFium could not render them; {_CURE}"

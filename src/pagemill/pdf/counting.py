@@ -15,6 +15,7 @@ from pagemill.errors import DocumentUnreadable
 from pagemill.pdf import embedded, file_end, page_tree
 from pagemill.pdf.documents import open_document
 
+_LARGEST_MAPPED_BYTES = 2**28  # larger files are read, not mapped: a worker's address space is limited
 _LARGEST_GAP = 100  # pages in a row that cannot be loaded: there are no further ones
 
 
@@ -32,7 +33,7 @@ def count(document: pdfium.PdfDocument, path: Path, copy: Path) -> CountedPdf:
     pages = len(document)  # at least one: pypdfium2 does not open a PDF without pages
     found = (*file_end.findings(path), *embedded.findings(document))
     with _second_opinion(path) as pdf:
-        tree = page_tree.walk(pdf) if pdf else None
+        tree = _walked(pdf)
         if tree and tree.matches(pages):
             return CountedPdf(path, pages, (*tree.findings(pages), *found))
         if pdf and tree and tree.leaves and _is_written(pdf, tree, copy):
@@ -54,7 +55,7 @@ def rebuild(path: Path, copy: Path) -> CountedPdf | None:
         None if qpdf finds no pages, too.
     """
     with _second_opinion(path) as pdf:
-        tree = page_tree.walk(pdf) if pdf else None
+        tree = _walked(pdf)
         if not (pdf and tree and tree.leaves and _is_written(pdf, tree, copy)):
             return None
     found = ("the file's structure is damaged and was rebuilt: pages may be missing", *tree.findings(len(tree.leaves)))
@@ -64,13 +65,23 @@ def rebuild(path: Path, copy: Path) -> CountedPdf | None:
 @contextlib.contextmanager
 def _second_opinion(path: Path) -> Iterator[pikepdf.Pdf | None]:
     """The document as qpdf has it, nothing in its page tree repaired; None if qpdf cannot open it."""
+    large = path.stat().st_size > _LARGEST_MAPPED_BYTES
+    access = pikepdf.AccessMode.stream if large else pikepdf.AccessMode.default
     try:
-        pdf = pikepdf.open(path, suppress_warnings=True, inherit_page_attributes=False)
-    except (pikepdf.PdfError, RuntimeError):
+        pdf = pikepdf.open(path, suppress_warnings=True, inherit_page_attributes=False, access_mode=access)
+    except (pikepdf.PdfError, RuntimeError, ValueError):
         yield None
         return
     with pdf:
         yield pdf
+
+
+def _walked(pdf: pikepdf.Pdf | None) -> page_tree.PageTree | None:
+    """The page tree; None if qpdf cannot read it."""
+    try:
+        return page_tree.walk(pdf) if pdf else None
+    except (pikepdf.PdfError, RuntimeError, ValueError):
+        return None
 
 
 def _is_written(pdf: pikepdf.Pdf, tree: page_tree.PageTree, copy: Path) -> bool:

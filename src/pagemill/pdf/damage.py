@@ -18,7 +18,7 @@ from pagemill.pdf.fonts import Risk, risk_of
 from pagemill.pdf.fonts_data import font_complaints
 from pagemill.pdf.misspelt import misspelt_entries
 from pagemill.pdf.objects import Resources, content_streams, inherited, look_up, name_of
-from pagemill.pdf.second_reader import SecondReader
+from pagemill.pdf.second_reader import ODD_OBJECTS, SecondReader
 from pagemill.pdf.streams import StreamDamaged, undo_filters
 from pagemill.pdf.tokens import OPERATORS, ContentsDamaged, InlineImage, instructions
 
@@ -64,6 +64,7 @@ class Damage:
     findings: list[str] = field(default_factory=list)
     lost: dict[str | tuple[int, int], str] = field(default_factory=dict)  # images, by number; what is missing, by name
     risky_fonts: dict[str, Risk] = field(default_factory=dict)  # by base name
+    has_images: bool = False
 
     def add(self, finding: str) -> None:
         """Note a finding once."""
@@ -76,6 +77,7 @@ class Damage:
             self.add(finding)
         self.lost.update(other.lost)
         self.risky_fonts.update(other.risky_fonts)
+        self.has_images = self.has_images or other.has_images
 
     def said(self) -> tuple[str, ...]:
         """The findings, cut to a readable number."""
@@ -86,6 +88,23 @@ class Damage:
 def damage_of(reader: SecondReader, page: pikepdf.Dictionary) -> Damage:
     """Look at everything that a page draws."""
     damage = Damage()
+    try:
+        _walk(damage, reader, page)
+    except ODD_OBJECTS as error:
+        damage.add(odd(error))
+    own = reader.page_repairs.setdefault(page.objgen, [])
+    own += reader.new_repairs()
+    for repair in (*own, *reader.file_repairs):
+        damage.add(f"the file is damaged: {repair}")
+    return damage
+
+
+def odd(error: Exception) -> str:
+    """The finding where the second reader stumbles over an object that is not of the kind it should be."""
+    return f"the file is damaged: an entry has a value that it cannot have ({type(error).__name__})"
+
+
+def _walk(damage: Damage, reader: SecondReader, page: pikepdf.Dictionary) -> None:
     walk = _Walk(reader, page)
     for finding in misspelt_entries(page, "/Page"):
         damage.add(f"the page's {finding}")
@@ -96,11 +115,6 @@ def damage_of(reader: SecondReader, page: pikepdf.Dictionary) -> Damage:
         damage.add(f"the resources' {finding}")
     walk.page_contents(damage, (resources,))
     walk.annotations(damage)
-    own = reader.page_repairs.setdefault(page.objgen, [])
-    own += reader.new_repairs()
-    for repair in (*own, *reader.file_repairs):
-        damage.add(f"the file is damaged: {repair}")
-    return damage
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +171,9 @@ class _Walk:
     def _contents(self, damage: Damage, data: bytes, resources: Resources, depth: int, *, proven: bool) -> None:
         names = {(match[2] or match[3], match[1]) for match in _NAMES_IN_USE.finditer(data)}
         missing = [(operator, name) for operator, name in names if _resolved(resources, operator, name) is None]
-        if not proven or missing or not _ends_with_an_operator(data) or b"BI" in data:
+        inline = b"BI" in data
+        damage.has_images = damage.has_images or inline
+        if not proven or missing or inline or not _ends_with_an_operator(data):
             names, complaint = _names_of_instructions(data)
             if complaint:
                 damage.add(complaint)
@@ -231,6 +247,7 @@ class _Walk:
 
 
 def _check_image(damage: Damage, image: pikepdf.Stream, what: str) -> None:
+    damage.has_images = True
     for finding in misspelt_entries(image, "/Image"):
         damage.add(f"{what}: its {finding}")
     _check_colour_space(damage, what, image.get("/ColorSpace"))

@@ -24,7 +24,7 @@ def why_no_password_opens(path: Path) -> str:
     handler = _handler(path.read_bytes())
     if handler in _CERTIFICATES:
         return (
-            f"encrypted for certificates ({handler}): it needs a certificate with its private key, no password opens it; "
+            f"encrypted for certificates ({handler}): it needs a certificate with its key, no password opens it; "
             "open it where the certificate is installed, and save it without encryption"
         )
     if handler and handler != _PASSWORDS:

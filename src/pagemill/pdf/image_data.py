@@ -262,8 +262,9 @@ def has_alpha(jpeg_2000: bytes) -> bool:
     """Tell whether a JPEG 2000 image has an alpha channel. Its picture may be in there, and PDFium does not draw it."""
     definitions = jpeg_2000.find(b"cdef")
     if definitions >= 0:
-        (count,) = struct.unpack_from(">H", jpeg_2000, definitions + 4)
-        kinds = struct.iter_unpack(">HHH", jpeg_2000[definitions + 6 : definitions + 6 + 6 * count])
+        count = int.from_bytes(jpeg_2000[definitions + 4 : definitions + 6], "big")
+        entries = jpeg_2000[definitions + 6 : definitions + 6 + 6 * count]
+        kinds = struct.iter_unpack(">HHH", entries[: len(entries) // 6 * 6])
         return any(kind for _, kind, _ in kinds)
     start = jpeg_2000.find(_JPX_START)
     return start >= 0 and int.from_bytes(jpeg_2000[start + 40 : start + 42], "big") in {2, 4}

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from pagemill.errors import PageUnreadable
 from pagemill.pdf import blank_proof, fonts, geometry
 from pagemill.pdf.blank import PagePixels, images
-from pagemill.pdf.damage import Damage, damage_of
+from pagemill.pdf.damage import Damage, damage_of, odd
 from pagemill.pdf.image_data import has_alpha
 from pagemill.pdf.objects import inherited, visible_box
 from pagemill.pdf.painting import Painter, TooManyInstructions
-from pagemill.pdf.second_reader import SecondReader, SecondReaders
+from pagemill.pdf.second_reader import ODD_OBJECTS, SecondReader, SecondReaders
 from pagemill.pdf.tokens import ContentsDamaged
 
 _LARGE_SHARE = 0.1  # of the page: an object that covers more is what the page is about
@@ -52,19 +52,22 @@ class Inspector:
         Raises:
             PageUnreadable: A large part of it is lost.
         """
-        if pixels is not None:
-            _check_images(page, pixels)
         reader = self._readers.of(path)
         second = reader.page(number) if reader else None
-        if reader is None or second is None:
+        damage = damage_of(reader, second) if reader and second is not None else None
+        if pixels is not None and (damage is None or damage.has_images):
+            _check_images(page, pixels)
+        if reader is None or second is None or damage is None:
             return ("the file is damaged: a second reader cannot open this page, so losses would not be noticed",)
-        damage = damage_of(reader, second)
-        if damage.lost:
-            _check_losses(reader, second, damage)
-        if damage.risky_fonts and pixels is not None:
-            spaces = blank_proof.single_spaces(reader, second)
-            for finding in fonts.check_text(page, pixels, damage.risky_fonts, spaces):
-                damage.add(finding)
+        try:
+            if damage.lost:
+                _check_losses(reader, second, damage)
+            if damage.risky_fonts and pixels is not None:
+                spaces = blank_proof.single_spaces(reader, second)
+                for finding in fonts.check_text(page, pixels, damage.risky_fonts, spaces):
+                    damage.add(finding)
+        except ODD_OBJECTS as error:
+            damage.add(odd(error))
         return damage.said()
 
 

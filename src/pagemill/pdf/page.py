@@ -16,7 +16,7 @@ from pagemill.domain.pages.model import CountedPdf, Rendering
 from pagemill.domain.pages.sizes import Sizes
 from pagemill.errors import DocumentUnreadable, PageUnreadable
 from pagemill.pdf import blank as ink
-from pagemill.pdf import scale
+from pagemill.pdf import file_end, scale
 from pagemill.pdf.documents import StructureDamaged, open_document
 from pagemill.pdf.pieces import image_or_pieces
 from pagemill.pdf.text_layer import usable_text
@@ -92,7 +92,7 @@ class PdfPages:
             rebuilt = counting.rebuild(request.path, request.copy)
             if rebuilt:
                 return rebuilt
-            raise DocumentUnreadable(str(damage)) from damage
+            raise DocumentUnreadable("; ".join([str(damage), *file_end.findings(request.path)])) from damage
         return counting.count(document, request.path, request.copy)
 
     def _document(self, path: Path) -> pdfium.PdfDocument:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pikepdf
 from pikepdf import Array, Dictionary, Name
@@ -18,6 +19,7 @@ from pagemill.domain.wording import counted
 
 _INHERITED = ("/Resources", "/MediaBox", "/CropBox", "/Rotate")  # PDF 1.7, table 30
 _OF_A_PAGE = ("/Contents", "/MediaBox", "/Resources", "/Annots", "/Parent")
+_END = object()
 _DEEPEST = 100  # PDFium loads no page below level 1,024, qpdf none below level 100
 
 
@@ -64,14 +66,14 @@ def walk(pdf: pikepdf.Pdf) -> PageTree:
     tree = PageTree()
     if not isinstance(root, Dictionary):
         return tree
-    said = root.get("/Count")
+    said: Any = root.get("/Count")
     tree.said = said if isinstance(said, int) else None
     entered = {root.objgen}
-    stack: list[tuple[Iterator[pikepdf.Object], Mapping[str, pikepdf.Object]]] = [(iter([root]), {})]
+    stack: list[tuple[Iterator[Any], Mapping[str, pikepdf.Object]]] = [(iter([root]), {})]
     while stack:
         kids, inherited = stack[-1]
-        kid = next(kids, None)
-        if kid is None:
+        kid = next(kids, _END)
+        if kid is _END:
             stack.pop()
         elif not isinstance(kid, Dictionary):
             tree.not_pages += 1
@@ -100,7 +102,7 @@ def write_flat(pdf: pikepdf.Pdf, tree: PageTree, path: Path) -> None:
         OSError: There is no room for it.
     """
     node = pdf.make_indirect(Dictionary(Type=Name.Pages, Count=len(tree.leaves), Kids=Array()))
-    repaired = bool(pdf.get_warnings())
+    repaired = _was_repaired(pdf)
     kids = []
     for leaf in tree.leaves:
         page = leaf.page if leaf.page.is_indirect else pdf.make_indirect(leaf.page)
@@ -115,6 +117,13 @@ def write_flat(pdf: pikepdf.Pdf, tree: PageTree, path: Path) -> None:
     pdf.Root.Pages = node
     with open(path, "wb", opener=_private) as file:
         pdf.save(file, compress_streams=False, stream_decode_level=pikepdf.StreamDecodeLevel.none)
+
+
+def _was_repaired(pdf: pikepdf.Pdf) -> bool:
+    try:
+        return bool(pdf.get_warnings())
+    except UnicodeDecodeError:  # a warning that quotes damaged bytes
+        return True
 
 
 def _private(path: str, flags: int) -> int:
@@ -134,14 +143,13 @@ def _root(pdf: pikepdf.Pdf) -> pikepdf.Object | None:
     return pdf.Root.get("/Pages")
 
 
-def _entries(node: pikepdf.Object) -> Iterator[pikepdf.Object]:
-    """The entries of a node; `next` tells a null entry from the end."""
+def _entries(node: pikepdf.Object) -> Iterator[Any]:
+    """The entries of a node. Not by pikepdf's iterator, which may end at an entry that is null."""
     kids = node.get("/Kids")
     if not isinstance(kids, Array):
         return
     for index in range(len(kids)):
-        kid = kids[index]
-        yield Array() if kid is None else kid
+        yield kids[index]
 
 
 def _is_page(kid: pikepdf.Object) -> bool:

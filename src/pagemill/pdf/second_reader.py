@@ -5,7 +5,6 @@ PDFium repairs a damaged file without a word, and may lose objects on the way. q
 
 from __future__ import annotations
 
-import mmap
 import re
 from collections import OrderedDict
 from pathlib import Path
@@ -18,6 +17,8 @@ from pagemill.pdf.layers import Layers
 if TYPE_CHECKING:
     from types import TracebackType
 
+# What a damaged file may raise where an entry has a type that it cannot have.
+ODD_OBJECTS = (pikepdf.PdfError, TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RuntimeError)
 _OPEN_DOCUMENTS = 2
 _OBJECT = re.compile(r"object (\d+)[ ,]\d+")
 # Of lengths: the data shows its own end. And what precedes the warning that says it all.
@@ -26,6 +27,7 @@ _REBUILT = "Attempting to reconstruct cross-reference table"
 _READABLE = 160
 _ZEROED = bytes(8)
 _LARGEST_SCANNED = 64 * 2**20
+_PIECE_BYTES, _CONTEXT_BYTES = 2**20, 2**16
 _NUMBER_BEFORE = re.compile(rb"(\d+)\s+\d+\s+$")
 
 
@@ -90,20 +92,30 @@ def zeroed_objects(path: Path) -> list[str]:
     if not 0 < path.stat().st_size <= _LARGEST_SCANNED:
         return []
     found: list[str] = []
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        position = data.find(_ZEROED)
-        while position >= 0:
-            stream = max(data.rfind(b"stream\n", 0, position), data.rfind(b"stream\r", 0, position))
-            if stream >= 0 and data[max(stream - 3, 0) : stream] != b"end":
-                end = data.find(b"endstream", position)
-                position = data.find(_ZEROED, end) if end >= 0 else -1
-                continue
-            start = data.rfind(b"obj", 0, position)
-            if start >= 0 and data[max(start - 3, 0) : start] != b"end" and b"/Standard" not in data[start:position]:
-                number = _NUMBER_BEFORE.search(data[max(start - 16, 0) : start])
-                found.append(f"(object {number[1].decode() if number else 0} 0): bytes of it are zeroed")
-            after = data.find(b"obj", position)
-            position = data.find(_ZEROED, after) if after >= 0 else -1
+    before = b""  # what precedes a piece: enough to know what it is part of
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE_BYTES):
+            data = before + piece
+            found += _zeroed_in(data, len(before))
+            before = data[-_CONTEXT_BYTES:]
+    return found
+
+
+def _zeroed_in(data: bytes, start: int) -> list[str]:
+    found = []
+    position = data.find(_ZEROED, max(start - len(_ZEROED) + 1, 0))
+    while position >= 0:
+        stream = max(data.rfind(b"stream\n", 0, position), data.rfind(b"stream\r", 0, position))
+        in_stream = stream >= 0 and data[max(stream - 3, 0) : stream] != b"end"
+        after = b"endstream"
+        if not in_stream:
+            after = b"obj"
+            head = data.rfind(b"obj", 0, position)
+            number = _NUMBER_BEFORE.search(data[max(head - 16, 0) : head]) if head >= 0 else None
+            if number and b"/Standard" not in data[head:position]:  # passwords hold any bytes
+                found.append(f"(object {number[1].decode()} 0): bytes of it are zeroed")
+        end = data.find(after, position)
+        position = data.find(_ZEROED, end) if end >= 0 else -1
     return found
 
 
@@ -118,7 +130,7 @@ class SecondReaders:
         if path not in self._open:
             try:
                 self._open[path] = SecondReader(path)
-            except (pikepdf.PdfError, RuntimeError, OSError):
+            except (*ODD_OBJECTS, OSError):
                 self._open[path] = None
             if len(self._open) > _OPEN_DOCUMENTS:
                 _, oldest = self._open.popitem(last=False)

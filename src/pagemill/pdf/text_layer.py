@@ -20,6 +20,7 @@ _IMAGE_SHARE = 0.25  # of the page's area, over all images: more may hold text o
 _MOST_CURVES = 200  # pieces of curves in paths: more may be letters in outlines
 _MOST_SEGMENTS = 3000  # of paths, as in tables: more may be letters in strokes
 _MOST_OBJECTS = 20_000
+_MOST_COMPARED = 300_000  # texts with what is painted after them; 0.1 s
 _DEEPEST_FORM = 16
 _HARMLESS_ANNOTATIONS = {pdfium_c.FPDF_ANNOT_LINK, pdfium_c.FPDF_ANNOT_POPUP}
 _FORM, _IMAGE, _PATH = pdfium_c.FPDF_PAGEOBJ_FORM, pdfium_c.FPDF_PAGEOBJ_IMAGE, pdfium_c.FPDF_PAGEOBJ_PATH
@@ -64,6 +65,7 @@ class _Seen:
     images: float = 0.0  # area
     curves: int = 0
     segments: int = 0
+    compared: int = 0
     texts: list[_Box] = field(default_factory=list)
 
     def check(self) -> None:
@@ -111,6 +113,9 @@ class _Seen:
     def _check_cover(self, box: _Box) -> None:
         """Raise _Doubt if something is painted over the middle of a text."""
         left, bottom, right, top = box
+        self.compared += len(self.texts)
+        if self.compared > _MOST_COMPARED:
+            raise _Doubt
         for text in self.texts:
             x, y = (text[0] + text[2]) / 2, (text[1] + text[3]) / 2
             if left < x < right and bottom < y < top:

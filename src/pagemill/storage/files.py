@@ -14,8 +14,8 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import IO
 
 from pagemill.domain.pages.model import Document
 from pagemill.errors import DocumentChanged, DocumentUnreadable
@@ -43,7 +43,7 @@ class PrivateCopy:
 class OpenFile:
     """A document's file, held open. It stays readable if its name is replaced or deleted."""
 
-    def __init__(self, file: IO[bytes], path: Path, version: str, *, name: Path | None) -> None:
+    def __init__(self, file: BufferedReader, path: Path, version: str, *, name: Path | None) -> None:
         """Hold an open file that is known to have this version.
 
         Args:
@@ -116,7 +116,7 @@ def opened(document: Document) -> Iterator[OpenFile]:
         yield OpenFile(file, path, document.version, name=None if held and path != name else name)
 
 
-def _descriptor(file: IO[bytes]) -> Path | None:
+def _descriptor(file: BufferedReader) -> Path | None:
     """A path by which other processes open the same file, whatever becomes of its name; None on systems without one."""
     path = Path("/proc") / str(os.getpid()) / "fd" / str(file.fileno())
     return path if path.exists() else None
@@ -135,7 +135,7 @@ def _linked(target: Path, stack: contextlib.ExitStack) -> Path | None:
     return link
 
 
-def digest(file: IO[bytes]) -> tuple[str, str]:
+def digest(file: BufferedReader) -> tuple[str, str]:
     """The digest of an open file, and a stamp: as long as the file has this stamp, it has this digest.
 
     Returns:
@@ -155,7 +155,7 @@ def digest(file: IO[bytes]) -> tuple[str, str]:
 
 
 def _let_the_clock_tick(found: os.stat_result) -> None:
-    """Wait until a further change would have another time than the last one: some milliseconds for a file just written."""
+    """Wait until a further change would have another time than the last: milliseconds, for a file just written."""
     changed_ns = max(found.st_mtime_ns, found.st_ctime_ns)
     tick = _TICK_SECONDS if found.st_ctime_ns % _NANOSECONDS else _COARSE_TICK_SECONDS
     age = time.time() - changed_ns / _NANOSECONDS
