@@ -11,9 +11,11 @@ PagemillError
 ├── EndpointNeverAnswered       nothing to send pages to                            exit 4
 ├── ShardLost                   somebody who read for us did not report                exit 7
 ├── StoreUnusable               source or destination cannot be read or written     exit 5
+│   └── NameUnusable            one name cannot be used there; others may
 ├── Permanent                   asking again gives the same answer
 │   ├── DocumentUnreadable      this file is no readable PDF
 │   │   └── DocumentChanged     it is no longer the file that was listed
+│   ├── KeyTaken                another document's results are where this one's would be
 │   ├── PageUnreadable          this page cannot be rendered
 │   └── RequestRejected         the endpoint refuses this page (4xx)
 └── Transient                   asking again may help
@@ -78,6 +80,10 @@ class StoreUnusable(PagemillError):
     """The source cannot be read or the destination cannot be written."""
 
 
+class NameUnusable(StoreUnusable):
+    """The destination has no room for one name: a file is where its folder should be, or the name is not allowed."""
+
+
 class ShardLost(PagemillError):
     """A run that read for this one did not come to its end; everything finished is kept."""
 
@@ -92,6 +98,10 @@ class DocumentUnreadable(Permanent):
 
 class DocumentChanged(DocumentUnreadable):
     """The file was changed, replaced or deleted after it was listed."""
+
+
+class KeyTaken(Permanent):
+    """Another document has its results where this document's would be written."""
 
 
 class PageUnreadable(Permanent):

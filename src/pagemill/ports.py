@@ -111,6 +111,12 @@ class ObjectStore(Protocol):
             StoreUnusable: The store does not let us.
         """
 
+    def folded(self, key: str) -> str | None:
+        """Return a form of a key that is equal for keys that the store does not tell apart.
+
+        None: the store tells all keys apart. A local store knows it after `check_writable`.
+        """
+
     def check_writable(self) -> None:
         """Prove that objects can be written, leaving nothing behind.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -205,10 +206,26 @@ def _refuse(*_: object, **__: object) -> None:
 
 def test_a_source_says_that_the_machine_opens_no_further_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.pdf").write_text("1")
-    monkeypatch.setattr(Path, "open", _refuse)
+    monkeypatch.setattr("pagemill.storage.local_source.without_waiting", _refuse)
 
     with pytest.raises(OutOfResources, match=r"too many files are open.* ulimit -n"):
         list(LocalSource(tmp_path / "a.pdf").documents())
+
+
+@pytest.mark.parametrize("folder", ["source", "source/sub"])
+def test_a_source_says_that_the_machine_opens_no_further_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    (tmp_path / "source" / "sub").mkdir(parents=True)
+    scandir = os.scandir
+
+    def refuse_one(path: str | Path) -> Any:
+        return _refuse() if Path(path) == tmp_path / folder else scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse_one)
+
+    with pytest.raises(OutOfResources, match=r"too many files are open.* ulimit -n"):
+        list(LocalSource(tmp_path / "source").documents())
 
 
 async def test_a_worker_that_the_machine_does_not_start_is_no_fault_of_the_page(

@@ -70,6 +70,9 @@ class _Watched:
         self._before(key)
         self._store.write(key, body, content_type=content_type, if_version=if_version)
 
+    def folded(self, key: str) -> str | None:
+        return self._store.folded(key)
+
     def check_writable(self) -> None:
         self._store.check_writable()
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import io
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
+from pagemill.batch.opening import SurveyedDocument
 from pagemill.batch.progress import Progress
-from pagemill.cli.display import headline, print_summary
+from pagemill.cli.display import headline, print_summary, print_survey
 from pagemill.domain.pages.model import Status
-from pagemill.domain.pages.summary import RunSummary
+from pagemill.domain.pages.summary import DocumentOutcome, RunSummary
 from pagemill.orchestration.reporting import verdict
 
 
@@ -57,3 +59,30 @@ def test_progress_says_how_many_of_how_many(listed: bool, documents: str) -> Non
 
     assert documents in headline(progress)
     assert "1 of 2 pages," in headline(progress)
+
+
+def test_names_and_reasons_of_failures_move_no_cursor_and_stay_on_their_line() -> None:
+    printed = io.StringIO()
+    outcomes = (
+        DocumentOutcome("a\x1b[2J\n.pdf", 0, {}, error="no\x1b]0;title\x07"),
+        DocumentOutcome("a\u200b[red].pdf", 1, {Status.FAILED: 1}, failures={1: "bad\u202e"}),
+    )
+
+    print_summary(replace(_summary(2, 1), outcomes=outcomes), Console(file=printed, width=200))
+
+    lines = printed.getvalue().splitlines()[-2:]
+    assert lines == [
+        r"'a\x1b[2J\n.pdf': no\x1b]0;title\x07",
+        r"'a\u200b[red].pdf', page 1: bad\u202e",
+    ]
+
+
+def test_a_dry_run_shows_names_as_they_are_and_escapes_what_nobody_sees() -> None:
+    printed = io.StringIO()
+    documents = [SurveyedDocument("[red]a[/red].pdf", 1, 1), SurveyedDocument("b\u200b.pdf", 0, 0, "[bold]\x1b")]
+
+    print_survey(documents, Console(file=printed, width=200), in_flight=8, usd_per_second=0.0)
+
+    assert "[red]a[/red].pdf" in printed.getvalue()
+    assert r"'b\u200b.pdf'" in printed.getvalue()
+    assert r"[bold]\x1b" in printed.getvalue()

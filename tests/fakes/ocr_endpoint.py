@@ -221,7 +221,10 @@ class FakeEndpoint:
         caller, route = re.fullmatch(r"(.*?)(/v1/\w+(?:/\w+)?|/\w+)", path).groups()  # type: ignore[union-attr]
         self.record.paths[route] += 1
         if route == "/v1/chat/completions":
-            return await self._page(body, writer, caller)
+            named = next(
+                (line.partition(":")[2].strip() for line in head if line.lower().startswith("x-request-id:")), ""
+            )
+            return await self._page(body, writer, caller, named)
         if (fault := self._probe_fault()) and route != "/record":
             return await self._reply(fault, writer)
         if route == "/health":
@@ -251,7 +254,7 @@ class FakeEndpoint:
         ]
         return "".join(f"{line}\n" for line in lines).encode()
 
-    async def _page(self, body: bytes, writer: asyncio.StreamWriter, caller: str) -> bool:
+    async def _page(self, body: bytes, writer: asyncio.StreamWriter, caller: str, named: str) -> bool:
         started = time.monotonic()
         record = self.record
         record.in_flight += 1
@@ -263,7 +266,7 @@ class FakeEndpoint:
                 self._enough.set()
             await self._enough.wait()
             await asyncio.sleep(0 if answer.at_once else self._latency_seconds)
-            return await self._reply(answer, writer, stream=bool(request.body.get("stream")))
+            return await self._reply(answer, writer, stream=bool(request.body.get("stream")), named=named)
         finally:
             record.in_flight -= 1
             record.spans.append((started, time.monotonic()))
@@ -281,7 +284,9 @@ class FakeEndpoint:
             self.record.bodies.append(parsed)
         return Request(self.record.requests, image, self.record.sent[image], parsed, body[start:end])
 
-    async def _reply(self, answer: Answer, writer: asyncio.StreamWriter, *, stream: bool = False) -> bool:
+    async def _reply(
+        self, answer: Answer, writer: asyncio.StreamWriter, *, stream: bool = False, named: str = ""
+    ) -> bool:
         if answer.kind == "reset":
             _break(writer)
             return False
@@ -293,17 +298,17 @@ class FakeEndpoint:
         if answer.kind in {"status", "raw"}:
             body = answer.text.encode()
         else:
-            body = self._stream(answer) if stream else self._completion(answer)
+            body = self._stream(answer) if stream else self._completion(answer, named)
         _send(writer, answer.status, body, answer.headers)
         await writer.drain()
         return True
 
-    def _completion(self, answer: Answer) -> bytes:
+    def _completion(self, answer: Answer, named: str) -> bytes:
         message = {"role": "assistant", "content": answer.text}
         tokens = len(answer.text.split())
         return json.dumps(
             {
-                "id": "chatcmpl-fake",
+                "id": f"chatcmpl-{named or 'fake'}",  # vLLM repeats X-Request-Id
                 "object": "chat.completion",
                 "created": 0,
                 "model": self._model,

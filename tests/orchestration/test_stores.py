@@ -51,3 +51,29 @@ def test_any_other_list_is_a_list_of_files(tmp_path: Path, first: str) -> None:
 def test_an_unknown_kind_of_source_is_wrong_usage(source: str, gcs_client: storage.Client) -> None:
     with pytest.raises(UsageError):
         _source(source, gcs_client)
+
+
+@pytest.mark.parametrize("destination", ["{}", "{}/", "{}/../in", "{}/link"])
+def test_the_source_itself_is_no_destination_and_a_folder_in_it_is_not_searched(
+    tmp_path: Path, destination: str
+) -> None:
+    folder = tmp_path / "in"
+    (folder / "text").mkdir(parents=True)
+    (folder / "link").symlink_to(folder)
+    (folder / "a.pdf").write_bytes(b"%PDF-")
+    (folder / "text" / "left.pdf").write_bytes(b"%PDF-")
+    same = OcrBatchParameters(source=str(folder), destination=destination.format(folder))
+
+    with pytest.raises(UsageError, match="choose another destination, for example") as error:
+        open_source(same, Settings(), _no_client)
+
+    advised = same.model_copy(update={"destination": str(error.value).rpartition("for example ")[2]})
+    assert [entry.key for entry in open_source(advised, Settings(), _no_client).documents()] == ["a.pdf"]
+
+
+def test_a_destination_above_the_source_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "in" / "text").mkdir(parents=True)
+    (tmp_path / "in" / "text" / "a.pdf").write_bytes(b"%PDF-")
+    above = OcrBatchParameters(source=str(tmp_path / "in"), destination=str(tmp_path))
+
+    assert [entry.key for entry in open_source(above, Settings(), _no_client).documents()] == ["text/a.pdf"]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import unicodedata
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from pagemill.errors import PreconditionFailed, StoreUnusable
+from pagemill.errors import NameUnusable, PreconditionFailed, StoreUnusable
 from pagemill.ports import ABSENT, ObjectStore
 from pagemill.storage.gcs import client as gcs
 from pagemill.storage.gcs.store import GcsStore
@@ -185,3 +188,70 @@ def test_a_destination_that_is_a_file_is_refused_by_name(tmp_path: Path) -> None
 def test_no_key_leaves_the_store(tmp_path: Path, key: str) -> None:
     with pytest.raises(ValueError, match=r"leaves the store|subpath"):
         _write(LocalStore(tmp_path), key, b"")
+
+
+class _FoldingStore(LocalStore):
+    """A file system that takes some names for equal, as those of macOS and Windows do."""
+
+    def __init__(self, root: Path, fold: Callable[[str], str]) -> None:
+        super().__init__(root)
+        self._fold = fold
+
+    def _path(self, key: str) -> Path:
+        return super()._path(self._fold(key))
+
+
+def _refuse_accents(key: str) -> str:
+    if not key.isascii():
+        raise OSError(errno.EILSEQ, "Invalid or incomplete multibyte or wide character")
+    return key
+
+
+@pytest.mark.parametrize(
+    ("fold", "one", "other"),
+    [
+        (str.casefold, "A/b", "a/B"),
+        (lambda key: unicodedata.normalize("NFD", key), "\u00e9", "e\u0301"),
+        (lambda key: key.rstrip(". "), "a. ", "a"),
+    ],
+    ids=["case", "accents", "ends"],
+)
+def test_a_local_store_knows_which_names_its_file_system_takes_for_equal(
+    tmp_path: Path, fold: Callable[[str], str], one: str, other: str
+) -> None:
+    store = _FoldingStore(tmp_path, fold)
+    store.check_writable()
+
+    assert store.folded(one) == store.folded(other) is not None
+    assert store.folded("another") != store.folded(one)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("fold", [str, _refuse_accents], ids=["tells all apart", "allows no accents"])
+def test_a_store_that_tells_names_apart_folds_none(tmp_path: Path, fold: Callable[[str], str]) -> None:
+    store = _FoldingStore(tmp_path, fold)
+    store.check_writable()
+
+    assert store.folded("a") is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_buckets_and_memory_tell_all_names_apart(store: ObjectStore) -> None:
+    store.check_writable()
+
+    assert store.folded("A.pdf") is None
+
+
+@pytest.mark.parametrize("key", ["x" * 300, "file/below", "folder"], ids=["long", "below a file", "a folder"])
+def test_a_name_that_cannot_be_used_is_not_the_fault_of_the_whole_store(tmp_path: Path, key: str) -> None:
+    store = LocalStore(tmp_path)
+    (tmp_path / "file").write_text("somebody's")
+    (tmp_path / "folder").mkdir()
+
+    with pytest.raises(NameUnusable):
+        _write(store, key, b"x")
+    with pytest.raises(NameUnusable):
+        store.read(key)
+    with pytest.raises(NameUnusable):
+        store.version(key)
+    _write(store, "other", b"x")

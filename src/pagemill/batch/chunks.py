@@ -11,6 +11,7 @@ from typing import Any
 
 from pagemill.domain.pages.model import Document, PageResult, Status
 from pagemill.domain.pages.planning import format_pages
+from pagemill.domain.wording import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,9 @@ class PageChunk:
     @property
     def name(self) -> str:
         """The name of its task run: document and page numbers."""
-        return f"{self.document.key}, {'page' if len(self.numbers) == 1 else 'pages'} {format_pages(self.numbers)}"
+        return (
+            f"{shown(self.document.key)}, {'page' if len(self.numbers) == 1 else 'pages'} {format_pages(self.numbers)}"
+        )
 
 
 Perform = Callable[[PageChunk], Coroutine[Any, Any, object]]

@@ -14,14 +14,23 @@ from dataclasses import dataclass, field, replace
 from pagemill.batch import outcomes, publishing
 from pagemill.batch.checkpoints import Checkpoints
 from pagemill.batch.chunks import DocumentFile
+from pagemill.batch.owners import FoldersInUse
 from pagemill.batch.progress import Progress
 from pagemill.batch.stop import RunStop
 from pagemill.domain.pages.manifest import Manifest, Tally
 from pagemill.domain.pages.model import CountedPdf, Document, RejectedEntry, Status
 from pagemill.domain.pages.planning import PendingDocument, Selection
 from pagemill.domain.pages.summary import DocumentOutcome
-from pagemill.domain.wording import encodable
-from pagemill.errors import DocumentUnreadable, OutOfResources, StoreUnusable, UsageError, out_of_resources
+from pagemill.domain.wording import encodable, shown
+from pagemill.errors import (
+    DocumentUnreadable,
+    KeyTaken,
+    NameUnusable,
+    OutOfResources,
+    StoreUnusable,
+    UsageError,
+    out_of_resources,
+)
 from pagemill.ports import DocumentSource, Rasterizer
 
 _log = logging.getLogger(__name__)
@@ -79,6 +88,7 @@ class Documents:
         self._checkpoints = checkpoints
         self._progress = progress
         self._stop = stop
+        self._folders = FoldersInUse(checkpoints.destination)
 
     async def each(self, handle: Handle, *, at_once: int) -> None:
         """Open the documents, a few at once, and pass those with pages to read to `handle`.
@@ -154,7 +164,7 @@ class Documents:
             if trouble := out_of_resources(error):
                 self._stop.now(trouble)
                 return
-            _log.exception("%s", entry.key)
+            _log.exception("%s", shown(entry.key))
             reason = encodable(f"an unforeseen error: {type(error).__name__}: {error}; please report it")
             self._progress.add(DocumentOutcome(entry.key, 0, {}, error=reason), read)
         else:
@@ -164,12 +174,27 @@ class Documents:
     async def _outcome(
         self, entry: Document | RejectedEntry, handle: Handle, read: Counter[Status]
     ) -> DocumentOutcome | None:
-        if isinstance(entry, RejectedEntry):
-            return await self._unreadable(Document(entry.key, version="", size_bytes=0), entry.reason)
         try:
+            if isinstance(entry, RejectedEntry):
+                return await self._rejected(entry)
+            self._folders.take(entry.key)
             return await self._already_finished(entry) or await self._opened(entry, handle, read)
+        except (KeyTaken, NameUnusable) as error:  # the folder is not this document's: nothing is written there
+            return outcomes.unreadable(entry.key, str(error))
+        except ExceptionGroup as group:  # of the pages that were read at once
+            errors, others = group.split(NameUnusable)
+            if others or not errors:
+                raise
+            return outcomes.unreadable(entry.key, str(_first(errors)))
         except DocumentUnreadable as error:
+            assert isinstance(entry, Document)  # noqa: S101 -- for mypy
             return await self._unreadable(entry, str(error))
+
+    async def _rejected(self, entry: RejectedEntry) -> DocumentOutcome:
+        if not entry.has_folder:
+            return outcomes.unreadable(entry.key, entry.reason)
+        self._folders.take(entry.key)
+        return await self._unreadable(Document(entry.key, version="", size_bytes=0), entry.reason)
 
     async def _already_finished(self, document: Document) -> DocumentOutcome | None:
         """The outcome of a document that an earlier run has finished; it is not opened."""
@@ -203,10 +228,12 @@ class Documents:
         if isinstance(entry, RejectedEntry):
             return SurveyedDocument(entry.key, 0, 0, entry.reason)
         try:
+            self._folders.take(entry.key)
+            await asyncio.to_thread(publishing.prior_manifest, self._checkpoints.destination, entry)
             async with self._counted(entry) as (pdf, _):
                 to_read = frozenset(self._selection.selected(entry, pdf.pages)) - await self._done(entry, pdf.pages)
                 return SurveyedDocument(entry.key, pdf.pages, len(to_read), findings=pdf.findings)
-        except DocumentUnreadable as error:
+        except (DocumentUnreadable, KeyTaken, NameUnusable) as error:
             return SurveyedDocument(entry.key, 0, 0, str(error))
 
     @contextlib.asynccontextmanager
@@ -236,6 +263,11 @@ def _check_for_common_reason(source: str, rejected: Sequence[RejectedEntry]) -> 
     reasons = {entry.reason for entry in rejected}
     if len(rejected) > 1 and len(reasons) == 1:
         raise StoreUnusable(
-            f"{source}: none of its {len(rejected)} documents can be read, all for the same reason: {reasons.pop()} "
-            f"(the first is {rejected[0].key})"
+            f"{shown(source)}: none of its {len(rejected)} documents can be read, all for the same reason: "
+            f"{reasons.pop()} (the first is {shown(rejected[0].key)})"
         )
+
+
+def _first(group: ExceptionGroup[NameUnusable]) -> NameUnusable:
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, ExceptionGroup) else error

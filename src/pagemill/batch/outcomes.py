@@ -13,6 +13,7 @@ from pagemill.domain.pages.model import PageResult
 from pagemill.domain.pages.planning import PendingDocument
 from pagemill.domain.pages.sharding import ShardPlan
 from pagemill.domain.pages.summary import DocumentOutcome
+from pagemill.errors import KeyTaken
 
 
 def already_finished(document_key: str, prior: PriorManifest, selected: tuple[int, ...]) -> DocumentOutcome:
@@ -63,6 +64,9 @@ class DocumentPublisher:
                 failed=failed,
                 usd_per_page_second=self._usd_per_page_second,
             )
+        except KeyTaken as error:
+            tally = publishing.tallied(self.checkpoints.results(pending.document, pending.selected, failed))
+            return replace(_outcome(pending, tally), error=str(error))
         except publishing.Contended as error:
             return replace(_outcome(pending, error.tally), error=str(error))
         return _outcome(pending, tally)

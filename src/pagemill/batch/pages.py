@@ -19,6 +19,7 @@ from pagemill.errors import (
     DocumentChanged,
     EndpointNeverAnswered,
     EndpointUnavailable,
+    NameUnusable,
     PagemillError,
     PageUnreadable,
     RequestRejected,
@@ -69,9 +70,14 @@ class PageReader:
         """Read one page and save its result; None if the run stopped before the page had one.
 
         An error of the page becomes its result. An error of the endpoint or of the destination stops the run.
+
+        Raises:
+            NameUnusable: Nothing can be saved in this document's folder.
         """
         try:
             result = await self._read(document, file, number)
+        except NameUnusable:
+            raise
         except PagemillError as error:
             if error is not self._stop.reason and not isinstance(error, _STOPPING):
                 raise

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from pagemill.batch.checkpoints import Checkpoints
+from pagemill.batch.owners import check_owner
 from pagemill.domain.pages import assembly, keys
 from pagemill.domain.pages.manifest import (
     TEXTS,
@@ -45,15 +46,28 @@ class Contended(PreconditionFailed):
         self.tally = tally
 
 
+def prior_manifest(destination: ObjectStore, document: Document) -> PriorManifest | None:
+    """Read the manifest of an earlier run; None where there is none that counts; blocks.
+
+    Raises:
+        KeyTaken: It is the manifest of another source's document.
+        StoreUnusable: The destination cannot be read.
+    """
+    stored = destination.read(keys.manifest(document.key))
+    prior = read_prior_manifest(stored.data) if stored else None
+    check_owner(destination, prior, document)
+    return prior
+
+
 def covering_manifest(checkpoints: Checkpoints, document: Document, selection: Selection) -> PriorManifest | None:
     """The manifest of an earlier run that has a result for all selected pages, and its texts beside it; blocks.
 
     Raises:
+        KeyTaken: The manifest there is another source's document's.
         StoreUnusable: The destination cannot be read.
     """
     destination = checkpoints.destination
-    stored = destination.read(keys.manifest(document.key))
-    prior = read_prior_manifest(stored.data) if stored else None
+    prior = prior_manifest(destination, document)
     selected = selection.selected(document, prior.page_count) if prior else ()
     return prior if _covers(destination, prior, document, checkpoints.recipe, selected) else None
 
@@ -88,6 +102,7 @@ def publish(
     Raises:
         CheckpointsDamaged: Some pages have no usable checkpoint. Nothing was written, unless in an earlier round.
         Contended: Other runs were faster in every round.
+        KeyTaken: Another run has published another source's document here in the meantime.
         StoreUnusable: The destination cannot be read or written.
     """
     destination, recipe = checkpoints.destination, checkpoints.recipe
@@ -95,6 +110,8 @@ def publish(
     text_written = False  # one of our texts may lie beside an object of another run
     for tries in itertools.count(1):
         current = _Published.read(destination, document.key)
+        if not text_written:
+            check_owner(destination, current.prior, document)
         with _assembled(checkpoints.results(document, sorted(wanted), failed)) as texts:
             if not text_written and _covers(destination, current.prior, document, recipe, wanted):
                 break

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
+from rich.text import Text
 
 from pagemill.batch.opening import SurveyedDocument
 from pagemill.batch.progress import Progress
@@ -18,7 +19,7 @@ from pagemill.domain.pages.model import Status
 from pagemill.domain.pages.summary import RunSummary
 from pagemill.domain.service.cost import busy_cost_usd
 from pagemill.domain.service.gpu_estimate import L4, TEXT_TOKENS, pages_per_second
-from pagemill.domain.wording import counted
+from pagemill.domain.wording import counted, shown, without_controls
 
 _REFRESH_SECONDS = 0.25
 _LINE_SECONDS = 10.0
@@ -78,12 +79,8 @@ def print_survey(documents: list[SurveyedDocument], console: Console, *, in_flig
     for title in ("document", "pages", "to read", "note"):
         table.add_column(title, justify="left" if title in {"document", "note"} else "right", overflow="fold")
     for document in documents:
-        table.add_row(
-            document.key,
-            str(document.page_count),
-            str(document.to_read),
-            document.error or "; ".join(document.findings),
-        )
+        note = without_controls(document.error or "; ".join(document.findings))
+        table.add_row(Text(shown(document.key)), str(document.page_count), str(document.to_read), Text(note))
     console.print(table)
     pages, to_read = sum(d.page_count for d in documents), sum(d.to_read for d in documents)
     found, requests = f"{counted(len(documents), 'document')}, {counted(pages, 'page')}", counted(to_read, "request")
@@ -133,5 +130,7 @@ async def _lines(progress: Progress, console: Console) -> None:
 
 
 def _failures(key: str, error: str, pages: Mapping[int, str]) -> list[str]:
-    whole = [f"{key}: {error}"] if error else []
-    return whole + [f"{key}, page {number}: {reason}" for number, reason in sorted(pages.items())]
+    name = shown(key)
+    whole = [f"{name}: {error}"] if error else []
+    lines = whole + [f"{name}, page {number}: {reason}" for number, reason in sorted(pages.items())]
+    return [without_controls(line) for line in lines]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 from rich.console import Console
 
+from pagemill.domain.wording import without_controls
 from pagemill.errors import DeploymentFailed, EndpointNeverAnswered, PagemillError, ShardLost, StoreUnusable
 
 if TYPE_CHECKING:
@@ -46,7 +47,9 @@ def exit_code(outcome: RunSummary | PagemillError) -> ExitCode:
 
 def fail(error: PagemillError) -> NoReturn:
     """Print the error and end the command with its exit code."""
-    console().print(f"pagemill: {error}", style="bold red", highlight=False, soft_wrap=True, markup=False)
+    console().print(
+        f"pagemill: {without_controls(str(error))}", style="bold red", highlight=False, soft_wrap=True, markup=False
+    )
     raise typer.Exit(exit_code(error))
 
 

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+
+# Printable by their category, and yet nothing is seen of them: fillers, joiners and variation selectors.
+_UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+
 
 def counted(number: int, noun: str, plural: str = "") -> str:
     """A number with its noun: "1 page", "0 pages", "2 pages".
@@ -17,3 +23,31 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 def encodable(text: str) -> str:
     """A message that can be written as UTF-8: a lone surrogate, which is no character, becomes its escape in hex."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def shown(name: str) -> str:
+    """A name as people can read it and tell it from others.
+
+    With characters that nobody sees, or that move the cursor or turn the direction of writing, it is quoted, and they
+    are escaped.
+    """
+    if not _UNSEEN.search(name) and name.isprintable() and name == name.strip() and not name.startswith("'"):
+        return name
+    return f"'{''.join(map(_escaped, name))}'"
+
+
+def without_controls(text: str) -> str:
+    """A text for a terminal: control characters in it, of names or answers, are escaped; line ends are kept."""
+    return "".join(
+        character if character in "\n\t" or _is_safe(character) else _escaped(character) for character in text
+    )
+
+
+def _escaped(character: str) -> str:
+    if character != "\\" and character.isprintable() and not _UNSEEN.match(character):
+        return character
+    return character.encode("unicode_escape").decode()
+
+
+def _is_safe(character: str) -> bool:
+    return unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}

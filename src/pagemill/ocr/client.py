@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import base64
-import datetime as dt
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from pagemill.domain.pages.model import Recipe, Transcript
 from pagemill.errors import (
@@ -24,11 +22,21 @@ from pagemill.errors import (
     UsageError,
     WrongModel,
 )
+from pagemill.ocr.answers import (
+    Models,
+    check_id,
+    describe,
+    detail,
+    excerpt,
+    new_request_id,
+    retry_after,
+    text_of,
+    transcript,
+)
 
 if TYPE_CHECKING:
     from pagemill.ocr.identity.auth import IdTokenAuth
 
-_LONGEST_DETAIL = 300  # characters of an endpoint's answer that an error message quotes
 _PROBE_SECONDS = 60.0  # Cloud Run holds a request while an instance starts
 _BUSY = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT}
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -38,45 +46,15 @@ _HARMLESS = base64.b64decode(
     "lFJKKaW8BmbdaOmo2byVAAAAAElFTkSuQmCC"
 )
 _REFUSED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
-
-
-class _Message(BaseModel):
-    content: str | None = None
-
-
-class _Choice(BaseModel):
-    message: _Message
-    finish_reason: str | None = None
-
-
-class _Usage(BaseModel):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-
-class _Completion(BaseModel):
-    choices: list[_Choice]
-    usage: _Usage = _Usage()
-
-
-class _Delta(BaseModel):
-    delta: _Message = _Message()
-
-
-class _Chunk(BaseModel):
-    choices: list[_Delta]
-
-
-class _Model(BaseModel):
-    id: str
-
-
-class _Models(BaseModel):
-    data: list[_Model]
+_ID_HEADER = "X-Request-Id"
 
 
 class OpenAiRecognizer:
-    """Reads pages over one connection pool; a client for each request would cost 25 ms for its TLS context."""
+    """Reads pages with one client; a client for each request would cost 25 ms for its TLS context.
+
+    Every request has a connection of its own. Bytes that an endpoint or a proxy leaves on a connection would otherwise
+    be taken for the answer to the next page. Each page is sent with an id; an answer with another page's id is refused.
+    """
 
     def __init__(
         self,
@@ -104,10 +82,11 @@ class OpenAiRecognizer:
         self._base_url = ""
         self._before_image, self._after_image = _envelope(recipe)
         self._client = httpx.AsyncClient(
-            headers={"Content-Type": "application/json"} | ({"Authorization": f"Bearer {api_key}"} if api_key else {}),
+            headers={"Content-Type": "application/json", "Connection": "close"}
+            | ({"Authorization": f"Bearer {api_key}"} if api_key else {}),
             auth=auth,
             timeout=httpx.Timeout(answer_seconds, connect=30.0),
-            limits=httpx.Limits(max_connections=connections + 1, max_keepalive_connections=connections + 1),
+            limits=httpx.Limits(max_connections=connections + 1, max_keepalive_connections=0),
         )
 
     async def __aenter__(self) -> Self:
@@ -147,21 +126,26 @@ class OpenAiRecognizer:
         """Return the transcript of one page image; one request, no retries.
 
         Raises:
-            EndpointUnavailable: Connection error, timeout, 429, 5xx, or an answer that is no chat completion.
+            EndpointUnavailable: Connection error, timeout, 429, 5xx, or an answer that is no chat completion or
+                another request's.
             RequestRejected: The endpoint refuses this request (any other 4xx).
             UsageError: It refuses our credentials.
         """
         body = b"".join((self._before_image, base64.b64encode(png), self._after_image, str(max_tokens).encode(), b"}"))
+        request_id = new_request_id()
         started = time.monotonic()
         try:
-            response = await self._client.post(f"{self._base_url}/v1/chat/completions", content=body)
+            response = await self._client.post(
+                f"{self._base_url}/v1/chat/completions", content=body, headers={_ID_HEADER: request_id}
+            )
         except httpx.HTTPError as error:
             raise EndpointUnavailable(
-                f"the endpoint gave no answer: {_describe(error)}",
+                f"the endpoint gave no answer: {describe(error)}",
                 page_may_be_the_cause=not isinstance(error, _NOT_SENT),
             ) from error
+        check_id(response.headers.get(_ID_HEADER, ""), request_id)
         self._raise_for_status(response)
-        return _transcript(response, time.monotonic() - started)
+        return transcript(response, request_id, time.monotonic() - started)
 
     async def first_token_seconds(self, png: bytes) -> float:
         """Time from a request to the first piece of its text, with the answer as a stream of server-sent events.
@@ -180,24 +164,24 @@ class OpenAiRecognizer:
                 self._raise_for_status(response)
                 events = []
                 async for line in response.aiter_lines():
-                    if _text_of(line):
+                    if text_of(line):
                         return time.monotonic() - started
                     events.append(line)
         except httpx.HTTPError as error:
-            raise EndpointUnavailable(f"the endpoint gave no stream: {_describe(error)}") from error
-        raise MalformedAnswer(f"the endpoint's stream holds no text, only: {_excerpt(' '.join(events))}")
+            raise EndpointUnavailable(f"the endpoint gave no stream: {describe(error)}") from error
+        raise MalformedAnswer(f"the endpoint's stream holds no text, only: {excerpt(' '.join(events))}")
 
     async def _get(self, path: str) -> httpx.Response:
         try:
             return await self._client.get(f"{self._base_url}{path}", timeout=_PROBE_SECONDS)
         except httpx.HTTPError as error:
-            raise EndpointUnavailable(f"{self._base_url}{path} gives no answer: {_describe(error)}") from error
+            raise EndpointUnavailable(f"{self._base_url}{path} gives no answer: {describe(error)}") from error
 
     async def _find_model(self) -> None:
         response = await self._get("/v1/models")
         try:
             self._raise_for_status(response)
-            served = [model.id for model in _Models.model_validate_json(response.content).data]
+            served = [model.id for model in Models.model_validate_json(response.content).data]
         except (RequestRejected, ValidationError) as error:
             url = f"{self._base_url}/v1/models"
             raise UsageError(f"{url} does not list models, as OpenAI-compatible endpoints do: {error}") from error
@@ -216,14 +200,14 @@ class OpenAiRecognizer:
                 if self._auth
                 else "if it requires an API key, set PAGEMILL_API_KEY"
             )
-            raise EndpointRefusesUs(f"the endpoint {self._base_url} refuses us: {_detail(response)}; {advice}")
+            raise EndpointRefusesUs(f"the endpoint {self._base_url} refuses us: {detail(response)}; {advice}")
         if response.status_code in _BUSY or response.is_server_error:
             raise EndpointUnavailable(
-                f"the endpoint answered {_detail(response)}",
+                f"the endpoint answered {detail(response)}",
                 page_may_be_the_cause=response.status_code not in _BUSY,
-                retry_after_seconds=_retry_after(response),
+                retry_after_seconds=retry_after(response),
             )
-        raise RequestRejected(f"the endpoint refuses the page: {_detail(response)}")
+        raise RequestRejected(f"the endpoint refuses the page: {detail(response)}")
 
 
 def _envelope(recipe: Recipe) -> tuple[bytes, bytes]:
@@ -237,63 +221,3 @@ def _envelope(recipe: Recipe) -> tuple[bytes, bytes]:
     body = {"model": recipe.model, **recipe.sampling, "messages": [{"role": "user", "content": content}]}
     before, after = json.dumps(body).removesuffix("}").split("base64,@", 1)
     return f"{before}base64,".encode(), f'{after}, "max_tokens": '.encode()
-
-
-def _transcript(response: httpx.Response, seconds: float) -> Transcript:
-    try:
-        completion = _Completion.model_validate_json(response.content)
-    except ValidationError as error:
-        raise MalformedAnswer(
-            f"the endpoint's answer is no chat completion: {_excerpt(response.text)}", page_may_be_the_cause=True
-        ) from error
-    if not completion.choices:
-        raise MalformedAnswer("the endpoint's answer holds no choices", page_may_be_the_cause=True)
-    choice = completion.choices[0]
-    return Transcript(
-        markdown=choice.message.content or "",
-        finish_reason=choice.finish_reason or "",
-        prompt_tokens=completion.usage.prompt_tokens,
-        completion_tokens=completion.usage.completion_tokens,
-        seconds=seconds,
-    )
-
-
-def _text_of(line: str) -> str:
-    """The text in one line of a stream; may be empty."""
-    event = line.removeprefix("data: ")
-    if event in {line, "[DONE]"}:
-        return ""
-    try:
-        choices = _Chunk.model_validate_json(event).choices
-    except ValidationError as error:
-        raise MalformedAnswer(f"the endpoint's stream holds no chat completion: {_excerpt(event)}") from error
-    return "".join(choice.delta.content or "" for choice in choices)
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    """Seconds to wait before the next request. The header holds seconds or a date (RFC 9110, section 10.2.3)."""
-    value = response.headers.get("Retry-After", "").strip()
-    if value.isdecimal():
-        return float(value)
-    try:
-        return max((parsedate_to_datetime(value) - dt.datetime.now(dt.UTC)).total_seconds(), 0.0)
-    except (ValueError, TypeError):
-        return None
-
-
-def _detail(response: httpx.Response) -> str:
-    """The status and the endpoint's message: OpenAI's error message if there is one."""
-    try:
-        message = str(response.json()["error"]["message"])
-    except (ValueError, KeyError, TypeError):
-        message = response.text
-    return f"{response.status_code} {response.reason_phrase}: {_excerpt(message)}".removesuffix(": ")
-
-
-def _excerpt(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= _LONGEST_DETAIL else f"{text[:_LONGEST_DETAIL]}…"
-
-
-def _describe(error: httpx.HTTPError) -> str:
-    return f"{type(error).__name__} ({error})" if str(error) else type(error).__name__

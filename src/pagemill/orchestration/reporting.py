@@ -24,7 +24,7 @@ from pagemill.batch.progress import Progress
 from pagemill.domain.pages import keys
 from pagemill.domain.pages.model import Status
 from pagemill.domain.pages.summary import DocumentOutcome, RunSummary
-from pagemill.domain.wording import counted
+from pagemill.domain.wording import counted, shown, without_controls
 from pagemill.errors import StoreUnusable
 from pagemill.orchestration.shards.counters import write_counters
 
@@ -76,7 +76,7 @@ def final_state(summary: RunSummary) -> State[RunSummary]:
 def verdict(summary: RunSummary) -> str:
     """The run in one sentence."""
     if summary.stopped_by:
-        return f"Stopped after {counted(summary.pages, 'page')}: {summary.stopped_by}."
+        return f"Stopped after {counted(summary.pages, 'page')}: {without_controls(str(summary.stopped_by))}."
     unread = sum(bool(outcome.error) for outcome in summary.outcomes)
     failed = f"{counted(summary.statuses.get(Status.FAILED, 0), 'page')} and {counted(unread, 'document')} failed"
     read = f"{counted(summary.documents, 'document')}, {counted(summary.pages, 'page')}"
@@ -110,9 +110,11 @@ def _headline(progress: Progress) -> str:
 
 def _row(outcome: DocumentOutcome, destination: str) -> dict[str, object]:
     return {
-        "document": outcome.key,
-        "what failed": outcome.error or "; ".join(f"page {n}: {why}" for n, why in outcome.failures.items()),
-        "findings": "; ".join(outcome.findings),
+        "document": shown(outcome.key),
+        "what failed": without_controls(
+            outcome.error or "; ".join(f"page {n}: {why}" for n, why in outcome.failures.items())
+        ),
+        "findings": without_controls("; ".join(outcome.findings)),
         "pages": outcome.pages,
         **{status.value: outcome.statuses.get(status, 0) for status in Status},
         "reused": outcome.reused,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pagemill.config.run import Settings
+from pagemill.domain.wording import shown
 from pagemill.errors import UsageError
 from pagemill.orchestration.parameters import OcrBatchParameters
 from pagemill.ports import DocumentSource, ObjectStore
@@ -36,7 +37,7 @@ def open_source(
         return GcsSource(google(), location, include=include, largest_bytes=largest_bytes)
     path = _local_path(parameters.source, "SOURCE")
     if path.suffix != ".txt" or path.is_dir():
-        return LocalSource(path, include=include)
+        return LocalSource(path, include=include, without=_results_within(path, parameters.destination))
     if not names_objects(path):
         return ListedSource(path, include=include)
     from pagemill.storage.gcs.list import GcsListedSource  # noqa: PLC0415 -- as above
@@ -73,6 +74,23 @@ def google_client(
         return opened
 
     return client
+
+
+def _results_within(source: Path, destination: str) -> Path | None:
+    """The destination if it is a folder within the source, where no documents are looked for; else None.
+
+    Raises:
+        UsageError: It is the source itself. The results of `a.pdf` would need a folder `a.pdf` beside it.
+    """
+    if "://" in destination:
+        return None
+    results = _local_path(destination, "DESTINATION")
+    if results.resolve() == source.resolve():
+        raise UsageError(
+            f"the source and the destination are the same, {shown(str(results))}; "
+            f"choose another destination, for example {shown(str(source / 'text'))}"
+        )
+    return results if results.resolve().is_relative_to(source.resolve()) else None
 
 
 def _local_path(text: str, what: str) -> Path:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from pagemill.domain.pages.model import Document
 from pagemill.errors import DocumentChanged, DocumentUnreadable
+from pagemill.storage.folder import kind_problem, without_waiting
 
 _TICK_SECONDS = 0.02  # a file's times are at most this coarse where they have fractions of a second ...
 _COARSE_TICK_SECONDS = 2.0  # ... and where they have none, as on FAT
@@ -99,7 +100,9 @@ def opened(document: Document) -> Iterator[OpenFile]:
     name = Path(document.location)
     with contextlib.ExitStack() as stack:
         try:
-            file = stack.enter_context(name.open("rb"))
+            file = stack.enter_context(open(name, "rb", opener=without_waiting))
+            if kind_problem(os.fstat(file.fileno()).st_mode):
+                raise DocumentChanged("the file was replaced by something else after it was listed; run again")
             if document.stamp != _stamp(os.fstat(file.fileno())) and digest(file)[0] != document.version:
                 raise DocumentChanged("the file was changed after it was listed; run again")
         except FileNotFoundError as error:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from pagemill.domain.pages.matching import is_pdf_name, matches
+from pagemill.domain.pages.matching import matches, may_match_below
 from pagemill.domain.pages.model import Document, RejectedEntry
+from pagemill.domain.wording import shown
 from pagemill.errors import StoreUnusable, out_of_resources
 from pagemill.ports import LocalCopy
 from pagemill.storage.files import StillWritten, digest, opened
+from pagemill.storage.folder import Found, kind_problem, walk, without_waiting
 
 _OBJECTS = "gs://"
 
@@ -23,37 +27,41 @@ class LocalSource:
     copied or touched is still the same document.
     """
 
-    def __init__(self, path: Path, *, include: str = "") -> None:
+    def __init__(self, path: Path, *, include: str = "", without: Path | None = None) -> None:
         """Configure; nothing is read yet.
 
         Args:
             path: A PDF, or a folder that is searched for `*.pdf` (any case); hidden files and folders are left out.
             include: Keep only documents whose key matches this glob; one without `/` is matched with the file name.
+            without: A folder that is not searched: the results may be written into the source.
         """
         self.name = str(path)
         self._path = path
         self._include = include
+        self._without = without
 
     def documents(self) -> Iterator[Document | RejectedEntry]:
-        """Yield the documents in key order; a file that cannot be read becomes a rejected entry.
+        """Yield the documents in the order of names; a file or folder that cannot be read becomes a rejected entry.
 
         Raises:
-            StoreUnusable: There is no such file or folder, or no PDF in it.
+            StoreUnusable: There is no such file or folder, it cannot be read, or there is no PDF in it.
         """
-        if not self._path.exists():
-            raise StoreUnusable(f"{self.name}: no such file or folder")
+        if not _exists(self._path):
+            raise StoreUnusable(f"{shown(self.name)}: no such file or folder")
         found = False
-        for key, path in self._candidates():
-            if not matches(key, self._include):
-                continue
-            found = True
-            entry = describe(key, path)
-            if isinstance(entry, RejectedEntry):
-                self._check_still_there()
-            yield entry
+        try:
+            for entry in self._entries():
+                found = True
+                if isinstance(entry, RejectedEntry):
+                    self._check_still_there()
+                yield entry
+        except OSError as error:
+            if lacking := out_of_resources(error):
+                raise lacking from error
+            raise StoreUnusable(f"{shown(self.name)} cannot be read: {error.strerror or error}") from error
         if not found:
             wanted = f"matching '{self._include}' " if self._include else ""
-            raise StoreUnusable(f"{self.name}: no PDFs {wanted}in it (files ending in .pdf, in subfolders too)")
+            raise StoreUnusable(f"{shown(self.name)}: no PDFs {wanted}in it (files ending in .pdf, in subfolders too)")
 
     @contextlib.contextmanager
     def local_copy(self, document: Document) -> Iterator[LocalCopy]:
@@ -68,15 +76,20 @@ class LocalSource:
             yield file
 
     def _check_still_there(self) -> None:
-        if not self._path.exists():
-            raise StoreUnusable(f"{self.name} is gone since the run began; put it back and run again")
+        if not _exists(self._path):
+            raise StoreUnusable(f"{shown(self.name)} is gone since the run began; put it back and run again")
 
-    def _candidates(self) -> Iterator[tuple[str, Path]]:
-        if self._path.is_file():
-            yield printable(self._path.name), self._path
+    def _entries(self) -> Iterator[Document | RejectedEntry]:
+        if not self._path.is_dir():
+            key = printable(self._path.name)
+            yield from [describe(key, self._path)] if matches(key, self._include) else []
             return
-        for path in _pdfs_below(self._path):
-            yield printable(path.relative_to(self._path).as_posix()), path
+        for found in walk(self._path, without=self._without):
+            key = printable(found.path.relative_to(self._path).as_posix())
+            if found.is_folder:
+                yield from [_not_read(key, found)] if may_match_below(key, self._include) else []
+            elif matches(key, self._include):
+                yield _not_read(key, found) if found.problem else describe(key, found.path)
 
 
 class ListedSource:
@@ -84,6 +97,8 @@ class ListedSource:
 
     Relative names are relative to the list's own folder. A name is also the document's key: as written if it is inside
     that folder, otherwise its absolute path without the leading slash.
+
+    One file under several names is read once, under its first one; a link to a file counts as a file of its own.
     """
 
     def __init__(self, path: Path, *, include: str = "") -> None:
@@ -91,7 +106,8 @@ class ListedSource:
         self.name = str(path)
         self._path = path
         self._include = include
-        self._found: set[str] = set()  # keys
+        self._found: dict[str, Path] = {}  # keys, each with its file
+        self._files: set[Path] = set()
 
     def documents(self) -> Iterator[Document | RejectedEntry]:
         """Yield the documents in the list's order, each once; a wrong line becomes a rejected entry that names it.
@@ -121,19 +137,44 @@ class ListedSource:
             hint = (
                 "a list names either local files or gs:// objects, not both; put the objects into a list of their own"
             )
-            yield RejectedEntry(self._key(path), f"{where}: {entry} is not a local file; {hint}")
+            yield RejectedEntry(self._key(path), f"{where}: {shown(entry)} is not a local file; {hint}")
             return
-        if not path.exists():
-            yield RejectedEntry(self._key(path), f"{where}: no such file or folder: {entry}")
+        if not _exists(path):
+            yield RejectedEntry(self._key(path), f"{where}: no such file or folder: {shown(entry)}")
             return
-        files = list(_pdfs_below(path)) if path.is_dir() else [path]
+        try:
+            files = list(walk(path)) if path.is_dir() else [Found(path)]
+        except OSError as error:
+            if lacking := out_of_resources(error):
+                raise lacking from error
+            yield RejectedEntry(
+                self._key(path), f"{where}: the folder cannot be read: {error.strerror}", has_folder=False
+            )
+            return
         if not files:
-            yield RejectedEntry(self._key(path), f"{where}: no PDFs in the folder {entry}")
+            yield RejectedEntry(self._key(path), f"{where}: no PDFs in the folder {shown(entry)}")
         for file in files:
-            key = self._key(file)
-            if key not in self._found and matches(key, self._include):
-                self._found.add(key)
-                yield describe(key, file)
+            yield from self._file(file, where)
+
+    def _file(self, found: Found, where: str) -> Iterator[Document | RejectedEntry]:
+        key = self._key(found.path)
+        if not (may_match_below(key, self._include) if found.is_folder else matches(key, self._include)):
+            return
+        if found.problem:
+            rejected = _not_read(key, found)
+            yield replace(rejected, reason=f"{where}: {rejected.reason}")
+            return
+        file = found.path.parent.resolve() / found.path.name  # `b/../a.pdf` is `a.pdf`, unless `b` is a link
+        if file in self._files:
+            return
+        self._files.add(file)
+        other = self._found.setdefault(key, file)
+        if other == file:
+            yield describe(key, found.path)
+            return
+        reason = f"{where}: {shown(str(found.path))} would have the same folder as {shown(str(other))}"
+        advice = "which is read; put it into a list of its own, with another destination"
+        yield RejectedEntry(f"{key} ({where})", f"{reason}, {advice}", has_folder=False)
 
     def _key(self, path: Path) -> str:
         absolute, folder = os.path.abspath(path), os.path.abspath(self._path.parent)  # noqa: PTH100 -- keeps symlinks
@@ -149,6 +190,8 @@ def list_entries(path: Path) -> Generator[tuple[int, str], None, None]:
         StoreUnusable: The list cannot be read.
     """
     try:
+        if problem := kind_problem(path.stat().st_mode):
+            raise StoreUnusable(f"{path}: {problem}")
         with path.open(encoding="utf-8-sig") as lines:
             for number, line in enumerate(lines, start=1):
                 entry = line.strip()
@@ -168,8 +211,12 @@ def names_objects(path: Path) -> bool:
 
 
 def printable(name: str) -> str:
-    """A file name as text: bytes that are not UTF-8, as in archives of older systems, become hexadecimal escapes."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    r"""A file name as text: bytes that are not UTF-8, as in archives of older systems, become escapes such as `\xff`.
+
+    No two names become equal: where a name itself holds such an escape, its backslash becomes `\x5c`.
+    """
+    encoded = name.encode("utf-8", "surrogateescape")
+    return re.sub(rb"\\(?=x[0-9a-f]{2})", rb"\\x5c", encoded).decode("utf-8", "backslashreplace")
 
 
 def describe(key: str, path: Path) -> Document | RejectedEntry:
@@ -179,9 +226,14 @@ def describe(key: str, path: Path) -> Document | RejectedEntry:
         OutOfResources: The machine opens no further file.
     """
     try:
-        with path.open("rb") as file:
+        if problem := kind_problem(path.stat().st_mode):  # a pipe would be waited for, and some devices never end
+            return RejectedEntry(key, problem)
+        with open(path, "rb", opener=without_waiting) as file:
+            status = os.fstat(file.fileno())
+            if problem := kind_problem(status.st_mode):
+                return RejectedEntry(key, problem)
             version, stamp = digest(file)
-            return Document(key, version, os.fstat(file.fileno()).st_size, str(path), stamp)
+            return Document(key, version, status.st_size, str(path), stamp, file_url(path))
     except StillWritten as error:
         return RejectedEntry(key, str(error))
     except OSError as error:
@@ -190,9 +242,25 @@ def describe(key: str, path: Path) -> Document | RejectedEntry:
         return RejectedEntry(key, f"the file cannot be read: {error.strerror or error}")
 
 
-def _pdfs_below(folder: Path) -> Iterator[Path]:
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if is_pdf_name(name):
-                yield Path(parent) / name
+def file_url(path: Path) -> str:
+    """A file's absolute name as a URL: unambiguous for any bytes. It names no host: containers change theirs."""
+    if ".." in path.parts:
+        path = path.parent.resolve() / path.name
+    return path.absolute().as_uri()
+
+
+def _not_read(key: str, found: Found) -> RejectedEntry:
+    return RejectedEntry(f"{key}/" if found.is_folder else key, found.problem, has_folder=False)
+
+
+def _exists(path: Path) -> bool:
+    """Whether there is anything; True also where that may not be known, so that the reason is found later."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    except ValueError:  # a NUL character: no file has such a name
+        return False
+    return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -12,8 +13,23 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
-from pagemill.errors import PreconditionFailed, StoreUnusable
+from pagemill.domain.pages.keys import folded
+from pagemill.domain.wording import shown
+from pagemill.errors import NameUnusable, PreconditionFailed, StoreUnusable
 from pagemill.ports import ABSENT, StoredObject
+
+# Errors about one name: a file where a folder should be, a name that is not allowed, somebody else's folder.
+_ABOUT_A_NAME = {
+    errno.ENOTDIR,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+    errno.EILSEQ,
+    errno.EINVAL,
+    errno.ELOOP,
+    errno.EACCES,
+    errno.EPERM,
+}
 
 
 class LocalStore:
@@ -23,6 +39,7 @@ class LocalStore:
         """Configure; the folder is created with the first object."""
         self.name = str(root)
         self._root = root
+        self._folds: dict[str, bool] = {}  # which names the file system takes for equal; known after `check_writable`
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Yield the keys that begin with `prefix`."""
@@ -38,21 +55,21 @@ class LocalStore:
         """Return the object, or None where there is none.
 
         Raises:
-            StoreUnusable: The file cannot be read.
+            NameUnusable: The file cannot be read.
         """
         try:
             data = self._path(key).read_bytes()
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise StoreUnusable(f"{self._path(key)} cannot be read: {error.strerror}") from error
+            raise self._unusable(key, "read", error) from error
         return StoredObject(data, _version(data))
 
     def version(self, key: str) -> str:
         """Return the file's SHA-256, `ABSENT` where there is none; needs the same memory for files of any size.
 
         Raises:
-            StoreUnusable: The file cannot be read.
+            NameUnusable: The file cannot be read.
         """
         try:
             with self._path(key).open("rb") as file:
@@ -60,13 +77,13 @@ class LocalStore:
         except FileNotFoundError:
             return ABSENT
         except OSError as error:
-            raise StoreUnusable(f"{self._path(key)} cannot be read: {error.strerror}") from error
+            raise self._unusable(key, "read", error) from error
 
     def sizes(self, folder: str, names: Collection[str]) -> Mapping[str, int]:
         """Return the size in bytes of files directly below a folder, by name; those that are not there are left out.
 
         Raises:
-            StoreUnusable: The folder cannot be read.
+            NameUnusable: The folder cannot be read.
         """
         path = self._path(folder)
         found = {}
@@ -76,7 +93,7 @@ class LocalStore:
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except OSError as error:
-                raise StoreUnusable(f"{path / name} cannot be read: {error.strerror}") from error
+                raise self._unusable(f"{folder}/{name}", "read", error) from error
         return found
 
     def write(self, key: str, body: bytes | IO[bytes], *, content_type: str, if_version: str | None = None) -> None:
@@ -84,7 +101,8 @@ class LocalStore:
 
         Raises:
             PreconditionFailed: The object is at another version.
-            StoreUnusable: The folder cannot be written, or the disk is full.
+            NameUnusable: There cannot be a file with this name.
+            StoreUnusable: The disk is full, or fails.
         """
         del content_type  # files have none
         path = self._path(key)
@@ -96,15 +114,20 @@ class LocalStore:
             finally:
                 temporary.unlink(missing_ok=True)
         except OSError as error:
-            raise StoreUnusable(
-                f"{path} cannot be written: {error.strerror}; free some space, or choose another destination"
-            ) from error
+            raise self._unusable(key, "written", error) from error
+
+    def folded(self, key: str) -> str | None:
+        """Return a form of a key that is equal for keys that the file system does not tell apart.
+
+        None: it tells all keys apart, or `check_writable` was not called.
+        """
+        return folded(key, **self._folds) if any(self._folds.values()) else None
 
     def discard(self, key: str, *, if_version: str) -> None:
         """Remove a file whose bytes still have this SHA-256.
 
         Raises:
-            StoreUnusable: The folder cannot be written.
+            NameUnusable: The folder cannot be written.
         """
         path = self._path(key)
         try:
@@ -114,17 +137,22 @@ class LocalStore:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise StoreUnusable(f"{path} cannot be removed: {error.strerror}; see who owns it") from error
+            raise self._unusable(key, "removed", error) from error
 
     def check_writable(self) -> None:
-        """Write and remove a probe.
+        """Write and remove a probe, and learn from it which names the file system does not tell apart.
 
         Raises:
             StoreUnusable: The folder cannot be created or written.
         """
         try:
             self._root.mkdir(parents=True, exist_ok=True)
-            _write_temporary(self._root, b"probe").unlink()
+            name = f".Pagemill-{secrets.token_hex(8)}"
+            case, ends = self._is_found_as(name, name.lower()), self._is_found_as(name, f"{name}.")
+            accents = False
+            with contextlib.suppress(OSError):  # such names are not allowed here
+                accents = self._is_found_as(f"{name}-\u00e9", f"{name}-e\u0301")
+            self._folds = {"case": case, "accents": accents, "ends": ends}
         except OSError as error:
             raise StoreUnusable(
                 f"the destination {self.name} cannot be written: {error.strerror}; "
@@ -136,6 +164,30 @@ class LocalStore:
         if key.startswith("/") or ".." in path.relative_to(self._root).parts:
             raise ValueError(f"key {key!r} leaves the store")  # keys.py makes no such key
         return path
+
+    def _is_found_as(self, name: str, other: str) -> bool:
+        """Whether a file that is written under one name is found under another."""
+        path = self._path(name)
+        path.write_bytes(b"probe")
+        try:
+            return self._path(other).exists()
+        finally:
+            path.unlink()
+
+    def _unusable(self, key: str, done: str, error: OSError) -> StoreUnusable:
+        path = self._path(key)
+        below_root = [path, *(parent for parent in path.parents if parent.is_relative_to(self._root))]
+        blocking = next((parent for parent in below_root[1:-1] if parent.exists() and not parent.is_dir()), None)
+        if blocking:
+            return NameUnusable(
+                f"{shown(str(blocking))} is a file, and the folder of the results cannot be made there; "
+                "rename it, or choose another destination"
+            )
+        what = f"{shown(str(path))} cannot be {done}: {error.strerror}"
+        if error.errno in _ABOUT_A_NAME:
+            return NameUnusable(f"{what}; see what lies there, or choose another destination")
+        advice = "free some space, or choose" if error.errno == errno.ENOSPC else "check the disk, or choose"
+        return StoreUnusable(f"{what}; {advice} another destination")
 
     def _publish(self, temporary: Path, path: Path, if_version: str | None) -> None:
         if if_version is None:

@@ -80,3 +80,32 @@ def test_pages_beyond_99999_keep_their_numbers() -> None:
 
 def test_other_objects_are_no_checkpoints() -> None:
     assert keys.checkpoint_number("a.pdf/manifest.json") is None
+
+
+@given(_NAMES, _NAMES)
+def test_folders_are_folded_to_one_only_where_a_file_system_folds(one: str, other: str) -> None:
+    def folded(name: str) -> str:
+        return keys.folded(keys.document_folder(name), case=False, accents=False, ends=False)
+
+    assert (folded(one) == folded(other)) == (one == other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "folds"),
+    [
+        ("A.pdf", "a.PDF", {"case"}),
+        ("Stra\u00dfe/1.pdf", "STRASSE/1.PDF", {"case"}),
+        ("gr\u00f6.pdf", "gro\u0308.pdf", {"accents"}),
+        ("GR\u00d6.pdf", "gro\u0308.pdf", {"accents", "case"}),
+        ("\uac00.pdf", "\u1100\u1161.pdf", {"accents"}),
+        ("a.pdf", "a.pdf. ", {"ends"}),
+        ("sub/a.pdf", "sub./a.pdf", {"ends"}),
+    ],
+)
+def test_names_that_a_file_system_does_not_tell_apart_fold_to_one(one: str, other: str, folds: set[str]) -> None:
+    def folded(name: str, of: set[str]) -> str:
+        return keys.folded(name, case="case" in of, accents="accents" in of, ends="ends" in of)
+
+    assert folded(one, folds) == folded(other, folds)
+    for missing in folds:
+        assert folded(one, folds - {missing}) != folded(other, folds - {missing})

@@ -132,6 +132,8 @@ def test_the_manifest_of_an_earlier_version_which_tells_no_sizes_needs_texts_tha
         {"document": {"version": "v1", "page_count": "2"}},
         {"document": {"version": "v1", "page_count": 0}},
         {"document": {"version": "v1", "page_count": 10**18}},  # nobody counts up to there
+        {"document": {"version": "v1", "page_count": 2, "source": 7}},
+        {"document": {"version": "v1", "page_count": 2, "source": "gs://b/\ud800.pdf"}},
         {"recipe": "m"},
         {"recipe": {"id": None}},
         {"page_numbers": None},

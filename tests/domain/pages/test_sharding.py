@@ -125,6 +125,15 @@ def test_a_plan_keeps_the_location_of_a_document_whose_name_is_not_unicode() -> 
     assert (read.document.key, read.document.location) == (document.key, "gr\udcff")
 
 
+@pytest.mark.parametrize("source", ["gs://bucket/gr\u00f6\u00dfe.pdf", "file:///in/%FF.pdf", ""])
+def test_a_plan_keeps_the_source_of_a_document(source: str) -> None:
+    plan = ShardPlan("id", {"a.pdf": DocumentSlice(Document("a.pdf", "v", 1, source=source), (1,), whole=True)})
+
+    (read,) = read_plan("".join(plan.to_json()).encode()).slices.values()
+
+    assert read.document.source == source
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -140,6 +149,7 @@ def test_a_plan_keeps_the_location_of_a_document_whose_name_is_not_unicode() -> 
         {"slices": [_SLICE | {"size_bytes": -1}]},
         {"slices": [_SLICE | {"version": None}]},
         {"slices": [_SLICE | {"location": "\ud800"}]},  # no file has this name
+        {"slices": [_SLICE | {"source": 7}]},
         {"slices": [_SLICE, _SLICE]},
     ],
     ids=json.dumps,

@@ -78,14 +78,14 @@ def test_the_pdfs_below_a_prefix_are_listed_with_their_generation_and_size(
     assert list(_source(gcs_client).documents()) == [Document("b/a.PDF", str(generation), 5)]
 
 
-def test_a_single_object_is_a_document_under_its_own_name(bucket: FakeGcs, gcs_client: storage.Client) -> None:
+def test_a_single_object_is_a_document_under_its_whole_name(bucket: FakeGcs, gcs_client: storage.Client) -> None:
     bucket.put("bucket", "in/scan", b"12345")
     source = _source(gcs_client, "in/scan")
 
     (document,) = source.documents()
 
     assert isinstance(document, Document)
-    assert document.key == "scan"
+    assert (document.key, document.source) == ("in/scan", "gs://bucket/in/scan")
     with source.local_copy(document) as copy:
         assert copy.path.read_bytes() == b"12345"
 
@@ -298,7 +298,7 @@ def test_the_name_of_an_object_does_not_include_objects_below_it(bucket: FakeGcs
         bucket.put("bucket", name, name.encode())
     object_, folder = _source(gcs_client, "in/a.pdf"), _source(gcs_client, "in")
 
-    assert _keys(object_) == ["a.pdf"]
+    assert _keys(object_) == ["in/a.pdf"]
     assert _keys(folder) == ["a.pdf", "a.pdf/a.pdf"]
     bucket.delete("bucket", "in/a.pdf")
     (document,) = object_.documents()
@@ -330,3 +330,63 @@ def test_a_resumed_result_with_damaged_bytes_is_read_again(bucket: FakeGcs, gcs_
 
     assert found
     assert found.data == b"content" * 100
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "GZIP", "br"])
+def test_plain_bytes_that_claim_to_be_packed_are_read_as_they_are(
+    bucket: FakeGcs, gcs_client: storage.Client, encoding: str
+) -> None:
+    bucket.put("bucket", "in/a.pdf", b"%PDF-1.7", content_encoding=encoding)
+    source = _source(gcs_client)
+    (document,) = source.documents()
+    assert isinstance(document, Document)
+
+    with source.local_copy(document) as copy:
+        assert copy.path.read_bytes() == b"%PDF-1.7"
+
+
+def test_a_packed_object_that_is_cut_off_says_so(bucket: FakeGcs, gcs_client: storage.Client) -> None:
+    bucket.put("bucket", "in/a.pdf", gzip.compress(b"%PDF-1.7" * 100)[:-20], content_encoding="gzip")
+    source = _source(gcs_client)
+    (document,) = source.documents()
+    assert isinstance(document, Document)
+
+    with pytest.raises(DocumentUnreadable, match="cannot be unpacked"), source.local_copy(document):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("name", "content_type", "says"),
+    [
+        ("in/scan", "application/pdf", "name it in a list: gs://bucket/in/scan"),
+        ("in/2024/scan.v2", "application/pdf", "name it in a list: gs://bucket/in/2024/scan.v2"),
+        ("in/x.pdf ", "application/octet-stream", "rename the object"),
+        ("in/x.PDF;1", "application/octet-stream", "rename the object"),
+    ],
+)
+def test_an_object_that_is_a_pdf_by_another_name_is_named(
+    bucket: FakeGcs, gcs_client: storage.Client, name: str, content_type: str, says: str
+) -> None:
+    bucket.put("bucket", "in/good.pdf", b"x")
+    bucket.put("bucket", name, b"x", content_type)
+
+    entries = [entry for entry in _source(gcs_client).documents() if isinstance(entry, RejectedEntry)]
+
+    assert [entry.key for entry in entries] == [name.removeprefix("in/")]
+    assert entries[0].reason.endswith(says)
+    assert not entries[0].has_folder
+
+
+def test_results_folders_and_unfinished_uploads_are_not_mentioned(bucket: FakeGcs, gcs_client: storage.Client) -> None:
+    bucket.put("bucket", "in/a.pdf", b"x")
+    for name, content_type in [
+        ("in/a.pdf/document.md", "text/markdown"),
+        ("in/a.pdf/pages.jsonl", "application/jsonl"),
+        ("in/a.pdf/manifest.json", "application/json"),
+        ("in/b.pdf/", "application/x-directory"),
+        ("in/b.pdf.part", "application/octet-stream"),
+        ("in/picture", "image/png"),
+    ]:
+        bucket.put("bucket", name, b"x", content_type)
+
+    assert _keys(_source(gcs_client)) == ["a.pdf"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import re
+import unicodedata
 
 from pagemill.domain.pages.model import Document, Recipe
 
@@ -28,6 +29,24 @@ def document_folder(document_key: str) -> str:
     ends = itertools.accumulate(len(segment.encode()) + 1 for segment in segments)
     kept = [segment for segment, end in zip(segments, ends, strict=True) if end + len(mark) <= _LONGEST_FOLDER_BYTES]
     return "/".join([*kept, mark])
+
+
+def folded(key: str, *, case: bool, accents: bool, ends: bool) -> str:
+    """A form of a key that is equal for keys that a file system does not tell apart.
+
+    Args:
+        key: A key, or the folder of a document.
+        case: The file system ignores case.
+        accents: It takes a letter with an accent for the letter followed by the accent (Unicode's canonical forms).
+        ends: It ignores dots and blanks at the end of a name.
+    """
+    if ends:
+        key = "/".join(segment.rstrip(". ") for segment in key.split("/"))
+    if accents:
+        key = unicodedata.normalize("NFD", key)
+    if case:
+        key = key.casefold()
+    return unicodedata.normalize("NFC", key) if accents else key
 
 
 def markdown(document_key: str) -> str:

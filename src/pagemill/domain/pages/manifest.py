@@ -70,6 +70,7 @@ class Manifest:
             "schema": SCHEMA,
             "document": {
                 "key": self.document.key,
+                "source": self.document.source or None,
                 "version": self.document.version,
                 "size_bytes": self.document.size_bytes,
                 "page_count": self.page_count,
@@ -101,6 +102,17 @@ class PriorManifest:
     pages: Mapping[Status, frozenset[int]]
     findings: tuple[str, ...]
     sizes: Mapping[str, int]  # of its texts, in bytes; empty in manifests of earlier versions of pagemill
+    source: str = ""  # empty in manifests of earlier versions of pagemill
+
+    def is_of_another(self, document: Document) -> bool:
+        """Whether the manifest is of another document, which has the same key below another source.
+
+        A local file with the same bytes is the same document: its folder was moved or copied. Generations of objects
+        prove nothing about other objects. A manifest without a source is accepted.
+        """
+        if not self.source or not document.source or self.source == document.source:
+            return False
+        return self.version != document.version or not document.source.startswith("file:")
 
     def covers(self, document: Document, recipe: Recipe, selection: Collection[int]) -> bool:
         """Whether all selected pages have a result. A failed page has none: the next run tries it again."""
@@ -147,4 +159,5 @@ def _read_prior_manifest(body: JsonObject) -> PriorManifest:
         pages=pages,
         findings=body.texts("findings") if "findings" in body.names else (),
         sizes={name: texts.object(name).count("size_bytes") for name in texts.names},
+        source=(document.text_or_none("source") or "") if "source" in document.names else "",
     )

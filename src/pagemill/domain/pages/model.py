@@ -43,6 +43,7 @@ class Document:
     size_bytes: int
     location: str = field(default="", compare=False)  # the path or object from which its source reads it
     stamp: str = field(default="", compare=False)  # its source's note of the file that has this version
+    source: str = field(default="", compare=False)  # whole name: gs://bucket/object, or a file: URL without a host
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class RejectedEntry:
 
     key: str
     reason: str
+    has_folder: bool = True  # False: the key is no document's, or another document's; no manifest may say so there
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,10 @@ def _joined(one: DocumentSlice, other: DocumentSlice) -> DocumentSlice:
 
 def _read_slice(entry: JsonObject) -> DocumentSlice:
     document = Document(
-        entry.text("key"), entry.text("version"), entry.count("size_bytes"), entry.file_name("location")
+        entry.text("key"),
+        entry.text("version"),
+        entry.count("size_bytes"),
+        entry.file_name("location"),
+        source=entry.text("source") if "source" in entry.names else "",
     )
     return DocumentSlice(document, read_numbers(entry.text("pages")), whole=entry.flag("whole"))

@@ -12,13 +12,13 @@ from pathlib import Path
 from google.api_core import exceptions as api
 from google.cloud import storage
 
-from pagemill.domain.pages.matching import is_pdf_name, matches
+from pagemill.domain.pages.matching import matches
 from pagemill.domain.pages.model import Document, RejectedEntry
 from pagemill.errors import StoreUnusable, UsageError
 from pagemill.ports import LocalCopy
 from pagemill.storage.files import PrivateCopy
 from pagemill.storage.gcs.client import LOOKUPS, SCHEME, BucketUnusable, explained, listed, no_bucket, parse_location
-from pagemill.storage.gcs.source import LISTED, described, downloaded
+from pagemill.storage.gcs.source import LISTED, described, downloaded, listed_entry
 from pagemill.storage.local_source import list_entries
 
 _AHEAD = 64  # lines that are looked up ahead of the one to be yielded
@@ -116,7 +116,7 @@ class GcsListedSource:
             return RejectedEntry(key, f"{where}: there is no object {SCHEME}{key}; correct or remove the line")
         except BucketUnusable as error:
             return RejectedEntry(key, f"{where}: {error}")
-        return self._entry(where, key, blob)
+        return _at(where, described(key, blob, self._largest_bytes))
 
     def _below(self, where: str, key: str, seen: set[str]) -> Iterator[Document | RejectedEntry]:
         """The PDFs below a prefix, without those that other lines name."""
@@ -124,20 +124,21 @@ class GcsListedSource:
         found = False
         try:
             for blob in listed(self._client, bucket, prefix, LISTED):
-                found = found or is_pdf_name(blob.name)
                 below = f"{bucket}/{blob.name}"
-                if is_pdf_name(blob.name) and below not in seen and matches(below, self._include):
+                entry = listed_entry(below, blob, self._largest_bytes)
+                found = found or entry is not None
+                if entry and below not in seen and matches(below, self._include):
                     seen.add(below)
-                    yield self._entry(where, below, blob)
+                    yield _at(where, entry)
         except BucketUnusable as error:
             yield RejectedEntry(key, f"{where}: {error}")
             return
         if not found:
             yield RejectedEntry(key, f"{where}: no PDFs below {SCHEME}{key} (objects whose names end in .pdf)")
 
-    def _entry(self, where: str, key: str, blob: storage.Blob) -> Document | RejectedEntry:
-        entry = described(key, blob, self._largest_bytes)
-        return replace(entry, reason=f"{where}: {entry.reason}") if isinstance(entry, RejectedEntry) else entry
+
+def _at(where: str, entry: Document | RejectedEntry) -> Document | RejectedEntry:
+    return replace(entry, reason=f"{where}: {entry.reason}") if isinstance(entry, RejectedEntry) else entry
 
 
 def _wrong(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import mimetypes
 import shutil
 import tempfile
 import zlib
@@ -13,18 +14,25 @@ from pathlib import Path
 from google.api_core import exceptions as api
 from google.cloud import storage
 
-from pagemill.domain.pages.matching import is_pdf_name, matches
+from pagemill.domain.pages.matching import is_pdf_name, matches, may_be_misnamed
 from pagemill.domain.pages.model import Document, RejectedEntry
 from pagemill.errors import DocumentUnreadable, StoreUnusable
 from pagemill.ports import LocalCopy
 from pagemill.storage.files import PrivateCopy
 from pagemill.storage.gcs.client import SCHEME, BucketUnusable, Location, crc32c, explained, listed
 
-LISTED = "items(name,generation,size),nextPageToken"
+LISTED = "items(name,generation,size,contentType),nextPageToken"
+_PDF_TYPES = {"application/pdf", "application/x-pdf"}
+_UNKNOWN_TYPE = "application/octet-stream"
+_GZIP = b"\x1f\x8b"  # how every gzip file begins
 
 
 class GcsSource:
-    """The PDFs below a prefix, or one object."""
+    """The PDFs below a prefix, or one object.
+
+    A document's key is its object's name below the prefix. A single object's key is its whole name: two objects of one
+    bucket have different keys, whichever source names them.
+    """
 
     def __init__(self, client: storage.Client, location: Location, *, include: str = "", largest_bytes: int) -> None:
         """Configure; no request is sent yet.
@@ -50,10 +58,15 @@ class GcsSource:
         found = False
         for blob in listed(self._client, self._location.bucket, self._location.prefix, LISTED):
             is_object = blob.name == self._location.prefix  # the location is an object; it is listed first
-            key = blob.name.rpartition("/")[2] if is_object else self._key(blob.name)
+            key = blob.name if is_object else self._key(blob.name)
             if key and matches(key, self._include):
-                found = True
-                yield described(key, blob, self._largest_bytes)
+                entry = (
+                    described(key, blob, self._largest_bytes)
+                    if is_object
+                    else listed_entry(key, blob, self._largest_bytes)
+                )
+                found = found or entry is not None
+                yield from [entry] if entry else []
             if is_object:
                 break
         if not found:
@@ -71,10 +84,29 @@ class GcsSource:
             yield PrivateCopy(path)
 
     def _key(self, name: str) -> str:
-        """The document's key; empty for an object that is not below the location or not a PDF."""
+        """The document's key; empty for an object that is not below the location."""
         if self._location.prefix and not name.startswith(f"{self._location.prefix}/"):
             return ""  # the location is `a/b`, and this object is `a/bc`
-        return name[len(self._location.name_of("")) :] if is_pdf_name(name) else ""
+        return name[len(self._location.name_of("")) :]
+
+
+def listed_entry(key: str, blob: storage.Blob, largest_bytes: int) -> Document | RejectedEntry | None:
+    """An object of a listing as a document if its name is a PDF's; None if it is something else.
+
+    An object that is a PDF by its type, or nearly by its name, is rejected: nobody would notice that it is not read.
+    """
+    if is_pdf_name(blob.name):
+        return described(key, blob, largest_bytes)
+    last = blob.name.rpartition("/")[2]
+    if not last or last.startswith("."):
+        return None
+    named_type = mimetypes.guess_type(last)[0] or _UNKNOWN_TYPE
+    if named_type == _UNKNOWN_TYPE and blob.content_type in _PDF_TYPES:
+        how = f"name it in a list: {SCHEME}{blob.bucket.name}/{blob.name}"
+        return RejectedEntry(key, f"a PDF by its type, whose name does not end in .pdf; {how}", has_folder=False)
+    if named_type == _UNKNOWN_TYPE and ".pdf" in last.lower() and may_be_misnamed(last):
+        return RejectedEntry(key, "a name that does not quite end in .pdf; rename the object", has_folder=False)
+    return None
 
 
 def described(key: str, blob: storage.Blob, largest_bytes: int) -> Document | RejectedEntry:
@@ -82,7 +114,8 @@ def described(key: str, blob: storage.Blob, largest_bytes: int) -> Document | Re
     if blob.size > largest_bytes:
         largest = largest_bytes // 2**20
         return RejectedEntry(key, f"{blob.size:,} bytes are more than PAGEMILL_LARGEST_PDF_MIB, {largest}, allows")
-    return Document(key, str(blob.generation), blob.size, blob.name)
+    source = f"{SCHEME}{blob.bucket.name}/{blob.name}"
+    return Document(key, str(blob.generation), blob.size, blob.name, source=source)
 
 
 @contextlib.contextmanager
@@ -103,7 +136,7 @@ def downloaded(client: storage.Client, bucket: str, name: str, generation: str) 
         except BucketUnusable as error:
             raise DocumentUnreadable(str(error)) from error
         _verify(path, blob)
-        yield _unpacked(path) if blob.content_encoding == "gzip" else path
+        yield _unpacked(path) if _is_packed(path, blob) else path
 
 
 def _verify(path: Path, blob: storage.Blob) -> None:
@@ -114,6 +147,14 @@ def _verify(path: Path, blob: storage.Blob) -> None:
     with path.open("rb") as file:
         if crc32c(file) != blob.crc32c:
             raise DocumentUnreadable("the download does not match the object's checksum; run again")
+
+
+def _is_packed(path: Path, blob: storage.Blob) -> bool:
+    """Whether an object is packed: some programs write plain bytes and say `Content-Encoding: gzip`."""
+    if (blob.content_encoding or "").strip().lower() not in {"gzip", "x-gzip"}:
+        return False
+    with path.open("rb") as file:
+        return file.read(len(_GZIP)) == _GZIP
 
 
 def _unpacked(path: Path) -> Path:

@@ -123,6 +123,9 @@ class GcsStore:
         ):
             self._blob(key).delete(if_generation_match=int(if_version), retry=DEFAULT_RETRY)
 
+    def folded(self, key: str) -> None:
+        """None: the service tells all names apart."""
+
     def check_writable(self) -> None:
         """Ask whether we have the permissions to write; writes nothing.
 
