@@ -15,7 +15,8 @@ from PIL import Image
 
 from pagemill.domain.pages.model import Rendering
 from pagemill.errors import PageUnreadable
-from pagemill.pdf.damage import NOT_DRAWN, damage_of
+from pagemill.pdf.annotations import NOT_RENDERED
+from pagemill.pdf.damage import damage_of
 from pagemill.pdf.page import RenderOptions
 from pagemill.pdf.second_reader import SecondReader
 from tests.raw_pdf import HELVETICA, TEXT, deflated, raw_pdf, stream
@@ -313,7 +314,7 @@ def test_each_kind_of_annotation_is_drawn_or_named(tmp_path: Path, render: Rende
         entries = b"/QuadPoints [72 700 500 700 72 600 500 600] /C [1 0 0] /Contents (PAID) /DA (/Helv 14 Tf 0 g)"
         annotation = b"<< /Type /Annot /Subtype /%s /Rect [72 600 500 700] %s %s >>" % (kind.encode(), entries, points)
         path = raw_pdf(tmp_path / f"{kind}.pdf", page=b"/Annots [6 0 R]", objects={6: annotation})
-        if f"/{kind}" in NOT_DRAWN:
+        if f"/{kind}" in NOT_RENDERED:
             with pytest.raises(PageUnreadable, match=f"annotation {kind} 'PAID' has no appearance"):
                 render(path)
         else:

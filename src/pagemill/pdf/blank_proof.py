@@ -17,9 +17,10 @@ import pypdfium2 as pdfium
 
 from pagemill.errors import PageUnreadable
 from pagemill.pdf import fonts, geometry
+from pagemill.pdf.annotations import appearance
 from pagemill.pdf.blank import PagePixels
 from pagemill.pdf.blank_images import shows_nothing
-from pagemill.pdf.damage import appearance, damage_of
+from pagemill.pdf.damage import damage_of
 from pagemill.pdf.objects import content_streams, inherited, visible_box
 from pagemill.pdf.painting import Paint, Painter, TooManyInstructions
 from pagemill.pdf.second_reader import ODD_OBJECTS, SecondReader

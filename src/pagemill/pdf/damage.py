@@ -1,65 +1,41 @@
 """Damage that PDFium passes over: missing objects, streams that end early, filters and operators that nobody knows.
 
-One walk through everything that a page draws, cheap enough for every page: data is inflated, not interpreted, and what
-several pages share is looked at once. Contents that a checksum proves whole are searched for names only; others are
-read operator by operator.
+One walk through everything that is rendered of a page, cheap enough for every page: data is inflated, not interpreted,
+and what several pages share is looked at once. Contents that a checksum proves whole are searched for names only;
+others are read operator by operator.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
 import pikepdf
 
 from pagemill.pdf import image_data
+from pagemill.pdf.annotations import appearance, called, is_shown, lacks_appearance
 from pagemill.pdf.fonts import Risk, risk_of
 from pagemill.pdf.fonts_data import font_complaints
 from pagemill.pdf.misspelt import misspelt_entries
-from pagemill.pdf.objects import Resources, content_streams, inherited, look_up, name_of
+from pagemill.pdf.objects import Resources, content_streams, inherited, name_of
+from pagemill.pdf.resource_names import (
+    described,
+    ends_with_an_operator,
+    names_in_use,
+    names_of_instructions,
+    resolved,
+)
 from pagemill.pdf.second_reader import ODD_OBJECTS, SecondReader
 from pagemill.pdf.streams import StreamDamaged, undo_filters
-from pagemill.pdf.tokens import OPERATORS, ContentsDamaged, InlineImage, instructions
 
-_NAMES_IN_USE = re.compile(
-    rb"/([^\x00-\x20()<>\[\]{}/%]*)[\x00\t\n\x0c\r ]+"
-    rb"(?:(Do|gs|sh|scn|SCN|cs|CS)|[-+\d.]+[\x00\t\n\x0c\r ]+(Tf))(?=[\x00\t\n\x0c\r /\[(<%]|$)"
-)
-_LAST_WORD = re.compile(rb"([A-Za-z'\"*][A-Za-z0-9*]*)[\x00\t\n\x0c\r ]*$")
-_LAST_BYTES = 64
-_CATEGORIES = {
-    b"Do": "/XObject",
-    b"gs": "/ExtGState",
-    b"sh": "/Shading",
-    b"scn": "/Pattern",
-    b"SCN": "/Pattern",
-    b"cs": "/ColorSpace",
-    b"CS": "/ColorSpace",
-    b"Tf": "/Font",
-}
-_KINDS = {
-    "/XObject": "object",
-    "/ExtGState": "graphics state",
-    "/Shading": "shading",
-    "/Pattern": "pattern",
-    "/ColorSpace": "colour space",
-    "/Font": "font",
-}
-_DEVICE_SPACES = {"/DeviceGray", "/DeviceRGB", "/DeviceCMYK", "/Pattern", "/G", "/RGB", "/CMYK", "/I"}
 _DEEPEST = 12
-_INVISIBLE_ANNOTATIONS = {"/Popup", "/Link"}
-# Annotations that viewers draw even without an appearance, and PDFium does not (a test holds this list against it).
-# Others show an icon at most, or PDFium makes them an appearance.
-NOT_DRAWN = {"/Stamp", "/Line", "/Polygon", "/PolyLine", "/Watermark"}
-_HIDDEN_FLAGS = 0b100010  # Hidden and NoView; PDF 1.7, table 165
 _MOST_FINDINGS = 8
 _NO_NUMBER = (0, 0)  # of objects that stand inside another
 
 
 @dataclass(slots=True)
 class Damage:
-    """What is wrong with what a page draws."""
+    """What is wrong with what is rendered of a page."""
 
     findings: list[str] = field(default_factory=list)
     lost: dict[str | tuple[int, int], str] = field(default_factory=dict)  # images, by number; what is missing, by name
@@ -86,7 +62,7 @@ class Damage:
 
 
 def damage_of(reader: SecondReader, page: pikepdf.Dictionary) -> Damage:
-    """Look at everything that a page draws."""
+    """Look at everything that is rendered of a page."""
     damage = Damage()
     try:
         _walk(damage, reader, page)
@@ -119,7 +95,7 @@ def _walk(damage: Damage, reader: SecondReader, page: pikepdf.Dictionary) -> Non
 
 @dataclass(frozen=True, slots=True)
 class _Used:
-    """An object that contents draw or draw with."""
+    """An object that contents use."""
 
     thing: Any
     what: str  # for messages
@@ -157,40 +133,38 @@ class _Walk:
             if not isinstance(annotation, pikepdf.Dictionary):
                 damage.add("an annotation is missing: its object is not in the file")
                 continue
-            kind = str(annotation.get("/Subtype", ""))
-            if int(annotation.get("/F", 0)) & _HIDDEN_FLAGS or kind in _INVISIBLE_ANNOTATIONS:
+            if not is_shown(annotation):
                 continue
             for finding in misspelt_entries(annotation, "/Annot"):
-                damage.add(f"{_called(annotation)}: its {finding}")
+                damage.add(f"{called(annotation)}: its {finding}")
             form = appearance(annotation)
             if isinstance(form, pikepdf.Stream):
-                self._shared(damage, _Used(form, _called(annotation), (inherited(self._page, "/Resources"),), 0))
+                self._shared(damage, _Used(form, called(annotation), (inherited(self._page, "/Resources"),), 0))
             elif lacks_appearance(annotation):
-                damage.add(f"{_called(annotation)} has no appearance")
+                damage.add(f"{called(annotation)} has no appearance")
 
     def _contents(self, damage: Damage, data: bytes, resources: Resources, depth: int, *, proven: bool) -> None:
-        names = {(match[2] or match[3], match[1]) for match in _NAMES_IN_USE.finditer(data)}
-        missing = [(operator, name) for operator, name in names if _resolved(resources, operator, name) is None]
+        names = names_in_use(data)
+        missing = [(operator, name) for operator, name in names if resolved(resources, operator, name) is None]
         inline = b"BI" in data
         damage.has_images = damage.has_images or inline
-        if not proven or missing or inline or not _ends_with_an_operator(data):
-            names, complaint = _names_of_instructions(data)
+        if not proven or missing or inline or not ends_with_an_operator(data):
+            names, complaint = names_of_instructions(data)
             if complaint:
                 damage.add(complaint)
         for operator, name in sorted(names):
-            category, key = _CATEGORIES[operator], name_of(b"/" + name)
-            thing, what = _resolved(resources, operator, name), f"{_KINDS[category]} {key[1:]}"
+            thing, what = resolved(resources, operator, name), described(operator, name)
             if thing is None:
                 damage.add(f"{what} is missing")
                 if operator == b"Do":
-                    damage.lost[key] = f"{what} is missing"
+                    damage.lost[name_of(b"/" + name)] = f"{what} is missing"
             elif isinstance(thing, pikepdf.Array):
                 _check_colour_space(damage, what, thing)
             elif isinstance(thing, pikepdf.Dictionary | pikepdf.Stream):
                 self._shared(damage, _Used(thing, what, resources, depth))
 
     def _shared(self, damage: Damage, used: _Used) -> None:
-        """Look at something that other pages may draw, too; once."""
+        """Look at something that other pages may use, too; once."""
         verdicts, identity = self._reader.verdicts, used.thing.objgen
         found = verdicts.get(identity)
         if found is None:
@@ -268,64 +242,6 @@ def _check_colour_space(damage: Damage, what: str, space: Any) -> None:
                 undo_filters(part)
             except StreamDamaged as error:
                 damage.add(f"the colours of {what} are damaged: {error}")
-
-
-def appearance(annotation: pikepdf.Dictionary) -> Any:
-    """The normal appearance of an annotation, in its state; None if it has none."""
-    appearances = annotation.get("/AP")
-    normal = appearances.get("/N") if isinstance(appearances, pikepdf.Dictionary) else None
-    if isinstance(normal, pikepdf.Stream) or not isinstance(normal, pikepdf.Dictionary):
-        return normal
-    state = annotation.get("/AS")
-    return normal.get(str(state)) if isinstance(state, pikepdf.Name) else None
-
-
-def lacks_appearance(annotation: pikepdf.Dictionary) -> bool:
-    """Tell whether an annotation without a stream to draw it should show something that PDFium does not draw."""
-    kind = str(annotation.get("/Subtype", ""))
-    given = annotation.get("/AP")
-    if not isinstance(given, pikepdf.Dictionary):
-        return kind in NOT_DRAWN
-    entries = dict(given.items())
-    if "/N" not in entries:
-        return kind != "/Widget"  # the form environment draws its value
-    # A dictionary without a stream for the present state is how a box is not ticked.
-    return not isinstance(entries["/N"], pikepdf.Dictionary)
-
-
-def _called(annotation: pikepdf.Dictionary) -> str:
-    kind = str(annotation.get("/Subtype", "/Annot"))[1:]
-    if kind == "Widget":
-        return f"form field {str(inherited(annotation, '/T') or '')[:40]!r}"
-    text = str(annotation.get("/Contents", annotation.get("/Name", "")))[:40]
-    return f"annotation {kind} {text!r}"
-
-
-def _resolved(resources: Resources, operator: bytes, name: bytes) -> Any:
-    key = name_of(b"/" + name)
-    if operator in {b"cs", b"CS"} and key in _DEVICE_SPACES:
-        return key
-    return look_up(resources, _CATEGORIES[operator], key)
-
-
-def _ends_with_an_operator(data: bytes) -> bool:
-    tail = data[-_LAST_BYTES:]
-    last = _LAST_WORD.search(tail)
-    return not tail.strip() or (last is not None and last[1] in OPERATORS)
-
-
-def _names_of_instructions(data: bytes) -> tuple[set[tuple[bytes, bytes]], str]:
-    names: set[tuple[bytes, bytes]] = set()
-    try:
-        for step in instructions(data):
-            if isinstance(step, InlineImage) or step.operator not in _CATEGORIES:
-                continue
-            name = step.operands[0 if step.operator == b"Tf" else -1]
-            if isinstance(name, bytes) and name.startswith(b"/"):
-                names.add((step.operator, name[1:]))
-    except ContentsDamaged as error:
-        return names, str(error)
-    return names, ""
 
 
 def _of_contents(error: StreamDamaged) -> str:

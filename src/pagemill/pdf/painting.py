@@ -1,4 +1,4 @@
-"""What a page's contents paint, where, and in which colours: a reader of content streams that draws nothing.
+"""What a page's contents paint, where, and in which colours: a reader of content streams that renders nothing.
 
 It answers two questions that PDFium does not: may an operator leave a mark on the page at all, and how much of the page
 does an object cover that PDFium could not build. Boxes are never too small: they hold whatever is painted.
@@ -15,13 +15,12 @@ import pikepdf
 
 from pagemill.pdf import geometry
 from pagemill.pdf.geometry import Box, Matrix
-from pagemill.pdf.image_data import components
+from pagemill.pdf.graphics_state import Colour, GraphicsState, TextObject, change, next_line
 from pagemill.pdf.layers import Layers
 from pagemill.pdf.objects import Resources, look_up, name_of
+from pagemill.pdf.operands import as_matrix, as_numbers, last_name, string_bytes
 from pagemill.pdf.streams import StreamDamaged, undo_filters
 from pagemill.pdf.tokens import InlineImage, Operand, instructions
-
-Colour = tuple[int, int, int] | None  # red, green, blue of 255; None where it is not known
 
 _MOST_INSTRUCTIONS = 300_000
 _DEEPEST_FORM = 12
@@ -29,7 +28,6 @@ _FILLS = {b"f", b"F", b"f*", b"B", b"B*", b"b", b"b*"}
 _STROKES = {b"S", b"s", b"B", b"B*", b"b", b"b*"}
 _ENDS_OF_PATHS = _FILLS | _STROKES | {b"n"}
 _SHOWS_TEXT = {b"Tj", b"TJ", b"'", b'"'}
-_COLOUR_COUNTS = {b"g": 1, b"rg": 3, b"k": 4, b"G": 1, b"RG": 3, b"K": 4}
 _INVISIBLE_MODES = {3, 7}
 _STROKING_MODES, _FILLING_MODES = {1, 2, 5, 6}, {0, 2, 4, 6}
 _WIDEST_GLYPH = 2.0  # of the font's size
@@ -55,39 +53,6 @@ class Paint:
     resources: Resources = ()
 
 
-@dataclass(slots=True)
-class _State:
-    """The graphics state, as far as it decides whether there is a mark."""
-
-    ctm: Matrix
-    clip: Box
-    exact_clip: bool = True
-    fill: Colour = (0, 0, 0)
-    stroke: Colour = (0, 0, 0)
-    fill_space: int | None = 1
-    stroke_space: int | None = 1
-    fill_alpha: float = 1.0
-    stroke_alpha: float = 1.0
-    line_width: float = 1.0
-    masked: bool = False
-    font: Any = None
-    size: float = 0.0
-    mode: int = 0
-    leading: float = 0.0
-    rise: float = 0.0
-    spacing: float = 0.0
-    word_spacing: float = 0.0
-    stretch: float = 1.0
-
-
-@dataclass(slots=True)
-class _Text:
-    """The text object: where its line begins, and how far text may reach from there."""
-
-    matrix: Matrix = geometry.IDENTITY
-    reach: float = 0.0
-
-
 @dataclass
 class Painter:
     """Follows the contents of one page."""
@@ -106,18 +71,18 @@ class Painter:
             StreamDamaged: A form's contents do not decode.
             TooManyInstructions: They are too long.
         """
-        yield from self._contents(data, resources, _State(matrix, self.page_box), hidden=False)
+        yield from self._contents(data, resources, GraphicsState(matrix, self.page_box), hidden=False)
 
     def paint_form(self, form: pikepdf.Stream, resources: Resources, matrix: Matrix) -> Iterator[Paint]:
         """Yield what a form XObject paints; raises as `paint` does."""
-        yield from self._form(form, resources, _State(matrix, self.page_box), hidden=False)
+        yield from self._form(form, resources, GraphicsState(matrix, self.page_box), hidden=False)
 
-    def _contents(self, data: bytes, resources: Resources, state: _State, *, hidden: bool) -> Iterator[Paint]:  # noqa: C901, PLR0912, PLR0915 -- one branch an operator
-        stack: list[_State] = []
+    def _contents(self, data: bytes, resources: Resources, state: GraphicsState, *, hidden: bool) -> Iterator[Paint]:  # noqa: C901, PLR0912, PLR0915 -- one branch an operator
+        stack: list[GraphicsState] = []
         marks: list[bool] = [hidden]  # one entry an open marked content: whether all in it is hidden
         path: list[tuple[float, float]] = []
         rectangle_only, clips = True, False
-        text = _Text()
+        text = TextObject()
         for step in instructions(data):
             self._left -= 1
             if self._left < 0:
@@ -131,18 +96,18 @@ class Painter:
             elif operator == b"Q":
                 state = stack.pop() if stack else state
             elif operator == b"cm":
-                state.ctm = geometry.multiply(_matrix(operands), state.ctm)
+                state.ctm = geometry.multiply(as_matrix(operands), state.ctm)
             elif operator in {b"BDC", b"BMC"}:
                 marks.append(marks[-1] or (operator == b"BDC" and self._is_off(operands, resources)))
             elif operator == b"EMC":
                 marks = marks[:-1] if len(marks) > 1 else marks
             elif operator == b"re":
-                x, y, width, height = _numbers(operands, 4)
+                x, y, width, height = as_numbers(operands, 4)
                 corners = ((x, y), (x + width, y), (x, y + height), (x + width, y + height))
                 rectangle_only = rectangle_only and not path
                 path += [geometry.apply(state.ctm, *corner) for corner in corners]
             elif operator in {b"m", b"l", b"c", b"v", b"y"}:
-                numbers = _numbers(operands)
+                numbers = as_numbers(operands)
                 rectangle_only = False
                 path += [geometry.apply(state.ctm, *point) for point in zip(numbers[::2], numbers[1::2], strict=False)]
             elif operator in {b"W", b"W*"}:
@@ -156,18 +121,18 @@ class Painter:
                     state.exact_clip = state.exact_clip and exact
                 path, rectangle_only, clips = [], True, False
             elif operator == b"BT":
-                text = _Text()
+                text = TextObject()
             elif operator in _SHOWS_TEXT:
                 yield from self._show(operator, operands, state, text, resources, hidden=marks[-1])
             elif operator == b"Do":
-                yield from self._do(name_of(_name(operands)), state, resources, hidden=marks[-1])
+                yield from self._do(last_name(operands), state, resources, hidden=marks[-1])
             elif operator == b"sh":
-                name = name_of(_name(operands))
+                name = last_name(operands)
                 yield Paint(
                     "shading", f"shading {name[1:]}", state.clip, (None,), _faded(state, marks[-1]), covers=False
                 )
             else:
-                _set(state, text, operator, operands, resources)
+                change(state, text, operator, operands, resources)
 
     def _is_off(self, operands: list[Operand], resources: Resources) -> bool:
         if len(operands) < 2 or operands[0] != b"/OC" or not isinstance(operands[1], bytes):  # noqa: PLR2004
@@ -175,7 +140,7 @@ class Painter:
         return self.layers.hide(look_up(resources, "/Properties", name_of(operands[1])))
 
     def _path(
-        self, points: list[tuple[float, float]], operator: bytes, state: _State, *, exact: bool, hidden: bool
+        self, points: list[tuple[float, float]], operator: bytes, state: GraphicsState, *, exact: bool, hidden: bool
     ) -> Paint:
         box = geometry.around(points)
         colours: list[Colour] = []
@@ -195,14 +160,14 @@ class Painter:
         self,
         operator: bytes,
         operands: list[Operand],
-        state: _State,
-        text: _Text,
+        state: GraphicsState,
+        text: TextObject,
         resources: Resources,
         *,
         hidden: bool,
     ) -> Iterator[Paint]:
         if operator in {b"'", b'"'}:
-            _next_line(text, 0, -state.leading)
+            next_line(text, 0, -state.leading)
         shown = operands[-1] if operands else b""
         parts = shown if isinstance(shown, list) else [shown]
         data = b"".join(string_bytes(part) for part in parts if isinstance(part, bytes))
@@ -237,7 +202,7 @@ class Painter:
             resources=resources,
         )
 
-    def _do(self, name: str, state: _State, resources: Resources, *, hidden: bool) -> Iterator[Paint]:
+    def _do(self, name: str, state: GraphicsState, resources: Resources, *, hidden: bool) -> Iterator[Paint]:
         thing = look_up(resources, "/XObject", name)
         if not isinstance(thing, pikepdf.Stream):
             box = geometry.intersection(geometry.transformed((0, 0, 1, 1), state.ctm), state.clip)
@@ -249,9 +214,11 @@ class Painter:
         hidden = hidden or self.layers.hide(thing.get("/OC"))
         yield self._image(f"image {name[1:]}", thing, state, resources, hidden=hidden)
 
-    def _form(self, form: pikepdf.Stream, resources: Resources, state: _State, *, hidden: bool) -> Iterator[Paint]:
+    def _form(
+        self, form: pikepdf.Stream, resources: Resources, state: GraphicsState, *, hidden: bool
+    ) -> Iterator[Paint]:
         if form.objgen in self._forms or len(self._forms) > _DEEPEST_FORM:
-            return  # PDFium does not draw a form inside itself
+            return  # PDFium does not render a form inside itself
         state.ctm = geometry.multiply(geometry.read_matrix(form.get("/Matrix")), state.ctm)
         bounds = geometry.read_box(form.get("/BBox"))
         if bounds:
@@ -272,7 +239,13 @@ class Painter:
         self._forms.pop()
 
     def _image(
-        self, what: str, image: pikepdf.Stream | InlineImage, state: _State, resources: Resources, *, hidden: bool
+        self,
+        what: str,
+        image: pikepdf.Stream | InlineImage,
+        state: GraphicsState,
+        resources: Resources,
+        *,
+        hidden: bool,
     ) -> Paint:
         box = geometry.intersection(geometry.transformed((0, 0, 1, 1), state.ctm), state.clip)
         entries = image.entries if isinstance(image, InlineImage) else image
@@ -285,11 +258,6 @@ class Painter:
         )
 
 
-def string_bytes(token: bytes) -> bytes:
-    """The bytes of a string, from how a content stream spells it."""
-    return bytes(pikepdf.Object.parse(token)) if token[:1] in {b"(", b"<"} else b""
-
-
 def _is_true(entries: Any, *keys: str) -> bool:
     if isinstance(entries, pikepdf.Stream):
         return any(bool(entries.get(key, False)) for key in keys)
@@ -300,122 +268,14 @@ def _is_type_3(font: Any) -> bool:
     return isinstance(font, pikepdf.Dictionary) and font.get("/Subtype") == pikepdf.Name.Type3
 
 
-def _faded(state: _State, hidden: bool) -> bool:  # noqa: FBT001 -- a plain or
+def _faded(state: GraphicsState, hidden: bool) -> bool:  # noqa: FBT001 -- a plain or
     return hidden or state.fill_alpha <= 0
 
 
-def _width_on_page(state: _State) -> float:
+def _width_on_page(state: GraphicsState) -> float:
     a, b, c, d, _, _ = state.ctm
     return state.line_width * max(abs(a) + abs(c), abs(b) + abs(d)) + 1
 
 
 def _widened(box: Box, by: float) -> Box:
     return box[0] - by, box[1] - by, box[2] + by, box[3] + by
-
-
-def _numbers(operands: list[Operand], count: int = 0) -> list[float]:
-    """The operands as numbers; with `count`, so many, as unknown operators between BX and EX are not checked."""
-    numbers = [operand if isinstance(operand, float) else 0.0 for operand in operands]
-    return (numbers + [0.0] * count)[:count] if count else numbers
-
-
-def _matrix(operands: list[Operand]) -> Matrix:
-    a, b, c, d, e, f = _numbers(operands, 6)
-    return a, b, c, d, e, f
-
-
-def _name(operands: list[Operand]) -> bytes:
-    return operands[-1] if operands and isinstance(operands[-1], bytes) else b"/"
-
-
-def _next_line(text: _Text, x: float, y: float) -> None:
-    text.matrix = geometry.multiply((1, 0, 0, 1, x, y), text.matrix)
-    text.reach = 0.0
-
-
-def _set(state: _State, text: _Text, operator: bytes, operands: list[Operand], resources: Resources) -> None:  # noqa: C901, PLR0912 -- one branch an operator
-    """Change the state as an operator that paints nothing does."""
-    if operator in _COLOUR_COUNTS:
-        colour = _device_colour(_numbers(operands))
-        if operator.islower():
-            state.fill, state.fill_space = colour, _COLOUR_COUNTS[operator]
-        else:
-            state.stroke, state.stroke_space = colour, _COLOUR_COUNTS[operator]
-    elif operator in {b"cs", b"CS"}:
-        space, colour = _space(name_of(_name(operands)), resources)
-        if operator == b"cs":
-            state.fill_space, state.fill = space, colour
-        else:
-            state.stroke_space, state.stroke = space, colour
-    elif operator in {b"sc", b"scn"}:
-        state.fill = _colour_in(state.fill_space, operands)
-    elif operator in {b"SC", b"SCN"}:
-        state.stroke = _colour_in(state.stroke_space, operands)
-    elif operator == b"gs":
-        _apply_parameters(state, look_up(resources, "/ExtGState", name_of(_name(operands))))
-    elif operator == b"w":
-        (state.line_width,) = _numbers(operands, 1)
-    elif operator == b"Tf":
-        state.size = _numbers(operands, 2)[1]
-        state.font = look_up(resources, "/Font", name_of(_name(operands[:1])))
-    elif operator in {b"Td", b"TD"}:
-        x, y = _numbers(operands, 2)
-        if operator == b"TD":
-            state.leading = -y
-        _next_line(text, x, y)
-    elif operator == b"Tm":
-        text.matrix, text.reach = _matrix(operands), 0.0
-    elif operator == b"T*":
-        _next_line(text, 0, -state.leading)
-    elif operator in {b"Tr", b"TL", b"Ts", b"Tz", b"Tc", b"Tw"}:
-        (number,) = _numbers(operands, 1)
-        attribute = {
-            b"Tr": "mode",
-            b"TL": "leading",
-            b"Ts": "rise",
-            b"Tz": "stretch",
-            b"Tc": "spacing",
-            b"Tw": "word_spacing",
-        }[operator]
-        setattr(state, attribute, {b"Tr": int(number), b"Tz": number / 100}.get(operator, number))
-
-
-def _device_colour(values: list[float]) -> Colour:
-    if len(values) == 1:
-        values = values * 3
-    if len(values) == 3:  # noqa: PLR2004 -- red, green, blue
-        red, green, blue = (round(255 * min(max(value, 0.0), 1.0)) for value in values)
-        return red, green, blue
-    return (255, 255, 255) if values and not any(values) else None  # no ink; other CMYK colours are PDFium's to mix
-
-
-def _space(name: str, resources: Resources) -> tuple[int | None, Colour]:
-    space = look_up(resources, "/ColorSpace", name)
-    count = components(space if space is not None else pikepdf.Name(name) if len(name) > 1 else None)
-    family = str(space[0]) if isinstance(space, pikepdf.Array) and len(space) else name
-    if family in {"/Indexed", "/Separation", "/DeviceN", "/Lab", "/Pattern"} or count is None:
-        return None, None
-    return count, (0, 0, 0)
-
-
-def _colour_in(space: int | None, operands: list[Operand]) -> Colour:
-    if space is None or len(operands) != space or not all(isinstance(operand, float) for operand in operands):
-        return None
-    return _device_colour(_numbers(operands))
-
-
-def _apply_parameters(state: _State, parameters: Any) -> None:
-    if not isinstance(parameters, pikepdf.Dictionary):
-        return
-    if "/ca" in parameters:
-        state.fill_alpha = float(parameters["/ca"])
-    if "/CA" in parameters:
-        state.stroke_alpha = float(parameters["/CA"])
-    if "/LW" in parameters:
-        state.line_width = float(parameters["/LW"])
-    mask = parameters.get("/SMask")
-    if mask is not None:
-        state.masked = not (isinstance(mask, pikepdf.Name) and str(mask) == "/None")
-    font = parameters.get("/Font")
-    if isinstance(font, pikepdf.Array) and len(font) == 2:  # noqa: PLR2004 -- font and size
-        state.font, state.size = font[0], float(font[1])
