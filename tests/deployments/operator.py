@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from pagemill.cli.main import app
 
 ROOT = Path(__file__).parents[2]
+_STOP_SECONDS = 30.0
 
 
 @dataclass
@@ -73,7 +74,11 @@ class Operator:
             yield psutil.Process(process.pid)
         finally:
             process.terminate()
-            await asyncio.to_thread(process.wait)
+            try:
+                await asyncio.to_thread(process.wait, _STOP_SECONDS)
+            except subprocess.TimeoutExpired:  # now and then Prefect's worker does not end, although it has no run left
+                process.kill()
+                await asyncio.to_thread(process.wait)
 
     def _environment(self, added: Mapping[str, str] | None) -> dict[str, str]:
         ours = {"PREFECT_API_URL": self.url, "PREFECT_HOME": str(self.home), "COLUMNS": "300"}
