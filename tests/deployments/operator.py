@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from pagemill.cli.main import app
 
 ROOT = Path(__file__).parents[2]
-_STOP_SECONDS = 30.0
+_STOP_SECONDS = 10.0
 
 
 @dataclass
