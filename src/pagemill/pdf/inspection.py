@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,19 @@ class Inspector:
 
     def __init__(self) -> None:
         self._readers = SecondReaders()
+
+    def user_unit(self, path: Path, number: int) -> float:
+        """The UserUnit of a page (PDF 1.6), 1-based, in 1/72 inch; 1 where the file says none that makes sense.
+
+        PDFium ignores it, and has no function that tells it.
+        """
+        reader = self._readers.of(path)
+        try:
+            page = reader.page(number) if reader else None
+            unit = float(page.get("/UserUnit", 1)) if page is not None else 1.0
+        except ODD_OBJECTS:
+            return 1.0
+        return unit if math.isfinite(unit) and unit > 0 else 1.0
 
     def assert_blank(self, path: Path, page: pdfium.PdfPage, number: int, pixels: PagePixels) -> None:
         """Check that a page that came out in one colour is blank; see `blank_proof`.

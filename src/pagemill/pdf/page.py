@@ -20,7 +20,6 @@ from pagemill.pdf import file_end, scale
 from pagemill.pdf.documents import StructureDamaged, open_document
 from pagemill.pdf.pieces import image_or_pieces
 from pagemill.pdf.text_layer import usable_text
-from pagemill.pdf.user_units import UserUnits
 
 if TYPE_CHECKING:
     from pagemill.pdf.inspection import Inspector
@@ -64,7 +63,6 @@ class PdfPages:
         self._options = options
         self._inspector: Inspector | None = None  # imported with the first page: only render workers need pikepdf
         self._open: OrderedDict[Path, pdfium.PdfDocument] = OrderedDict()
-        self._user_units: dict[Path, UserUnits] = {}
 
     def answer(self, request: CountPages | RenderPage) -> CountedPdf | Rendering:
         """Count the pages of a document, or render one page.
@@ -80,7 +78,7 @@ class PdfPages:
 
             self._inspector = Inspector()
         document = self._document(request.path)
-        user_unit = self._user_units[request.path].of(request.number)
+        user_unit = self._inspector.user_unit(request.path, request.number)
         return _render(document, request, user_unit, self._options, self._inspector)
 
     def _count(self, request: CountPages) -> CountedPdf:
@@ -101,11 +99,8 @@ class PdfPages:
             return self._open[path]
         document = open_document(path)
         self._open[path] = document
-        self._user_units[path] = UserUnits(path)
         if len(self._open) > _OPEN_DOCUMENTS:
-            oldest, closing = self._open.popitem(last=False)
-            closing.close()
-            self._user_units.pop(oldest).close()
+            self._open.popitem(last=False)[1].close()
         return document
 
 
