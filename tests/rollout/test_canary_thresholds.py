@@ -13,7 +13,7 @@ from pagemill.ocr.client import OpenAiRecognizer
 from tests.fakes.google_cloud import vllm
 from tests.fakes.google_cloud.canary_texts import rendered_canaries
 from tests.fakes.google_cloud.vllm import Server
-from tests.fakes.ocr_endpoint import MODEL, FakeEndpoint, pixels_name
+from tests.fakes.ocr_endpoint import MODEL, FakeEndpoint, image_name
 
 _THRESHOLD = ServiceSettings.model_fields["canary_word_f1"].default
 
@@ -24,7 +24,7 @@ def pages() -> list[CanaryPage]:
 
 
 async def _results(pages: list[CanaryPage], server: Server) -> list[CanaryResult]:
-    texts = {pixels_name(page.png): page.truth for page in pages}
+    texts = {image_name(page.png): page.truth for page in pages}
     async with FakeEndpoint(server.answering(texts)) as endpoint:
 
         async def here() -> str:
@@ -57,7 +57,7 @@ async def test_no_page_of_a_bad_server_comes_near_the_threshold(reads: vllm.Read
 
 
 async def test_the_text_of_another_page_does_not_pass(pages: list[CanaryPage]) -> None:
-    texts = {pixels_name(page.png): page.truth for page in pages}
+    texts = {image_name(page.png): page.truth for page in pages}
     results = await _results(pages, Server(reads=vllm.another_page(texts)))
 
     assert max(result.word_f1 for result in results) < _THRESHOLD - 0.1

@@ -8,7 +8,7 @@ from pagemill.domain.service.canary import CanaryPage
 from pagemill.pdf.canaries import canary_pages
 from pagemill.pdf.page import RenderOptions
 from pagemill.pdf.rasterizer import PdfiumRasterizer
-from tests.fakes.ocr_endpoint import pixels_name
+from tests.fakes.ocr_endpoint import image_name
 
 
 def rendered_canaries() -> list[CanaryPage]:
@@ -18,7 +18,7 @@ def rendered_canaries() -> list[CanaryPage]:
 
 def canary_texts() -> dict[str, str]:
     """The known text of every canary page, by its image's pixels."""
-    return {pixels_name(page.png): page.truth for page in rendered_canaries()}
+    return {image_name(page.png): page.truth for page in rendered_canaries()}
 
 
 async def _rendered() -> list[CanaryPage]:

@@ -33,7 +33,7 @@ class Server:
     def answering(self, texts: Mapping[str, str]) -> Callable[[Request], Answer | None]:
         """The function that answers requests, given the known texts by the pixels of their images."""
         reads = self.reads or well
-        return lambda request: reads(request.pixels, texts.get(request.pixels, ""))
+        return lambda request: reads(request.image, texts.get(request.image, ""))
 
 
 def well(_: str, truth: str) -> Answer:
