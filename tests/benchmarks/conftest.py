@@ -4,7 +4,6 @@ import json
 import os
 import select
 import shutil
-import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.fakes.ports import reserved_port
 
 ROOT = Path(__file__).parents[2]
 # All figures of a look in one piece: whoever reads one of them gets the others too.
@@ -62,7 +63,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GpuMach
     monkeypatch.setenv("PATH", f"{smi.parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'packages'}{os.pathsep}{ROOT}")
     told = os.open(tmp_path / "started", os.O_RDONLY | os.O_NONBLOCK)
-    yield GpuMachine(_free_port() - 8000, told)
+    with reserved_port() as port:
+        yield GpuMachine(port - 8000, told)
     os.close(told)
 
 
@@ -74,9 +76,3 @@ def images(tmp_path: Path) -> Path:
     for number in range(3):
         (folder / f"{number}.png").write_bytes(b"page %d" % number)
     return folder
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port

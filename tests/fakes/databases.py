@@ -7,7 +7,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections import deque
@@ -17,6 +16,8 @@ from threading import Thread
 from typing import IO
 
 import pytest
+
+from tests.fakes.ports import reserved_port
 
 _PACKAGES = {"initdb": "postgresql", "postgres": "postgresql", "redis-server": "redis-server"}
 _BESIDES_PATH = "/usr/lib/postgresql"  # where Debian puts each version's programs
@@ -49,13 +50,12 @@ def running_postgres(*, begins_with: Path | None = None, leaves: Path | None = N
     Yields:
         Its port.
     """
-    with _folder("postgres") as (folder, user):
+    with _folder("postgres") as (folder, user), reserved_port() as port:
         data = folder / "data"
         if begins_with:
             subprocess.run(["cp", "--archive", str(begins_with), str(data)], check=True)  # noqa: S607 -- anybody's `cp`
         else:
             _initialise(data, user)
-        port = _free_port()
         settings = (f"port={port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", *_QUICK)
         options = [option for setting in settings for option in ("-c", setting)]
         command = [_program("postgres"), "-D", str(data), *options]
@@ -79,8 +79,7 @@ def running_redis() -> Iterator[int]:
     Yields:
         Its port.
     """
-    with _folder("redis") as (folder, user):
-        port = _free_port()
+    with _folder("redis") as (folder, user), reserved_port() as port:
         where = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)]
         command = [_program("redis-server"), *where, "--save", ""]
         with _running(command, user, folder, says="Ready to accept connections", stop=signal.SIGTERM):
@@ -147,9 +146,3 @@ def _uid(name: str) -> int | None:
     with contextlib.suppress(KeyError):
         return pwd.getpwnam(name).pw_uid
     return None
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port

@@ -15,7 +15,6 @@ import hashlib
 import json
 import random
 import re
-import socket
 import struct
 import sys
 import time
@@ -26,6 +25,8 @@ from pathlib import Path
 from socket import SO_LINGER, SOL_SOCKET
 from types import TracebackType
 from typing import Any, Self
+
+from tests.fakes.ports import reserved_port
 
 MODEL = "lightonai/LightOnOCR-2-1B"
 _PNG_BEGINS, _PNG_ENDS = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xaeB`\x82"
@@ -152,7 +153,8 @@ class FakeEndpoint:
         self._probe_fault = probe_fault
         self._journal = journal.open("a", buffering=1) if journal else None
         self._enough = asyncio.Event()
-        self._port = port
+        self._reserved = contextlib.ExitStack()  # until it has ended: it may die and rise in between
+        self._port = port or self._reserved.enter_context(reserved_port())
         self._server: asyncio.Server | None = None
         self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._resurrection: asyncio.Task[None] | None = None
@@ -171,6 +173,7 @@ class FakeEndpoint:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        self._reserved.close()
 
     @property
     def url(self) -> str:
@@ -179,7 +182,6 @@ class FakeEndpoint:
 
     async def _listen(self) -> None:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", self._port, limit=2**24)
-        self._port = self._server.sockets[0].getsockname()[1]
 
     def _die(self) -> None:
         assert self._server
@@ -354,7 +356,7 @@ async def _serve(options: argparse.Namespace) -> None:
         healthy=lambda: time.monotonic() > started + options.cold,
         probe_fault=fault,
         journal=options.journal,
-        port=options.port or _free_port(),
+        port=options.port,
     )
     endpoint.record.ready_at = started + options.cold
     if options.cold:
@@ -364,12 +366,6 @@ async def _serve(options: argparse.Namespace) -> None:
         if not options.cold:
             print(endpoint.url, flush=True)  # noqa: T201
         await asyncio.to_thread(sys.stdin.read)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -43,6 +44,6 @@ def running_endpoint(latency_seconds: float, *options: str) -> Iterator[Endpoint
 
 def started_endpoint(latency_seconds: float, *options: str) -> subprocess.Popen[str]:
     """Start the endpoint as a process that the caller stops; its first line is its URL."""
-    program = Path(__file__).with_name("ocr_endpoint.py")
-    command = [sys.executable, str(program), "--latency", str(latency_seconds), *options]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "tests.fakes.ocr_endpoint", "--latency", str(latency_seconds), *options]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -15,6 +15,8 @@ from typing import Self
 
 import stamina
 from prefect.client.orchestration import PrefectClient
+
+from tests.fakes.ports import reserved_port
 
 _START_SECONDS = 240.0  # ten on a quiet machine
 
@@ -53,13 +55,14 @@ class PrefectServer:
             ui: Whether it serves its pages for browsers, which it builds when it starts.
             services: Without them it only answers.
         """
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self._reserved = contextlib.ExitStack()
+        self.port = self._reserved.enter_context(reserved_port())
         self.url = f"http://127.0.0.1:{self.port}/api"
         ours = {"PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
         self.ui_url = f"http://127.0.0.1:{self.port}/v2" if ui else ""
         where = {"PREFECT_UI_API_URL": self.url, "PREFECT_SERVER_UI_API_URL": self.url} if ui else {}
-        self._environment = {**os.environ, **ours, **where, **(environment or {})}
+        made = {"PREFECT_SERVER_DATABASE_MIGRATE_ON_START": "false"} if database else {}  # it takes a second
+        self._environment = {**os.environ, **ours, **where, **made, **(environment or {})}
         self.log = home / "server.log"
         self._database = database
         self._options = [] if services else ["--no-services"]
@@ -73,6 +76,7 @@ class PrefectServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.kill()
+        self._reserved.close()
 
     async def start(self) -> None:
         """Start it, and wait until it answers."""
@@ -106,5 +110,6 @@ class PrefectServer:
     def kill(self) -> None:
         """Stop it as a power failure does; it has a process of its own below the one that was started."""
         if self._process:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has ended by itself
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
