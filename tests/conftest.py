@@ -36,14 +36,25 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any machine")
 
 
+# Fixtures that start a Prefect server once a process: the tests that use one run in one process (`--dist loadgroup`).
+# The first one that a test uses counts: deployments take so long that they have a server, and a process, of their own.
+# Those that take longest come first.
+_SERVERS = ("shared_compose_server", "deployer", "prefect_api_url", "shared_server", "shared_lasting_server")
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start the tests with the largest time limits first: no process is left alone with a long one at the end."""
+    """Group the tests by their server. Start the longest first: no process is left alone with a long one at the end."""
+    for item in items:
+        used = [fixture for fixture in _SERVERS if fixture in getattr(item, "fixturenames", ())]
+        if used and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(used[0]))
 
-    def seconds(item: pytest.Item) -> float:
-        limit = item.get_closest_marker("timeout")
-        return float(limit.args[0]) if limit else 0.0
+    def order(item: pytest.Item) -> tuple[int, float]:
+        group, limit = item.get_closest_marker("xdist_group"), item.get_closest_marker("timeout")
+        return _SERVERS.index(group.args[0]) if group else len(_SERVERS), -float(limit.args[0]) if limit else 0.0
 
-    items.sort(key=seconds, reverse=True)
+    items.sort(key=order)
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,7 @@
-"""A Prefect server with nothing on it, a client of it, and somebody at a command line."""
+"""Prefect servers with nothing on them, a client, and somebody at a command line.
+
+They start once in a process of the suite, and what a test leaves there is deleted.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,13 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from prefect.client.orchestration import PrefectClient
 
 from tests.conftest import MadeOnce
 from tests.deployments.operator import Operator
 from tests.fakes.databases import require_databases
-from tests.fakes.lasting_server import make_postgres
+from tests.fakes.lasting_server import AUTH_STRING, LastingServer, lasting_settings, make_postgres
 from tests.fakes.prefect_server import PrefectServer
 
 
@@ -34,10 +38,39 @@ async def server(shared_server: PrefectServer) -> AsyncIterator[PrefectServer]:
 
 
 @pytest.fixture(scope="session")
-def prefect_postgres(made_once: MadeOnce) -> Path:
-    """A PostgreSQL's folder with a Prefect server's tables, of which a `LastingServer` begins with a copy."""
+def shared_lasting_server(tmp_path_factory: pytest.TempPathFactory, prefect_database: Path) -> Iterator[PrefectServer]:
+    """One with the settings of lasting.env that all tests of a process use in turns."""
+    server = PrefectServer(tmp_path_factory.mktemp("lasting"), lasting_settings(), database=prefect_database)
+    asyncio.run(server.start())
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+async def lasting_server(shared_lasting_server: PrefectServer) -> AsyncIterator[PrefectServer]:
+    """What `make server` starts."""
+    yield shared_lasting_server
+    async with PrefectClient(shared_lasting_server.url) as client:
+        await _empty(client)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared_compose_server(
+    tmp_path_factory: pytest.TempPathFactory, made_once: MadeOnce
+) -> AsyncIterator[LastingServer]:
+    """One of several processes, on PostgreSQL and Redis, that all tests of a process use in turns."""
     require_databases()
-    return made_once("postgres", make_postgres)
+    postgres = await asyncio.to_thread(made_once, "postgres", make_postgres)
+    async with LastingServer(tmp_path_factory.mktemp("compose"), postgres) as server:
+        yield server
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def compose_server(shared_compose_server: LastingServer) -> AsyncIterator[LastingServer]:
+    """What compose.yaml starts. Its proxy answers in the session's event loop: the tests that use it run there, too."""
+    yield shared_compose_server
+    async with PrefectClient(shared_compose_server.url, auth_string=AUTH_STRING) as client:
+        await _empty(client)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Protocol
 
@@ -16,12 +15,14 @@ from prefect.client.schemas.objects import StateType
 from pagemill.orchestration.server.advice import advice
 from pagemill.orchestration.slots.limit import report_limit
 from tests.deployments.operator import Operator
-from tests.fakes.lasting_server import AUTH_STRING, LastingServer, lasting_settings
+from tests.fakes.lasting_server import AUTH_STRING, LastingServer
 from tests.fakes.ocr_endpoint import Answer, FakeEndpoint, Request
-from tests.fakes.prefect_server import PrefectServer
 from tests.pdfs import write_pdf
 
-pytestmark = [pytest.mark.flow, pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [
+    *(pytest.mark.flow, pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(1200)),
+    pytest.mark.asyncio(loop_scope="session"),
+]
 
 _LIMIT, _SLOTS = "lightonocr-endpoint", 8
 _LATENCY_SECONDS = 1.0
@@ -45,21 +46,15 @@ class Restartable(Protocol):
         """With what it had on its disks."""
 
 
-@pytest.fixture
-async def lasting(tmp_path: Path, prefect_postgres: Path) -> AsyncIterator[LastingServer]:
-    """What compose.yaml starts."""
-    async with LastingServer(tmp_path / "server", prefect_postgres) as started:
-        yield started
-
-
-@pytest.fixture
-async def alone(tmp_path: Path, prefect_database: Path) -> AsyncIterator[PrefectServer]:
-    """What `make server` starts."""
-    async with PrefectServer(tmp_path / "server", lasting_settings(), database=prefect_database) as started:
-        yield started
-
-
-@pytest.fixture(params=["alone", "lasting"], ids=["SQLite, leases in files", "PostgreSQL and Redis"])
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=pytest.mark.xdist_group(f"shared_{name}"), id=kind)
+        for name, kind in {
+            "lasting_server": "SQLite, leases in files",
+            "compose_server": "PostgreSQL and Redis",
+        }.items()
+    ]
+)
 def restartable(request: pytest.FixtureRequest) -> Restartable:
     """Each of them."""
     server: Restartable = request.getfixturevalue(request.param)
@@ -128,17 +123,18 @@ async def test_a_batch_outlives_a_restart_of_the_prefect_server_and_no_slot_is_l
 
 
 async def test_two_processes_that_answer_share_one_cap_and_give_every_slot_back(
-    lasting: LastingServer, tmp_path: Path
+    compose_server: LastingServer, tmp_path: Path
 ) -> None:
     sources = [_batch(tmp_path / name) for name in ("one", "two")]
-    operators = [Operator(lasting.url, tmp_path / f"home-{source.name}") for source in sources]
+    forwarded = compose_server.forwarded
+    operators = [Operator(compose_server.url, tmp_path / f"home-{source.name}") for source in sources]
 
     await _registers(operators[0])
     async with FakeEndpoint(latency_seconds=0.05, keep_bodies=False) as endpoint, asyncio.TaskGroup() as runs:
         for operator, source in zip(operators, sources, strict=True):
             runs.create_task(_reads(operator, source, f"{endpoint.url}/{source.name}"))
 
-    async with PrefectClient(lasting.url, auth_string=AUTH_STRING) as client:
+    async with PrefectClient(compose_server.url, auth_string=AUTH_STRING) as client:
         report = await report_limit(client, _LIMIT)
         advised = await advice(client)
         await _completed(client, task_runs=2 * _DOCUMENTS)
@@ -147,4 +143,4 @@ async def test_two_processes_that_answer_share_one_cap_and_give_every_slot_back(
     assert endpoint.record.requests == 2 * _PAGES
     assert endpoint.record.most_in_flight <= _SLOTS
     assert set(endpoint.record.callers) == {"/one", "/two"}
-    assert min(lasting.forwarded) > 0
+    assert all(now > before for before, now in zip(forwarded, compose_server.forwarded, strict=True))

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,19 +54,17 @@ def test_every_image_has_a_version(services: dict[str, Any]) -> None:
 
 
 @pytest.mark.flow
-async def test_a_server_as_it_comes_is_advised_and_one_that_lasts_is_not(
-    client: PrefectClient, tmp_path: Path, prefect_database: Path
-) -> None:
-    of_plain = {given.variable.partition("=")[0] for given in await advice(client)}
-    lasting = PrefectServer(tmp_path / "lasting", lasting_settings(), database=prefect_database)
-    async with lasting, PrefectClient(lasting.url) as lasting_client:
-        of_lasting = await advice(lasting_client)
-
-    assert of_plain == {
+async def test_a_server_as_it_comes_is_advised(client: PrefectClient) -> None:
+    assert {given.variable.partition("=")[0] for given in await advice(client)} == {
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE",
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE",
     }
-    assert of_lasting == []
+
+
+@pytest.mark.flow
+async def test_a_server_that_lasts_needs_no_advice(lasting_server: PrefectServer) -> None:
+    async with PrefectClient(lasting_server.url) as client:
+        assert await advice(client) == []
 
 
 def _settings(**values: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from prefect.states import Cancelling
 from benchmarks.corpus import stamps
 from pagemill.orchestration.slots.limit import report_limit
 from tests.deployments.operator import Operator
-from tests.fakes.lasting_server import AUTH_STRING, LastingServer, lasting_settings
+from tests.fakes.lasting_server import AUTH_STRING, LastingServer
 from tests.fakes.ocr_endpoint import FakeEndpoint
 from tests.fakes.prefect_server import PrefectServer
 
@@ -75,16 +75,16 @@ def _assert_everything_is_there(out: Path) -> None:
 
 
 @pytest.mark.services
+@pytest.mark.asyncio(loop_scope="session")
 async def test_four_shards_finish_what_one_of_them_left_when_it_was_killed(
-    source: Path, tmp_path: Path, prefect_postgres: Path
+    source: Path, tmp_path: Path, compose_server: LastingServer
 ) -> None:
     out = tmp_path / "out"
     async with (
         FakeEndpoint(latency_seconds=1.0, keep_bodies=False) as endpoint,
-        LastingServer(tmp_path / "server", prefect_postgres) as server,
-        PrefectClient(server.url, auth_string=AUTH_STRING) as client,
+        PrefectClient(compose_server.url, auth_string=AUTH_STRING) as client,
     ):
-        operator = Operator(server.url, tmp_path / "home")
+        operator = Operator(compose_server.url, tmp_path / "home")
         await operator.deploys(environment=_SECRET)
         async with operator.working(_SECRET) as worker:
             command = ("pagemill", "run", str(source), str(out), "--endpoint", endpoint.url, "--shards", str(_SHARDS))
@@ -111,14 +111,13 @@ async def test_four_shards_finish_what_one_of_them_left_when_it_was_killed(
 
 
 async def test_a_run_that_is_cancelled_takes_its_shards_with_it(
-    source: Path, tmp_path: Path, prefect_database: Path
+    source: Path, tmp_path: Path, lasting_server: PrefectServer
 ) -> None:
     async with (
         FakeEndpoint(latency_seconds=1.0, keep_bodies=False) as endpoint,
-        PrefectServer(tmp_path / "server", lasting_settings(), database=prefect_database) as server,
-        PrefectClient(server.url) as client,
+        PrefectClient(lasting_server.url) as client,
     ):
-        operator = Operator(server.url, tmp_path / "home")
+        operator = Operator(lasting_server.url, tmp_path / "home")
         await operator.deploys(environment=_SECRET)
         async with operator.working(_SECRET) as worker:
             deployment = await client.read_deployment_by_name("ocr-batch/on-demand")
