@@ -20,6 +20,8 @@ ORT_DISABLE_TELEMETRY := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED DO_NOT_TRACK ORT_DISABLE_TELEMETRY
 # A Prefect server, another project's environment or another interpreter that the shell knows is none of ours.
 unexport PREFECT_API_URL PREFECT_API_KEY PREFECT_PROFILE VIRTUAL_ENV UV_PYTHON PYTHONPATH PYTHONHOME
+# Without bytecode, each of the many processes that tests start would compile Prefect again, which takes longer than the rest.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup run server test browser vision check lint types layers lock hygiene bench clean
 
