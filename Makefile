@@ -63,10 +63,10 @@ server: $(SYNCED) | .cache ## Start a Prefect server for development on 127.0.0.
 
 PYTEST := PREFECT_HOME="$(CURDIR)/.cache/prefect-tests" $(BIN)/python -m pytest --durations=10
 
-# In several processes. The second part has more of them than a small machine has cores, because its tests wait a lot. Tests
-# that share a Prefect server run in one process, the longest first: see tests/conftest.py.
+# In more processes than a small machine has cores, because tests wait a lot. In the second part, the tests that share a
+# Prefect server run in one process: see tests/conftest.py.
 test: $(SYNCED) | .cache ## Run the tests: first the quick ones, then whole batches, Prefect servers and OCR engines
-	$(PYTEST) -n 2 --dist worksteal -m "not flow and not ocr and not slow and not browser" $(ARGS)
+	$(PYTEST) -n 3 --dist worksteal -m "not flow and not ocr and not slow and not browser" $(ARGS)
 	$(PYTEST) -n 4 --dist loadgroup --no-loadscope-reorder -m "flow or ocr or slow" $(ARGS)
 
 browser: $(SYNCED) | .cache ## Run the tests that drive the Prefect UI in Chromium; pictures go to .cache/pictures
