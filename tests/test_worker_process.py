@@ -4,7 +4,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import psutil
 import pytest
@@ -50,6 +53,47 @@ def test_a_worker_that_takes_too_long_is_killed(worker: WorkerProcess) -> None:
         worker.call(("hang", None), timeout_seconds=0.05)
 
     assert not psutil.pid_exists(worker.pid)
+
+
+class _WatchedConnection:
+    """A worker's connection that takes a moment to notice that there is something to read."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self.polled, self._closed = threading.Event(), threading.Event()
+        self.closed_while_polled = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def poll(self, timeout: float) -> bool:
+        """Wait, and go on waiting for a moment."""
+        self.polled.set()
+        ready: bool = self._connection.poll(timeout)
+        self.closed_while_polled = self._closed.wait(0.1)
+        return ready
+
+    def close(self) -> None:
+        """Close it."""
+        self._closed.set()
+        self._connection.close()
+
+
+def test_no_connection_is_closed_while_a_call_waits_for_it(worker: WorkerProcess) -> None:
+    """Its number would soon be another file's, for which the call would wait instead."""
+    worker.call(("double", 1), timeout_seconds=30)
+    watched = _WatchedConnection(worker._connection)  # noqa: SLF001 -- what another thread does with it
+    worker._connection = watched  # type: ignore[assignment] # noqa: SLF001
+
+    with ThreadPoolExecutor(1) as thread:
+        calling = thread.submit(worker.call, ("hang", None), timeout_seconds=30)
+        assert watched.polled.wait(30)
+        worker.kill()
+        error = calling.exception(timeout=30)
+
+    assert isinstance(error, WorkerLost)
+    assert "SIGKILL" in str(error)
+    assert not watched.closed_while_polled
 
 
 def test_the_clock_of_a_call_starts_when_the_worker_is_ready() -> None:

@@ -14,7 +14,8 @@ PagemillError
 │   └── NameUnusable            one name cannot be used there; others may
 ├── Permanent                   asking again gives the same answer
 │   ├── DocumentUnreadable      this file is no readable PDF
-│   │   └── DocumentChanged     it is no longer the file that was listed
+│   │   ├── DocumentChanged     it is no longer the file that was listed
+│   │   └── DocumentWithheld    the source does not hand it out, perhaps none of its documents
 │   ├── KeyTaken                another document's results are where this one's would be
 │   ├── PageUnreadable          this page cannot be rendered
 │   └── RequestRejected         the endpoint refuses this page (4xx)
@@ -98,6 +99,20 @@ class DocumentUnreadable(Permanent):
 
 class DocumentChanged(DocumentUnreadable):
     """The file was changed, replaced or deleted after it was listed."""
+
+
+class DocumentWithheld(DocumentUnreadable):
+    """The source does not hand the file out."""
+
+    def __init__(self, message: str, *, cause: str = "") -> None:
+        """Describe the trouble.
+
+        Args:
+            message: What happened.
+            cause: The trouble in words that name no document: other documents may have the same.
+        """
+        super().__init__(message)
+        self.cause = cause
 
 
 class KeyTaken(Permanent):

@@ -53,7 +53,8 @@ class DocumentSource(Protocol):
         """Provide a listed document as a file, which exists until the context ends.
 
         Raises:
-            DocumentUnreadable: The document is gone, cannot be read, or is no longer what was listed.
+            DocumentUnreadable: The document is gone, or is no longer what was listed.
+            DocumentWithheld: It cannot be read, for a reason that other documents may have, too.
         """
 
 

@@ -38,6 +38,7 @@ class WorkerProcess:
         self._start_seconds = start_seconds
         self._ready = False
         self._killing = threading.Lock()
+        self._calling = threading.RLock()  # held by whoever uses the connection: only then may it be closed
         self._connection, childs_end = Pipe(duplex=True)
         with childs_end:
             self._process = subprocess.Popen(  # noqa: S603 -- our own interpreter and module
@@ -65,12 +66,13 @@ class WorkerProcess:
             Exception: The error that the worker's handler raised.
         """
         try:
-            self._wait_until_ready()
-            self._connection.send(request)
-            if not self._connection.poll(timeout_seconds):
-                self.kill()
-                raise WorkerLost(f"took longer than {timeout_seconds:g} s and was stopped")
-            succeeded, answer = self._connection.recv()
+            with self._calling:
+                self._wait_until_ready()
+                self._connection.send(request)
+                if not self._connection.poll(timeout_seconds):
+                    self.kill()
+                    raise WorkerLost(f"took longer than {timeout_seconds:g} s and was stopped")
+                succeeded, answer = self._connection.recv()
         except (EOFError, OSError) as error:
             kind = WorkerLost if self._ready else WorkerNeverReady
             raise kind(self._why_it_ended()) from error
@@ -79,14 +81,17 @@ class WorkerProcess:
         raise answer
 
     def kill(self) -> None:
-        """Stop the worker at once, even in the middle of a request, and reap it. Idempotent."""
-        with (
-            self._killing
-        ):  # two threads may call this: the one that waits for an answer, and the one that closes the pool
+        """Stop the worker at once, even in the middle of a request, and reap it. Idempotent.
+
+        A call under way ends first, with WorkerLost: the death of the worker wakes it. To close the connection below it
+        might leave it waiting, because the number of the file may be another one's by the time that it wakes.
+        """
+        with self._killing:  # two threads may: the one that waits for an answer, and the one that closes the pool
             self._process.kill()
             self._process.wait()
             if self._process.stdin:
                 self._process.stdin.close()
+        with self._calling:
             self._connection.close()
 
     def _wait_until_ready(self) -> None:

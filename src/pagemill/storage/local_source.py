@@ -147,9 +147,8 @@ class ListedSource:
         except OSError as error:
             if lacking := out_of_resources(error):
                 raise lacking from error
-            yield RejectedEntry(
-                self._key(path), f"{where}: the folder cannot be read: {error.strerror}", has_folder=False
-            )
+            reason = f"the folder cannot be read: {error.strerror}"
+            yield RejectedEntry(self._key(path), f"{where}: {reason}", has_folder=False, shared_cause=reason)
             return
         if not files:
             yield RejectedEntry(self._key(path), f"{where}: no PDFs in the folder {shown(entry)}")
@@ -239,7 +238,8 @@ def describe(key: str, path: Path) -> Document | RejectedEntry:
     except OSError as error:
         if lacking := out_of_resources(error):
             raise lacking from error
-        return RejectedEntry(key, f"the file cannot be read: {error.strerror or error}")
+        reason = f"the file cannot be read: {error.strerror or error}"
+        return RejectedEntry(key, reason, shared_cause=reason)
 
 
 def file_url(path: Path) -> str:

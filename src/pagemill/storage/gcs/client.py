@@ -36,6 +36,16 @@ _LOGIN = "gcloud auth application-default login"
 class BucketUnusable(StoreUnusable):
     """This bucket or object cannot be used; others may work."""
 
+    def __init__(self, cause: str, *, name: str = "") -> None:
+        """Describe the trouble.
+
+        Args:
+            cause: What is wrong, in words that name no object: others of the bucket may have the same.
+            name: Of the object; empty: the whole bucket is meant.
+        """
+        super().__init__(f"{name}: {cause}" if name else cause)
+        self.cause = cause
+
 
 @dataclass(frozen=True, slots=True)
 class Location:
@@ -129,9 +139,10 @@ def explained(bucket: str, name: str) -> Iterator[None]:
         raise
     except api.Forbidden as error:
         how = grant(bucket, "roles/storage.objectUser")
-        raise BucketUnusable(f"{name}: no permission ({_said_by(error)}); {how}") from error
+        raise BucketUnusable(f"no permission ({_said_by(error)}); {how}", name=name) from error
     except api.BadRequest as error:
-        raise BucketUnusable(f"{name}: Google Cloud Storage rejects the request: {_said_by(error)}") from error
+        cause = f"Google Cloud Storage rejects the request: {_said_by(error)}"
+        raise BucketUnusable(cause, name=name) from error
     except (auth.GoogleAuthError, api.Unauthorized) as error:
         raise StoreUnusable(f"{name}: no usable Google credentials ({error}); type: {_LOGIN}") from error
     except (api.GoogleAPIError, requests.RequestException, OSError) as error:

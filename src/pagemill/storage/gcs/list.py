@@ -68,7 +68,8 @@ class GcsListedSource:
         """Download the listed generation into a temporary file, its checksum verified.
 
         Raises:
-            DocumentUnreadable: That generation is gone, may not be read, or arrives damaged.
+            DocumentUnreadable: That generation is gone, or arrives damaged.
+            DocumentWithheld: It may not be read.
         """
         bucket = document.key.partition("/")[0]
         with downloaded(self._client, bucket, document.location, document.version) as path:
@@ -112,10 +113,10 @@ class GcsListedSource:
                 blob.reload()
         except api.NotFound as error:
             if "bucket does not exist" in error.message:
-                return RejectedEntry(key, f"{where}: {no_bucket(bucket)}")
+                return _of_bucket(where, key, no_bucket(bucket))
             return RejectedEntry(key, f"{where}: there is no object {SCHEME}{key}; correct or remove the line")
         except BucketUnusable as error:
-            return RejectedEntry(key, f"{where}: {error}")
+            return _of_bucket(where, key, error)
         return _at(where, described(key, blob, self._largest_bytes))
 
     def _below(self, where: str, key: str, seen: set[str]) -> Iterator[Document | RejectedEntry]:
@@ -131,10 +132,14 @@ class GcsListedSource:
                     seen.add(below)
                     yield _at(where, entry)
         except BucketUnusable as error:
-            yield RejectedEntry(key, f"{where}: {error}")
+            yield _of_bucket(where, key, error)
             return
         if not found:
             yield RejectedEntry(key, f"{where}: no PDFs below {SCHEME}{key} (objects whose names end in .pdf)")
+
+
+def _of_bucket(where: str, key: str, error: BucketUnusable) -> RejectedEntry:
+    return RejectedEntry(key, f"{where}: {error}", shared_cause=error.cause)
 
 
 def _at(where: str, entry: Document | RejectedEntry) -> Document | RejectedEntry:

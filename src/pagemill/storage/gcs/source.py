@@ -16,7 +16,7 @@ from google.cloud import storage
 
 from pagemill.domain.pages.matching import is_pdf_name, matches, may_be_misnamed
 from pagemill.domain.pages.model import Document, RejectedEntry
-from pagemill.errors import DocumentUnreadable, StoreUnusable
+from pagemill.errors import DocumentUnreadable, DocumentWithheld, StoreUnusable
 from pagemill.ports import LocalCopy
 from pagemill.storage.files import PrivateCopy
 from pagemill.storage.gcs.client import SCHEME, BucketUnusable, Location, crc32c, explained, listed
@@ -78,7 +78,8 @@ class GcsSource:
         """Download the listed generation into a temporary file, its checksum verified.
 
         Raises:
-            DocumentUnreadable: That generation is gone, may not be read, or arrives damaged.
+            DocumentUnreadable: That generation is gone, or arrives damaged.
+            DocumentWithheld: It may not be read.
         """
         with downloaded(self._client, self._location.bucket, document.location, document.version) as path:
             yield PrivateCopy(path)
@@ -123,7 +124,8 @@ def downloaded(client: storage.Client, bucket: str, name: str, generation: str) 
     """Download one generation of an object into a temporary file, its checksum verified.
 
     Raises:
-        DocumentUnreadable: That generation is gone, may not be read, or arrives damaged.
+        DocumentUnreadable: That generation is gone, or arrives damaged.
+        DocumentWithheld: It may not be read.
     """
     blob = client.bucket(bucket).blob(name, generation=int(generation))
     with tempfile.TemporaryDirectory(prefix="pagemill-") as folder:
@@ -134,7 +136,7 @@ def downloaded(client: storage.Client, bucket: str, name: str, generation: str) 
         except api.NotFound as error:
             raise DocumentUnreadable("the object was deleted or replaced since it was listed; run again") from error
         except BucketUnusable as error:
-            raise DocumentUnreadable(str(error)) from error
+            raise DocumentWithheld(str(error), cause=error.cause) from error
         _verify(path, blob)
         yield _unpacked(path) if _is_packed(path, blob) else path
 
