@@ -36,6 +36,7 @@ class PlannedSource:
     def __init__(self, source: DocumentSource, plan: ShardPlan) -> None:
         """Configure; `source` is not listed."""
         self.name = source.name
+        self.images: Counter[str] = Counter()  # the run that divided the documents counts them
         self._source = source
         self._plan = plan
 
