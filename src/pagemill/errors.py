@@ -11,6 +11,7 @@ PagemillError
 ├── EndpointNeverAnswered       nothing to send pages to                            exit 4
 ├── ShardLost                   somebody who read for us did not report                exit 7
 ├── StoreUnusable               source or destination cannot be read or written     exit 5
+│   ├── NoRoomLeft              the disk of the destination or of the temporary folder is full
 │   └── NameUnusable            one name cannot be used there; others may
 ├── Permanent                   asking again gives the same answer
 │   ├── DocumentUnreadable      this file is no readable PDF
@@ -35,6 +36,7 @@ from collections.abc import Iterator
 _FILES = "too many files are open; allow more: ulimit -n 65536"
 _MEMORY = "the machine has no memory left; free some, or give it more"
 _LACKING = {errno.EMFILE: _FILES, errno.ENFILE: _FILES, errno.ENOMEM: _MEMORY}
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # a full disk, a quota, a limit on the size of files
 
 
 class PagemillError(Exception):
@@ -79,6 +81,10 @@ class EndpointNeverAnswered(PagemillError):
 
 class StoreUnusable(PagemillError):
     """The source cannot be read or the destination cannot be written."""
+
+
+class NoRoomLeft(StoreUnusable):
+    """A file cannot be written whole: the disk, a quota or a limit of the process leaves no room for it."""
 
 
 class NameUnusable(StoreUnusable):

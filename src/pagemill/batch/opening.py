@@ -103,6 +103,7 @@ class Documents:
             StoreUnusable: The destination cannot be written.
         """
         await asyncio.to_thread(self._checkpoints.destination.check_writable)
+        self._progress.images = self._source.images  # counted while the source is listed
         places = asyncio.Semaphore(at_once)
         async with asyncio.TaskGroup() as documents:
             try:
@@ -237,7 +238,10 @@ class Documents:
 
     async def _unreadable(self, document: Document, reason: str) -> DocumentOutcome:
         manifest = Manifest(document, self._checkpoints.recipe, 0, Tally(), 0.0, dt.datetime.now(dt.UTC), error=reason)
-        await asyncio.to_thread(publishing.write_manifest, self._checkpoints.destination, manifest)
+        try:
+            await asyncio.to_thread(publishing.write_manifest, self._checkpoints.destination, manifest)
+        except NameUnusable as error:
+            reason = f"{reason}; and its manifest: {error}"
         return outcomes.unreadable(document.key, reason)
 
     async def _survey(self, entry: Document | RejectedEntry) -> SurveyedDocument:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ class PlannedSource:
     def __init__(self, source: DocumentSource, plan: ShardPlan) -> None:
         """Configure; `source` is not listed."""
         self.name = source.name
+        self.images: Counter[str] = Counter()  # the run that divided the documents counts them
         self._source = source
         self._plan = plan
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pikepdf
 import pypdfium2 as pdfium
 
+from pagemill.config.temporary_folder import temporary_files
 from pagemill.domain.pages.model import CountedPdf
 from pagemill.domain.wording import counted
 from pagemill.errors import DocumentUnreadable
@@ -87,7 +88,8 @@ def _walked(pdf: pikepdf.Pdf | None) -> page_tree.PageTree | None:
 def _is_written(pdf: pikepdf.Pdf, tree: page_tree.PageTree, copy: Path) -> bool:
     """Write a copy with a page tree that is right; tell whether PDFium loads all its pages."""
     try:
-        page_tree.write_flat(pdf, tree, copy)
+        with temporary_files():
+            page_tree.write_flat(pdf, tree, copy)
     except (pikepdf.PdfError, RuntimeError):
         return False
     except OSError as error:
