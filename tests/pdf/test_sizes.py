@@ -18,7 +18,8 @@ from reportlab.pdfgen.canvas import Canvas
 from pagemill.domain.pages.model import Rendering
 from pagemill.errors import PageUnreadable
 from pagemill.pdf import png
-from pagemill.pdf.page import PdfPages, RenderOptions, RenderPage
+from pagemill.pdf.page import RenderOptions
+from tests.in_process import rendered
 from tests.pdfs import write_pdf
 
 MM = 72 / 25.4
@@ -28,9 +29,7 @@ CANARIES = sorted((Path(__file__).parents[2] / "src" / "pagemill" / "canary").gl
 
 
 def _render(path: Path, number: int = 1, **options: int) -> Rendering:
-    found = PdfPages(RenderOptions(**options)).answer(RenderPage(path, number))  # type: ignore[arg-type]
-    assert isinstance(found, Rendering)
-    return found
+    return rendered(path, number, RenderOptions(**options))  # type: ignore[arg-type]
 
 
 def _grey(image: bytes) -> NDArray[np.uint8]:

@@ -16,11 +16,12 @@ from pagemill.config.run import GIB, Settings
 from pagemill.domain.pages.model import Recipe
 from pagemill.domain.wording import counted
 from pagemill.errors import DocumentUnreadable, EndpointUnavailable, OutOfResources, PagemillError, UsageError
+from pagemill.extras import INSTALL_FONTS
 from pagemill.local_endpoint.engines import choose_engine, model_id
 from pagemill.ocr.client import OpenAiRecognizer
 from pagemill.orchestration.credentials import google_key
 from pagemill.orchestration.endpoint import endpoint_auth
-from pagemill.pdf.font_probe import INSTALL, missing_scripts
+from pagemill.pdf.font_probe import missing_scripts
 from pagemill.pdf.page import RenderOptions
 from pagemill.pdf.rasterizer import PdfiumRasterizer
 
@@ -98,7 +99,8 @@ def _fonts(missing: list[str]) -> Finding:
     return Finding(
         "fonts",
         True,
-        f"none for {', '.join(missing)}: pages with such text in fonts that are not embedded fail; type: {INSTALL}",
+        f"none for {', '.join(missing)}: pages with such text in fonts that are not embedded fail; "
+        f"type: {INSTALL_FONTS}",
     )
 
 

@@ -6,8 +6,11 @@ import json
 import logging
 import sys
 
-from pagemill.pdf.page import PdfPages, RenderOptions
-from pagemill.worker_process import answer_requests, confine
+from pagemill.pdf.messages import handler
+from pagemill.pdf.page import RenderOptions
+from pagemill.pdf.rendering import PdfPages
+from pagemill.workers.containment import contain, limit_resources
+from pagemill.workers.serving import answer_requests
 
 _NICENESS = 5  # the parent, which talks to the endpoint, goes first; rendering ahead can wait
 
@@ -15,9 +18,9 @@ _NICENESS = 5  # the parent, which talks to the endpoint, goes first; rendering 
 def main() -> None:
     """Render pages until the parent is gone."""
     memory_bytes, options = int(sys.argv[2]), json.loads(sys.argv[3])
-    confine(address_space_bytes=memory_bytes, niceness=_NICENESS)
+    limit_resources(address_space_bytes=memory_bytes, niceness=_NICENESS)
     logging.getLogger("pypdfium2").setLevel(logging.ERROR)  # its warnings are for developers of viewers
-    answer_requests(PdfPages(RenderOptions(**options)).answer)
+    answer_requests(handler(PdfPages(RenderOptions(**options)).answer), contain())
 
 
 if __name__ == "__main__":
