@@ -18,8 +18,8 @@ from pagemill.workers.frames import Bounds, Malformed
 from pagemill.workers.parsing import Messages, Strict
 from pagemill.workers.process import Expected
 
-_LONGEST_TEXT = 2**24  # characters of a page's own text
-_HEAD_BYTES = 2**26  # such a text, in UTF-8
+_LONGEST_TEXT = 2**22  # characters of a page's own text
+_HEAD_BYTES = 2**24  # such a text, in UTF-8
 _MOST_PAGES = 2**22  # PDFium knows no more objects than these in a document
 _FINDINGS_BYTES = 2**22
 

@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pagemill.domain.wording import counted
+
 if sys.platform == "linux":
     from pagemill.workers import landlock, seccomp
 
@@ -80,7 +82,7 @@ def contain(readable: Sequence[Path] = ()) -> Containment:
     except OSError as error:
         missing.append(f"network, programs and other processes: no seccomp ({error.strerror})")
     if threads > 1:
-        missing.append(f"{threads - 1} threads that were running before")
+        missing.append(f"{counted(threads - 1, 'thread')} that ran before")
     return Containment(tuple(denied), (*missing, *memory))
 
 

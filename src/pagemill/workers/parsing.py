@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pagemill.errors import DocumentUnreadable, PageUnreadable, RequestRejected, WorkerFault
 from pagemill.workers.containment import Containment
@@ -57,3 +57,11 @@ def parse_containment(head: bytes) -> Containment:
     """
     found = _Containment.model_validate_json(head)
     return Containment(found.denied, found.missing)
+
+
+def what_is_wrong(error: ValueError) -> str:
+    """The first reason why a frame is refused, without what it held."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    found = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    return f"{'.'.join(map(str, found['loc']))}: {found['msg']}".removeprefix(": ")

@@ -28,7 +28,7 @@ from pagemill.errors import WorkerLost, WorkerNeverReady
 from pagemill.workers import frames
 from pagemill.workers.containment import Containment
 from pagemill.workers.frames import Bounds, Frame, Kind, Message
-from pagemill.workers.parsing import parse_containment, parse_error
+from pagemill.workers.parsing import parse_containment, parse_error, what_is_wrong
 
 START_SECONDS = 120.0  # imports, and the models of an OCR engine, on a busy machine
 _EXIT_SECONDS = 2.0
@@ -145,8 +145,7 @@ class WorkerProcess:
             yield
         except ValueError as error:
             self.kill()
-            said = " ".join(str(error).split())[:300]
-            raise WorkerLost(f"sent something that is no answer, and was stopped: {said}") from error
+            raise WorkerLost(f"sent something that is no answer, and was stopped: {what_is_wrong(error)}") from error
 
     def _why_it_ended(self) -> str:
         when = "" if self._containment else " before it was ready"
