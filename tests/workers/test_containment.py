@@ -14,6 +14,7 @@ import pytest
 
 from pagemill.errors import WorkerFault, WorkerLost
 from pagemill.workers import containment, seccomp
+from pagemill.workers.containment import Containment
 from pagemill.workers.process import WorkerProcess
 from tests.fakes.errands import ask
 
@@ -225,6 +226,21 @@ print(len(bytearray(2**24)), containment.contain().missing)
 """
 
     assert "memory: this system has no limit of the address space" in _in_a_process(program)
+
+
+@pytest.mark.parametrize(
+    ("found", "line"),
+    [
+        (Containment(("files (A)", "network (B)")), "workers have no files (A) and no network (B)"),
+        (Containment(("network (B)",), ("files: why",)), "workers have no network (B); not contained: files: why"),
+        (
+            Containment((), ("files: why", "memory: why")),
+            "nothing contains the workers; not contained: files: why; memory: why",
+        ),
+    ],
+)
+def test_what_contains_workers_is_one_line(found: Containment, line: str) -> None:
+    assert found.described() == line
 
 
 def test_threads_that_a_filter_does_not_reach_are_told() -> None:

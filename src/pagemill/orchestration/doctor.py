@@ -24,6 +24,7 @@ from pagemill.orchestration.endpoint import endpoint_auth
 from pagemill.pdf.font_probe import missing_scripts
 from pagemill.pdf.page import RenderOptions
 from pagemill.pdf.rasterizer import PdfiumRasterizer
+from pagemill.workers.containment import Containment
 
 if TYPE_CHECKING:
     from pagemill.orchestration.slots.limit import LimitReport
@@ -82,6 +83,8 @@ async def _render_workers(settings: Settings) -> AsyncIterator[Finding]:
             if "0 bytes" in str(error):
                 workers = counted(settings.render_workers, "process", "processes")
                 yield Finding("render workers", True, f"{workers} with PDFium")
+                # Advice: documents are read all the same where a system lacks a means.
+                yield Finding("containment", True, (rasterizer.containment or Containment()).described())
                 yield _fonts(await missing_scripts(rasterizer))
             else:
                 yield Finding("render workers", False, f"{error}; try a larger PAGEMILL_RENDER_MEMORY_GIB")

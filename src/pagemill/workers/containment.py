@@ -38,6 +38,11 @@ class Containment:
     denied: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
 
+    def described(self) -> str:
+        """One line for people."""
+        has = f"workers have no {' and no '.join(self.denied)}" if self.denied else "nothing contains the workers"
+        return f"{has}; not contained: {'; '.join(self.missing)}" if self.missing else has
+
 
 def limit_resources(*, address_space_bytes: int, niceness: int = 0) -> None:
     """Limit this process: no core dumps, at most `address_space_bytes` of memory, a priority lower by `niceness`.
@@ -66,7 +71,8 @@ def contain(readable: Sequence[Path] = ()) -> Containment:
     memory = () if _HAS_ADDRESS_SPACE_LIMIT else (_NO_ADDRESS_SPACE_LIMIT,)
     if sys.platform != "linux":
         return Containment(missing=("network, programs, files: this system has neither seccomp nor Landlock", *memory))
-    denied, missing = [], []
+    denied: list[str] = []
+    missing: list[str] = []
     threads = len(os.listdir("/proc/self/task"))  # noqa: PTH208 -- the number is all
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_NO_NEW_PRIVILEGES, ctypes.c_ulong(1), 0, 0, 0)
@@ -78,7 +84,7 @@ def contain(readable: Sequence[Path] = ()) -> Containment:
         missing.append(f"files: no Landlock in this kernel ({error.strerror})")
     try:
         seccomp.restrict()
-        denied.append("network, programs and other processes (seccomp)")
+        denied.append("network, programs or other processes (seccomp)")
     except OSError as error:
         missing.append(f"network, programs and other processes: no seccomp ({error.strerror})")
     if threads > 1:
