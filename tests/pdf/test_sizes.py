@@ -75,6 +75,14 @@ def _lines(grey: NDArray[np.uint8]) -> int:
     return int(np.diff(inked.astype(np.int8), prepend=0).clip(0).sum())
 
 
+def test_an_empty_page_that_needs_pieces_is_sent_as_one_if_every_page_is_wanted(tmp_path: Path) -> None:
+    path = write_pdf(tmp_path / "a.pdf", [lambda _: None], size=(2384, 3370))
+
+    rendering = _render(path, skip_blank=False)
+
+    assert [_grey(piece.png).min() for piece in rendering.pieces] == [255]
+
+
 def test_a_drawing_of_a0_becomes_tiles_that_hold_all_ink_once() -> None:
     path = FAULTY / "d2-a0-drawing.pdf"
     rendering = _render(path)

@@ -243,6 +243,34 @@ def test_what_contains_workers_is_one_line(found: Containment, line: str) -> Non
     assert found.described() == line
 
 
+def test_a_worker_fills_no_disk(tmp_path: Path) -> None:
+    program = f"""
+import pathlib
+from pagemill.workers import containment
+containment.limit_resources(address_space_bytes=2**32, largest_file_bytes=1000)
+try:
+    pathlib.Path({str(tmp_path / "copy")!r}).write_bytes(bytes(2000))
+except OSError as error:
+    print(error.strerror)
+"""
+
+    assert _in_a_process(program) == "File too large\n"
+    assert (tmp_path / "copy").stat().st_size <= 1000
+
+
+@pytest.mark.parametrize(("limit", "in_force"), [("500", "512000"), ("unlimited", "1000000")])
+def test_a_lower_limit_of_files_stays_in_force(limit: str, in_force: str) -> None:
+    program = """
+import resource
+from pagemill.workers import containment
+containment.limit_resources(address_space_bytes=2**32, largest_file_bytes=1000000)
+print(resource.getrlimit(resource.RLIMIT_FSIZE)[1])
+"""
+    command = ["bash", "-c", f'ulimit -f {limit}; exec "$0" -c "$1"', sys.executable, program]
+
+    assert subprocess.check_output(command, text=True).strip() == in_force
+
+
 def test_threads_that_a_filter_does_not_reach_are_told() -> None:
     program = """
 import threading

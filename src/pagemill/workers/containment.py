@@ -44,15 +44,23 @@ class Containment:
         return f"{has}; not contained: {'; '.join(self.missing)}" if self.missing else has
 
 
-def limit_resources(*, address_space_bytes: int, niceness: int = 0) -> None:
-    """Limit this process: no core dumps, at most `address_space_bytes` of memory, a priority lower by `niceness`.
+def limit_resources(*, address_space_bytes: int, largest_file_bytes: int | None = None, niceness: int = 0) -> None:
+    """Limit this process: no core dumps, little memory, a lower priority.
 
     A system without a limit of the address space, such as macOS, gets none.
+
+    Args:
+        address_space_bytes: Memory that it may map.
+        largest_file_bytes: Where each file ends that it writes; None: anywhere.
+        niceness: By how much its priority is lowered.
 
     Raises:
         SystemExit: A lower limit is in force.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    in_force = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    if largest_file_bytes is not None and (in_force == resource.RLIM_INFINITY or in_force > largest_file_bytes):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file_bytes, largest_file_bytes))
     if _HAS_ADDRESS_SPACE_LIMIT:
         try:
             resource.setrlimit(resource.RLIMIT_AS, (address_space_bytes, address_space_bytes))
