@@ -206,7 +206,7 @@ print(found.denied, found.missing)
 
     said = _in_a_process(program)
 
-    assert "no Landlock in this kernel (Function not implemented)" in said
+    assert "Landlock is not available (Function not implemented)" in said
     assert "(seccomp)" in said
 
 
@@ -241,6 +241,22 @@ print(len(bytearray(2**24)), containment.contain().missing)
 )
 def test_what_contains_workers_is_one_line(found: Containment, line: str) -> None:
     assert found.described() == line
+
+
+def test_a_worker_that_is_root_has_none_of_its_powers() -> None:
+    if os.getuid():
+        pytest.skip("this test needs to be root")
+    program = """
+import os
+from pagemill.workers import containment
+containment.contain()
+try:
+    os.setuid(65534)
+except PermissionError as error:
+    print(error.strerror)
+"""
+
+    assert _in_a_process(program) == "Operation not permitted\n"
 
 
 def test_a_worker_fills_no_disk(tmp_path: Path) -> None:

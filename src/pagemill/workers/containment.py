@@ -89,12 +89,12 @@ def contain(readable: Sequence[Path] = ()) -> Containment:
         landlock.restrict([*_places(), *readable], _WRITABLE)
         denied.append(f"files but libraries and fonts (Landlock {landlock.version()})")
     except OSError as error:
-        missing.append(f"files: no Landlock in this kernel ({error.strerror})")
+        missing.append(f"files: Landlock is not available ({error.strerror})")
     try:
         seccomp.restrict()
         denied.append("network, programs or other processes (seccomp)")
     except OSError as error:
-        missing.append(f"network, programs and other processes: no seccomp ({error.strerror})")
+        missing.append(f"network, programs and other processes: seccomp is not available ({error.strerror})")
     if threads > 1:
         missing.append(f"{counted(threads - 1, 'thread')} that ran before")
     return Containment(tuple(denied), (*missing, *memory))
