@@ -19,7 +19,8 @@ PagemillError
 │   │   └── DocumentWithheld    the source does not hand it out, perhaps none of its documents
 │   ├── KeyTaken                another document's results are where this one's would be
 │   ├── PageUnreadable          this page cannot be rendered
-│   └── RequestRejected         the endpoint refuses this page (4xx)
+│   ├── RequestRejected         the endpoint refuses this page (4xx)
+│   └── WorkerFault             a worker process raised an error that is none of these
 └── Transient                   asking again may help
     ├── EndpointUnavailable     connection error, timeout, 429 or 5xx
     │   └── MalformedAnswer     the endpoint answered, but not in its own protocol
@@ -131,6 +132,10 @@ class PageUnreadable(Permanent):
 
 class RequestRejected(Permanent):
     """The endpoint refuses this request, whoever sends it and whenever."""
+
+
+class WorkerFault(Permanent):
+    """A worker process raised an error that nobody has foreseen; it goes on."""
 
 
 class Transient(PagemillError):

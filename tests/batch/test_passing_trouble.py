@@ -233,7 +233,7 @@ async def test_a_worker_that_the_machine_does_not_start_is_no_fault_of_the_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "a.pdf").write_text("1")
-    monkeypatch.setattr("pagemill.worker_process.subprocess.Popen", _refuse)
+    monkeypatch.setattr("pagemill.workers.process.subprocess.Popen", _refuse)
 
     async with PdfiumRasterizer(workers=1, page_seconds=20, memory_bytes=2**31, options=RenderOptions()) as rasterizer:
         with pytest.raises(OutOfResources, match="render workers do not start: Too many open files"):

@@ -14,13 +14,16 @@ import signal
 import sys
 
 from pagemill.domain.pages.model import CountedPdf, Rendering
-from pagemill.pdf.page import CountPages, PdfPages, RenderOptions, RenderPage
-from pagemill.worker_process import answer_requests, confine
+from pagemill.pdf.messages import handler
+from pagemill.pdf.page import CountPages, RenderOptions, RenderPage
+from pagemill.pdf.rendering import PdfPages
+from pagemill.workers.containment import Containment, limit_resources
+from pagemill.workers.serving import answer_requests
 
 
 def main() -> None:
     """Render pages, and fail as the file name says."""
-    confine(address_space_bytes=int(sys.argv[2]))
+    limit_resources(address_space_bytes=int(sys.argv[2]))
     pages = PdfPages(RenderOptions(**json.loads(sys.argv[3])))
 
     def answer(request: CountPages | RenderPage) -> CountedPdf | Rendering:
@@ -28,14 +31,14 @@ def main() -> None:
             _fail(request)
         return pages.answer(request)
 
-    answer_requests(answer)
+    answer_requests(handler(answer), Containment())
 
 
 def _fail(request: RenderPage) -> None:
-    kind, _, number = request.path.resolve().stem.partition("-")
+    kind, _, number = request.file.path.resolve().stem.partition("-")
     if number != str(request.number):
         return
-    mark = request.path.resolve().with_suffix(".mark")
+    mark = request.file.path.resolve().with_suffix(".mark")
     match kind:
         case "hang":
             signal.pause()

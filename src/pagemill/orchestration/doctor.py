@@ -16,13 +16,15 @@ from pagemill.config.run import GIB, Settings
 from pagemill.domain.pages.model import Recipe
 from pagemill.domain.wording import counted
 from pagemill.errors import DocumentUnreadable, EndpointUnavailable, OutOfResources, PagemillError, UsageError
+from pagemill.extras import INSTALL_FONTS
 from pagemill.local_endpoint.engines import choose_engine, model_id
 from pagemill.ocr.client import OpenAiRecognizer
 from pagemill.orchestration.credentials import google_key
 from pagemill.orchestration.endpoint import endpoint_auth
-from pagemill.pdf.font_probe import INSTALL, missing_scripts
+from pagemill.pdf.font_probe import missing_scripts
 from pagemill.pdf.page import RenderOptions
 from pagemill.pdf.rasterizer import PdfiumRasterizer
+from pagemill.workers.containment import Containment
 
 if TYPE_CHECKING:
     from pagemill.orchestration.slots.limit import LimitReport
@@ -81,6 +83,8 @@ async def _render_workers(settings: Settings) -> AsyncIterator[Finding]:
             if "0 bytes" in str(error):
                 workers = counted(settings.render_workers, "process", "processes")
                 yield Finding("render workers", True, f"{workers} with PDFium")
+                # Advice: documents are read all the same where a system lacks a means.
+                yield Finding("containment", True, (rasterizer.containment or Containment()).described())
                 yield _fonts(await missing_scripts(rasterizer))
             else:
                 yield Finding("render workers", False, f"{error}; try a larger PAGEMILL_RENDER_MEMORY_GIB")
@@ -98,7 +102,8 @@ def _fonts(missing: list[str]) -> Finding:
     return Finding(
         "fonts",
         True,
-        f"none for {', '.join(missing)}: pages with such text in fonts that are not embedded fail; type: {INSTALL}",
+        f"none for {', '.join(missing)}: pages with such text in fonts that are not embedded fail; "
+        f"type: {INSTALL_FONTS}",
     )
 
 

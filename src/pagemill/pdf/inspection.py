@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pikepdf
@@ -17,6 +16,7 @@ from pagemill.pdf.damage import Damage, damage_of, odd
 from pagemill.pdf.image_data import has_alpha
 from pagemill.pdf.objects import inherited, visible_box
 from pagemill.pdf.painting import Painter, TooManyInstructions
+from pagemill.pdf.pdf_file import PdfFile
 from pagemill.pdf.second_reader import ODD_OBJECTS, SecondReader, SecondReaders
 from pagemill.pdf.tokens import ContentsDamaged
 
@@ -33,12 +33,12 @@ class Inspector:
     def __init__(self) -> None:
         self._readers = SecondReaders()
 
-    def user_unit(self, path: Path, number: int) -> float:
+    def user_unit(self, file: PdfFile, number: int) -> float:
         """The UserUnit of a page (PDF 1.6), 1-based, in 1/72 inch; 1 where the file says none that makes sense.
 
         PDFium ignores it, and has no function that tells it.
         """
-        reader = self._readers.of(path)
+        reader = self._readers.of(file)
         try:
             page = reader.page(number) if reader else None
             unit = float(page.get("/UserUnit", 1)) if page is not None else 1.0
@@ -46,19 +46,19 @@ class Inspector:
             return 1.0
         return unit if math.isfinite(unit) and unit > 0 else 1.0
 
-    def assert_blank(self, path: Path, page: pdfium.PdfPage, number: int, pixels: PagePixels) -> None:
+    def assert_blank(self, file: PdfFile, page: pdfium.PdfPage, number: int, pixels: PagePixels) -> None:
         """Check that a page that came out in one colour is blank; see `blank_proof`.
 
         Raises:
             PageUnreadable: It is not, or nothing proves it.
         """
-        blank_proof.assert_blank(self._readers.of(path), page, number, pixels)
+        blank_proof.assert_blank(self._readers.of(file), page, number, pixels)
 
-    def findings(self, path: Path, page: pdfium.PdfPage, number: int, pixels: PagePixels | None) -> tuple[str, ...]:
+    def findings(self, file: PdfFile, page: pdfium.PdfPage, number: int, pixels: PagePixels | None) -> tuple[str, ...]:
         """Say what is damaged on a page that is not blank.
 
         Args:
-            path: The file.
+            file: The document.
             page: The page, 1-based `number`, as PDFium has it.
             number: See `page`.
             pixels: The page as it was rendered; None if only its text is wanted.
@@ -66,7 +66,7 @@ class Inspector:
         Raises:
             PageUnreadable: A large part of it is lost.
         """
-        reader = self._readers.of(path)
+        reader = self._readers.of(file)
         second = reader.page(number) if reader else None
         damage = damage_of(reader, second) if reader and second is not None else None
         if pixels is not None and (damage is None or damage.has_images):
