@@ -1,8 +1,8 @@
 """A render worker that renders real pages, and fails on the page that a document's name says.
 
 `hang-2.pdf` hangs on page 2, `bug-2.pdf` and `rejected-2.pdf` raise errors that render workers do not raise,
-`segfault-2.pdf` dies of a real segmentation fault, `killed-2.pdf` is killed as by the kernel's out-of-memory killer, `once-2.pdf` is killed the first time only (it
-leaves a mark file beside the document).
+`segfault-2.pdf` dies of a real segmentation fault, `killed-2.pdf` is killed as by the kernel's out-of-memory killer,
+`once-2.pdf` is killed the first time only (it leaves a mark file beside the document).
 """
 
 from __future__ import annotations
