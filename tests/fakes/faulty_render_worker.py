@@ -1,8 +1,8 @@
 """A render worker that renders real pages, and fails on the page that a document's name says.
 
-`hang-2.pdf` hangs on page 2, `bug-2.pdf` raises an unexpected error, `segfault-2.pdf` dies of a real segmentation
-fault, `killed-2.pdf` is killed as by the kernel's out-of-memory killer, `once-2.pdf` is killed the first time only (it
-leaves a mark file beside the document).
+`hang-2.pdf` hangs on page 2, `bug-2.pdf` and `rejected-2.pdf` raise errors that render workers do not raise,
+`segfault-2.pdf` dies of a real segmentation fault, `killed-2.pdf` is killed as by the kernel's out-of-memory killer,
+`once-2.pdf` is killed the first time only (it leaves a mark file beside the document).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import signal
 import sys
 
 from pagemill.domain.pages.model import CountedPdf, Rendering
+from pagemill.errors import RequestRejected
 from pagemill.pdf.messages import handler
 from pagemill.pdf.page import CountPages, RenderOptions, RenderPage
 from pagemill.pdf.rendering import PdfPages
@@ -46,6 +47,8 @@ def _fail(request: RenderPage) -> None:
             ctypes.string_at(0)
         case "bug":
             raise ValueError("an unexpected error")
+        case "rejected":
+            raise RequestRejected("an error of other workers")
         case "killed":
             os.kill(os.getpid(), signal.SIGKILL)
         case "once" if not mark.exists():

@@ -286,11 +286,14 @@ async def test_a_page_that_hangs_is_stopped_at_the_time_limit(tmp_path: Path) ->
         assert (await pages.render(path, 2)).png
 
 
-async def test_an_unexpected_error_fails_its_page_alone(tmp_path: Path) -> None:
-    path = numbered_pdf(tmp_path / "bug-1.pdf", 2)
+@pytest.mark.parametrize(
+    ("kind", "says"), [("bug", "ValueError: an unexpected error"), ("rejected", "an error of other workers")]
+)
+async def test_an_unexpected_error_fails_its_page_alone(tmp_path: Path, kind: str, says: str) -> None:
+    path = numbered_pdf(tmp_path / f"{kind}-1.pdf", 2)
 
     async with rasterizer(faulty=True) as pages:
-        with pytest.raises(PageUnreadable, match="ValueError: an unexpected error"):
+        with pytest.raises(PageUnreadable, match=says):
             await pages.render(path, 1)
 
         assert (await pages.render(path, 2)).png

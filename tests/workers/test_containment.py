@@ -210,6 +210,33 @@ print(found.denied, found.missing)
     assert "(seccomp)" in said
 
 
+def test_each_version_of_landlock_up_to_this_kernels_takes_files_away() -> None:
+    program = """
+import os, pathlib
+from pagemill.workers import containment, landlock
+try:
+    newest = landlock.version()
+except OSError as error:
+    raise SystemExit(error.strerror)
+for version in range(1, newest + 1):
+    if not os.fork():
+        landlock.version = lambda: version
+        containment.contain()
+        try:
+            pathlib.Path('/etc/passwd').read_bytes()
+        except PermissionError:
+            os._exit(0)
+        os._exit(1)
+    print(version, os.wait()[1])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    if done.returncode:
+        pytest.skip(f"no Landlock in this kernel: {done.stderr.strip()}")
+
+    assert [line.split()[1] for line in done.stdout.splitlines()] == ["0"] * len(done.stdout.splitlines())
+    assert done.stdout
+
+
 def test_a_system_with_neither_is_told_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
 

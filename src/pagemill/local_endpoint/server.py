@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from pagemill.errors import PagemillError, RequestRejected, WorkerFault, WorkerLost
+from pagemill.errors import PagemillError, RequestRejected, WorkerLost
 from pagemill.local_endpoint.protocol import (
     ErrorAnswer,
     ErrorInfo,
@@ -107,10 +107,10 @@ class _Service:
     async def _read_by_worker(self, image: bytes) -> Reading:
         try:
             return await self._readers.read(image)
-        except WorkerFault as error:  # an engine's bug fails its page; unhandled, it would close the connection, too
-            raise WorkerLost(str(error)) from error
-        except PagemillError:
+        except (RequestRejected, WorkerLost):
             raise
+        except PagemillError as error:  # an engine's bug fails its page; unhandled, it would close the connection, too
+            raise WorkerLost(str(error)) from error
         except Exception as error:
             raise WorkerLost(f"{type(error).__name__}: {error}") from error
 

@@ -204,13 +204,13 @@ def _translated_to(unreadable: type[DocumentUnreadable | PageUnreadable], doing:
     """Turn every error of a worker, its death included, into an error of the document or the page."""
     try:
         yield
+    except OutOfResources:
+        raise
     except (WorkerLost, WorkerFault) as error:
         raise unreadable(f"{doing} fails: {error}") from error
     except MemoryError as error:
         raise unreadable(f"{doing} takes more memory than a render worker has") from error
-    except DocumentUnreadable as error:
+    except PagemillError as error:
         raise unreadable(str(error)) from error
-    except PagemillError:
-        raise
     except Exception as error:
         raise unreadable(f"{doing} fails: {type(error).__name__}: {error}") from error

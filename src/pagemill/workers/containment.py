@@ -83,7 +83,7 @@ def contain(readable: Sequence[Path] = ()) -> Containment:
     missing: list[str] = []
     threads = len(os.listdir("/proc/self/task"))  # noqa: PTH208 -- the number is all
     libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_NO_NEW_PRIVILEGES, ctypes.c_ulong(1), 0, 0, 0)
+    libc.prctl(_NO_NEW_PRIVILEGES, *map(ctypes.c_ulong, (1, 0, 0, 0)))
     _drop_capabilities(libc)
     try:
         landlock.restrict([*_places(), *readable], _WRITABLE)

@@ -43,7 +43,7 @@ def version() -> int:
     Raises:
         OSError: The kernel has no Landlock, or it is switched off.
     """
-    return _call(_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION)
+    return _call(_CREATE_RULESET, None, 0, _VERSION)
 
 
 def restrict(readable: Iterable[Path], writable: Iterable[Path]) -> None:
@@ -64,7 +64,7 @@ def restrict(readable: Iterable[Path], writable: Iterable[Path]) -> None:
         accesses |= access if found >= since else 0
     wanted = _Ruleset(accesses, _TCP if found >= _TCP_SINCE else 0, _SCOPES if found >= _SCOPES_SINCE else 0)
     size = 8 * (1 + (found >= _TCP_SINCE) + (found >= _SCOPES_SINCE))
-    ruleset = _call(_CREATE_RULESET, ctypes.byref(wanted), ctypes.c_size_t(size), 0)
+    ruleset = _call(_CREATE_RULESET, ctypes.byref(wanted), size, 0)
     try:
         for path in readable:
             _allow(ruleset, path, _READ_FILE | _READ_DIR)
@@ -86,7 +86,8 @@ def _allow(ruleset: int, path: Path, accesses: int) -> None:
 
 
 def _call(number: int, *arguments: object) -> int:
-    result: int = _libc.syscall(ctypes.c_long(number), *arguments)
+    longs = [ctypes.c_long(argument) if isinstance(argument, int) else argument for argument in arguments]
+    result: int = _libc.syscall(ctypes.c_long(number), *longs)
     if result < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     return result

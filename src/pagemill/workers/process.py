@@ -54,7 +54,8 @@ class WorkerProcess:
         self._containment: Containment | None = None
         self._calling, self._killing = threading.RLock(), threading.Lock()  # in this order
         self._connection, childs_end = socket.socketpair()
-        with childs_end:
+        with contextlib.ExitStack() as unless_started, childs_end:
+            unless_started.callback(self._connection.close)
             self._process = subprocess.Popen(  # noqa: S603 -- our own interpreter and module
                 [sys.executable, "-P", "-m", module, str(childs_end.fileno()), *arguments],
                 stdin=subprocess.PIPE,  # the lifeline
@@ -63,6 +64,7 @@ class WorkerProcess:
                 env=worker_environment(),
                 process_group=0,  # Ctrl-C is for the parent, which then stops its workers
             )
+            unless_started.pop_all()
 
     @property
     def pid(self) -> int:
@@ -93,7 +95,7 @@ class WorkerProcess:
             except (EOFError, OSError) as error:
                 kind = WorkerLost if self._containment else WorkerNeverReady
                 raise kind(self._why_it_ended()) from error
-            with self._trusted_no_longer():
+            with self._stopped_if_wrong():
                 if answer.kind is Kind.ERROR:
                     raised = parse_error(answer.head)
                 elif answer.kind is Kind.ANSWER:
@@ -121,7 +123,7 @@ class WorkerProcess:
         sent = Frame(Kind.REQUEST, frames.head(request.values), request.attachments, request.files)
         try:
             frames.send(self._connection, sent, until=until)
-            with self._trusted_no_longer():
+            with self._stopped_if_wrong():
                 return frames.receive(self._connection, larger, until=until)
         except TimeoutError:
             self.kill()
@@ -131,7 +133,7 @@ class WorkerProcess:
         if self._containment:
             return
         try:
-            with self._trusted_no_longer():
+            with self._stopped_if_wrong():
                 ready = frames.receive(self._connection, _SMALL, until=time.monotonic() + self._start_seconds)
                 self._containment = parse_containment(ready.head)
         except TimeoutError:
@@ -139,7 +141,7 @@ class WorkerProcess:
             raise WorkerNeverReady(f"was not ready {self._start_seconds:g} s after its start and was stopped") from None
 
     @contextlib.contextmanager
-    def _trusted_no_longer(self) -> Iterator[None]:
+    def _stopped_if_wrong(self) -> Iterator[None]:
         """Stop a worker that sends what no worker of ours sends."""
         try:
             yield

@@ -114,7 +114,7 @@ def restrict() -> None:
     instructions = b"".join(_filter(machine))
     program = _Program(len(instructions) // 8, instructions)
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_SET_SECCOMP, ctypes.c_ulong(_FILTER), ctypes.byref(program), 0, 0):
+    if libc.prctl(_SET_SECCOMP, ctypes.c_ulong(_FILTER), ctypes.byref(program)):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
