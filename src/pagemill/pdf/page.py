@@ -79,7 +79,8 @@ class PdfPages:
             self._inspector = Inspector()
         document = self._document(request.path)
         user_unit = self._inspector.user_unit(request.path, request.number)
-        return _render(document, request, user_unit, self._options, self._inspector)
+        with self._inspector.started(request.path, request.number):
+            return _render(document, request, user_unit, self._options, self._inspector)
 
     def _count(self, request: CountPages) -> CountedPdf:
         from pagemill.pdf import counting  # noqa: PLC0415 -- only render workers need pikepdf
