@@ -198,7 +198,8 @@ def test_an_endpoint_that_never_answers_exits_with_4(
     monkeypatch.setenv("PAGEMILL_WAKE_SECONDS", "0.5")
     numbered_pdf(tmp_path / "in/a.pdf", 2)
 
-    status, _, errors = pagemill("run", tmp_path / "in", tmp_path / "out", "--endpoint", "http://127.0.0.1:9")
+    with running_endpoint(0, "--cold", "600") as cold:
+        status, _, errors = pagemill("run", tmp_path / "in", tmp_path / "out", "--endpoint", cold.url)
 
     assert status == 4
     assert "did not get ready within 0.5 s" in errors

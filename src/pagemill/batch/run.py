@@ -17,7 +17,7 @@ from pagemill.batch.stop import RunStop
 from pagemill.domain.pages.model import PageResult, Status
 from pagemill.domain.pages.planning import page_chunks
 from pagemill.domain.pages.summary import DocumentOutcome, RunSummary
-from pagemill.errors import StoreUnusable
+from pagemill.errors import NameUnusable, StoreUnusable
 
 _log = logging.getLogger(__name__)
 
@@ -84,21 +84,32 @@ class Batch:
         return summary
 
     async def read(self, chunk: PageChunk) -> None:
-        """Read the pages of a chunk. Each gets a result, unless the run stops before."""
+        """Read the pages of a chunk. Each gets a result, unless the run stops before.
+
+        No page's error ends another page. A permit is given back when the task of its page is done, even if it was
+        cancelled before it began.
+
+        Raises:
+            NameUnusable: Nothing can be saved in this document's folder.
+        """
         async with asyncio.TaskGroup() as pages:
             for number in chunk.numbers:
                 await self._pages.acquire()
-                if self.stop.reason:
+                if self.stop.reason or chunk.unusable:
                     self._pages.release()
                     break
-                pages.create_task(self._page(chunk, number))
+                page = pages.create_task(self._page(chunk, number))
+                page.add_done_callback(lambda _: self._pages.release())
             chunk.started.set()
+        if chunk.unusable:
+            raise chunk.unusable
 
     async def _page(self, chunk: PageChunk, number: int) -> None:
         try:
             result = await self._reader.read(chunk.document, chunk.file, number)
-        finally:
-            self._pages.release()
+        except NameUnusable as error:
+            chunk.unusable = error
+            return
         if result:
             chunk.read[result.status] += 1
         if result and result.status is Status.FAILED:

@@ -56,7 +56,11 @@ class Settings(BaseSettings):
     ahead_mib: int = Field(64, ge=1, description="page images rendered ahead of sending, in MiB")
     wake_seconds: float = Field(900.0, gt=0, description="how long the endpoint may take to get ready, in seconds")
     silence_seconds: float = Field(1800.0, gt=0, description="how long it may fail without reading a page, in seconds")
-    answer_seconds: float = Field(300.0, gt=0, description="how long the endpoint may take for a page, in seconds")
+    answer_seconds: float = Field(
+        300.0,
+        gt=0,
+        description="how long the endpoint may take for a page, from the connection to the last byte, in seconds",
+    )
     local_engine: str = Field("auto", pattern="auto|rapidocr|tesseract", description="engine of the embedded service")
     usd_per_second: float = Field(
         SERVICE_USD_PER_SECOND, ge=0, description="price of a busy service, in USD a second; 0 for the embedded one"
