@@ -69,9 +69,11 @@ def run(
     """
     from pydantic import ValidationError
 
+    from pagemill.domain.service.endpoint_url import checked
     from pagemill.orchestration.parameters import OcrBatchParameters
 
     try:
+        checked(endpoint, name="--endpoint")  # before its value is in any message
         parameters = OcrBatchParameters(
             source=source,
             destination=destination,
@@ -82,6 +84,8 @@ def run(
             mode=mode,
             shards=shards,
         )
+    except UsageError as error:
+        fail(error)
     except ValidationError as error:
         problem = error.errors()[0]
         fail(UsageError(f"{problem['loc'][0]} '{problem['input']}': {problem['msg'].removeprefix('Value error, ')}"))

@@ -38,6 +38,13 @@ class Settings(BaseSettings):
         "", validation_alias="LIGHTONOCR_SERVICE_URL", description="URL of the OCR service; empty: the embedded one"
     )
     api_key: SecretStr = Field(SecretStr(""), description="bearer token for an endpoint that requires one")
+    api_key_over_http: bool = Field(
+        False, description="send PAGEMILL_API_KEY over http:// to another machine: anybody on the way can read it"
+    )
+    identity_tokens_to: str = Field(
+        "",
+        description="URL of an endpoint outside run.app that gets identity tokens; its origin is their audience",
+    )
     model: str = Field("lightonai/LightOnOCR-2-1B", description="model to ask the endpoint for")
     model_revision: str = Field("", description="revision of the model's weights; part of the recipe")
     prompt: str = Field("", description="text sent with each image; LightOnOCR needs none")

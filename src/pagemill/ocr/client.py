@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import ValidationError
 
 from pagemill.domain.pages.model import Recipe, Transcript
+from pagemill.domain.service.endpoint_url import is_cloud_run, origin
 from pagemill.errors import EndpointNotFound, EndpointUnavailable, MalformedAnswer, UsageError, WrongModel
 from pagemill.ocr.answers import Answer, Models, check_id, detail, excerpt, new_request_id, text_of, transcript
 from pagemill.ocr.exchange import Exchange
@@ -62,6 +63,7 @@ class OpenAiRecognizer:
         self._locate = locate
         self._recipe = recipe
         self._auth = auth
+        self._has_key = bool(api_key)
         self._answer_seconds = answer_seconds
         self._base_url = ""
         self._before_image, self._after_image = _envelope(recipe)
@@ -180,9 +182,20 @@ class OpenAiRecognizer:
             raise error
 
     def _advice(self, status: int) -> str:
+        """What to do when the endpoint refuses our credentials, or that there are none."""
         if self._auth:
             return self._auth.advice(status)
-        return "if it requires an API key, set PAGEMILL_API_KEY"
+        if self._has_key and is_cloud_run(self._base_url):
+            return "check PAGEMILL_API_KEY; unset it if the service wants an identity token"
+        if self._has_key:
+            return "check PAGEMILL_API_KEY"
+        advice = "if it requires an API key, set PAGEMILL_API_KEY"
+        if not self._base_url.startswith("https://"):
+            return advice
+        return (
+            f"{advice}; if it is a Cloud Run service behind a domain of its own, set PAGEMILL_IDENTITY_TOKENS_TO="
+            f"{origin(self._base_url)} and add that URL to the service's custom audiences"
+        )
 
 
 def _envelope(recipe: Recipe) -> tuple[bytes, bytes]:

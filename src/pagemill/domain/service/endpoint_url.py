@@ -10,13 +10,14 @@ from pagemill.errors import UsageError
 
 _LONGEST = 2048
 _SCHEMES = {"http", "https"}
+_EMBEDDED = {"", "local"}
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _CLOUD_RUN = ".run.app"
 _EXAMPLE = "as in https://ocr.example.com or http://127.0.0.1:8000"
 
 
 def checked(url: str, *, name: str) -> str:
-    """Return the URL of an endpoint, if requests can be sent to it.
+    """Return the URL of an endpoint, if requests can be sent to it; empty for the embedded one ('' or 'local').
 
     What may be a secret is in no message: a user name, a password, a query.
 
@@ -27,15 +28,17 @@ def checked(url: str, *, name: str) -> str:
     Raises:
         UsageError: It cannot; the message says why.
     """
-    if _authority(url).find("@") >= 0:
+    if url in _EMBEDDED:
+        return ""
+    if "@" in url:
         raise UsageError(
-            f"{name} holds a user name or a password, which would be written into results and logs; leave it out. "
-            "If the endpoint requires a key, set PAGEMILL_API_KEY"
+            f"the URL in {name} holds a user name or a password (@), which would be written into results and logs; "
+            "leave it out, and if the endpoint requires a key, set PAGEMILL_API_KEY"
         )
     if "?" in url or "#" in url:
-        raise UsageError(f"{name} holds a query or a fragment, which pagemill does not send; end it before ? and #")
+        raise UsageError(f"the URL in {name} holds a query or a fragment, which is not sent; end it before ? and #")
     if problem := _problem(url):
-        raise UsageError(f"{name} is '{url[:_LONGEST]}', {problem}")
+        raise UsageError(f"{name} '{url[:_LONGEST]}' {problem}")
     return url
 
 
@@ -65,26 +68,22 @@ def origin(url: str) -> str:
     return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port not in {None, default} else "")
 
 
-def _authority(url: str) -> str:
-    return re.split(r"[/?#]", url.partition("://")[2] or url, maxsplit=1)[0]
-
-
 def _problem(url: str) -> str:
     """What is wrong with a URL; empty if nothing is."""
     scheme, separator, _ = url.partition("://")
     if not separator:
-        return f"which has no scheme: type http:// or https:// before it, {_EXAMPLE}"
-    if scheme.lower() not in _SCHEMES:
-        return f"whose scheme is neither http nor https, {_EXAMPLE}"
+        return f"has no scheme: type http:// or https:// before it, {_EXAMPLE}"
+    if scheme not in _SCHEMES:
+        return f"has a scheme that is neither http nor https: type a URL {_EXAMPLE}"
     if len(url) > _LONGEST or not url.isprintable() or " " in url or "\\" in url:
-        return f"which holds a character that no URL has, or is longer than {_LONGEST} characters"
+        return f"holds a character that no URL has, or is longer than {_LONGEST} characters"
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        return "whose host or port is not valid: a port is a number from 1 to 65535"
+        return "has a host or a port that is not valid: a port is a number from 1 to 65535"
     if port == 0 or not _is_host(parts.hostname or ""):
-        return f"whose host or port is not valid, {_EXAMPLE}"
+        return f"has a host or a port that is not valid: type a URL {_EXAMPLE}"
     return ""
 
 
