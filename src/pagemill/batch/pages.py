@@ -24,6 +24,7 @@ from pagemill.errors import (
     NameUnusable,
     PagemillError,
     PageUnreadable,
+    RenderingLost,
     RequestRejected,
     StoreUnusable,
     UsageError,
@@ -122,18 +123,24 @@ class PageReader:
 
         Raises:
             DocumentChanged: The file is no longer what was listed.
-            PageUnreadable: The page cannot be rendered.
+            PageUnreadable: The page cannot be rendered, or is not tried after too many others of its document.
         """
         async with self._rendering:
             await self._images.room()
             if self._stop.reason:
                 return None
+            file.lost_pages.check()
             await asyncio.to_thread(file.check)
             try:
                 rendering = await self._rasterizer.render(file.path, number)
-            except PageUnreadable:
+            except PageUnreadable as error:
+                if isinstance(error, RenderingLost):
+                    file.lost_pages.add(number, error)
+                else:
+                    file.lost_pages.end_row()
                 await asyncio.to_thread(file.check)
                 raise
+            file.lost_pages.end_row()
             await asyncio.to_thread(file.check)
             return rendering
 

@@ -21,6 +21,7 @@ from pagemill.errors import (
     OutOfResources,
     PagemillError,
     PageUnreadable,
+    RenderingLost,
     WorkerLost,
     WorkerNeverReady,
 )
@@ -91,7 +92,7 @@ class PdfiumRasterizer:
         """
         copy = Path(tempfile.gettempdir()) / f"pagemill-{secrets.token_hex(16)}.pdf"
         try:
-            with _translated_to(DocumentUnreadable, "opening the PDF"):
+            with _translated_to(DocumentUnreadable, "opening the PDF", lost=DocumentUnreadable):
                 pdf: CountedPdf = await self._call(CountPages(path, copy))
             yield pdf
         finally:
@@ -101,10 +102,11 @@ class PdfiumRasterizer:
         """Render one page, 1-based.
 
         Raises:
-            PageUnreadable: The page cannot be rendered, or kills or hangs every worker that tries.
+            PageUnreadable: The page cannot be rendered.
+            RenderingLost: It kills or hangs every worker that tries.
             OutOfResources: No worker starts.
         """
-        with _translated_to(PageUnreadable, "rendering the page"):
+        with _translated_to(PageUnreadable, "rendering the page", lost=RenderingLost):
             rendering: Rendering = await self._call(RenderPage(path, number))
         return rendering
 
@@ -160,12 +162,14 @@ def _no_worker(cause: str) -> OutOfResources:
 
 
 @contextlib.contextmanager
-def _translated_to(unreadable: type[DocumentUnreadable | PageUnreadable], doing: str) -> Iterator[None]:
+def _translated_to(
+    unreadable: type[DocumentUnreadable | PageUnreadable], doing: str, *, lost: type[PagemillError]
+) -> Iterator[None]:
     """Turn every error of a worker, its death included, into an error of the document or the page."""
     try:
         yield
     except WorkerLost as error:
-        raise unreadable(f"{doing} fails: {error}") from error
+        raise lost(f"{doing} fails: {error}") from error
     except MemoryError as error:
         raise unreadable(f"{doing} takes more memory than a render worker has") from error
     except DocumentUnreadable as error:
