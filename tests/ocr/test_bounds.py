@@ -206,6 +206,13 @@ async def test_a_status_that_no_answer_has_is_a_failure_of_the_endpoint(status: 
     assert isinstance(error, EndpointUnavailable)
 
 
+async def test_a_reason_phrase_of_any_length_is_quoted_in_part() -> None:
+    error = await _error(on_the_wire(b"HTTP/1.1 503 " + b"x" * 50_000 + b"\r\nContent-Length: 0\r\n\r\n"))
+
+    assert "503 xxx" in str(error)
+    assert len(str(error)) < 400
+
+
 async def test_cookies_are_not_kept_however_many_an_endpoint_sets() -> None:
     answer = _answer(_completion(), head=b"".join(b"Set-Cookie: name%d=value\r\n" % n for n in range(500)))
     async with FakeEndpoint(lambda _: answer) as endpoint, _recognizer(endpoint.url) as recognizer:

@@ -168,7 +168,7 @@ def detail(answer: Answer) -> str:
         message = _Failure.model_validate_json(answer.body).error.message
     except ValidationError:
         message = answer.text
-    return f"{answer.status} {answer.reason}: {excerpt(message)}".removesuffix(": ")
+    return f"{answer.status} {excerpt(answer.reason)}: {excerpt(message)}".removesuffix(": ")
 
 
 def excerpt(text: str) -> str:

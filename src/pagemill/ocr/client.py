@@ -22,7 +22,6 @@ from pagemill.ocr.failures import NOT_THERE, failure
 if TYPE_CHECKING:
     from pagemill.ocr.identity.auth import IdTokenAuth
 
-_PROBE_SECONDS = 60.0  # Cloud Run holds a request while an instance starts
 # A white page of 224 by 224 pixels: no engine fails on it.
 _HARMLESS = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAOAAAADgAQAAAAAyVldMAAAAKklEQVR42u3JoQEAAAwCIP9/WvvCLoBK+oiUUkoppZRSSiml"
@@ -45,6 +44,7 @@ class OpenAiRecognizer:
         api_key: str = "",
         connections: int = 8,
         answer_seconds: float = 300.0,
+        probe_seconds: float = 60.0,
         auth: IdTokenAuth | None = None,
     ) -> None:
         """Configure; nothing is sent before the first probe.
@@ -55,6 +55,7 @@ class OpenAiRecognizer:
             api_key: Sent as a bearer token, if any.
             connections: Pages in flight at once.
             answer_seconds: How long it may take to read one page, from the connection to the last byte.
+            probe_seconds: How long the answer to a probe may take: Cloud Run holds a request while an instance starts.
             auth: Adds identity tokens, if the endpoint requires them.
 
         Raises:
@@ -65,6 +66,7 @@ class OpenAiRecognizer:
         self._auth = auth
         self._has_key = bool(api_key)
         self._answer_seconds = answer_seconds
+        self._probe_seconds = probe_seconds
         self._base_url = ""
         self._before_image, self._after_image = _envelope(recipe)
         self._exchange = Exchange(api_key=api_key, auth=auth, connections=connections)
@@ -146,7 +148,7 @@ class OpenAiRecognizer:
         return f"{self._base_url}/v1/chat/completions"
 
     async def _get(self, path: str) -> Answer:
-        return await self._exchange.get(f"{self._base_url}{path}", seconds=_PROBE_SECONDS)
+        return await self._exchange.get(f"{self._base_url}{path}", seconds=self._probe_seconds)
 
     async def _find_model(self) -> None:
         answer = await self._get("/v1/models")
