@@ -76,6 +76,7 @@ async def test_a_transcript_is_verbatim_with_its_token_counts() -> None:
             UsageError,
             r"to https://b\.example/x;",
         ),
+        (failing(302, Location="/x, https://user:secret@b.example/x"), UsageError, "points to no other address"),
         (failing(302, Location="http://[bad"), UsageError, "points to no other address"),
         (failing(304), UsageError, "304 and points to no other address"),
         (failing(307, Location="/login"), UsageError, "points to /login;"),

@@ -13,7 +13,6 @@ from pagemill.batch.lost_pages import LostPages
 from pagemill.domain.pages.model import Document, PageResult, Status
 from pagemill.domain.pages.planning import format_pages
 from pagemill.domain.wording import shown
-from pagemill.errors import NameUnusable
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,6 @@ class PageChunk:
     failed: dict[int, PageResult]  # shared by all chunks of the document, as is the next
     read: Counter[Status]  # results so far
     started: asyncio.Event = field(default_factory=asyncio.Event)  # all its pages have begun: the next chunk may begin
-    unusable: NameUnusable | None = None  # the destination takes no result of this document: no further page begins
 
     @property
     def name(self) -> str:

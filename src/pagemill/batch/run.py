@@ -17,7 +17,7 @@ from pagemill.batch.stop import RunStop
 from pagemill.domain.pages.model import PageResult, Status
 from pagemill.domain.pages.planning import page_chunks
 from pagemill.domain.pages.summary import DocumentOutcome, RunSummary
-from pagemill.errors import NameUnusable, StoreUnusable
+from pagemill.errors import StoreUnusable
 
 _log = logging.getLogger(__name__)
 
@@ -86,30 +86,24 @@ class Batch:
     async def read(self, chunk: PageChunk) -> None:
         """Read the pages of a chunk. Each gets a result, unless the run stops before.
 
-        No page's error ends another page. A permit is given back when the task of its page is done, even if it was
-        cancelled before it began.
+        No page's error ends another page, unless it is one of the whole document: then its other pages are cancelled. A
+        permit is given back when the task of its page is done, even if that was cancelled before it began.
 
         Raises:
-            NameUnusable: Nothing can be saved in this document's folder.
+            ExceptionGroup: Of NameUnusable: nothing can be saved in this document's folder.
         """
         async with asyncio.TaskGroup() as pages:
             for number in chunk.numbers:
                 await self._pages.acquire()
-                if self.stop.reason or chunk.unusable:
+                if self.stop.reason:
                     self._pages.release()
                     break
                 page = pages.create_task(self._page(chunk, number))
                 page.add_done_callback(lambda _: self._pages.release())
             chunk.started.set()
-        if chunk.unusable:
-            raise chunk.unusable
 
     async def _page(self, chunk: PageChunk, number: int) -> None:
-        try:
-            result = await self._reader.read(chunk.document, chunk.file, number)
-        except NameUnusable as error:
-            chunk.unusable = error
-            return
+        result = await self._reader.read(chunk.document, chunk.file, number)
         if result:
             chunk.read[result.status] += 1
         if result and result.status is Status.FAILED:

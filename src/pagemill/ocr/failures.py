@@ -48,7 +48,7 @@ async def refuse_redirect(response: httpx.Response) -> None:
     """
     if not response.is_redirect:
         return
-    where = _without_secrets(response.headers.get("Location", ""))
+    where = _without_secrets(next(iter(response.headers.get_list("Location")), ""))
     raise UsageError(
         f"{response.request.url} answered {response.status_code} and points to {where or 'no other address'}; pagemill "
         "follows no redirect, so that no page and no key goes elsewhere: set the endpoint's final URL"
@@ -143,5 +143,5 @@ def _without_secrets(address: str) -> str:
         parts = urlsplit(address)
     except ValueError:
         return ""
-    host = parts.netloc.rpartition("@")[2]
-    return excerpt(parts._replace(netloc=host, query="", fragment="").geturl())
+    host, path = parts.netloc.rpartition("@")[2], "" if "@" in parts.path else parts.path
+    return excerpt(parts._replace(netloc=host, path=path, query="", fragment="").geturl())
