@@ -168,6 +168,18 @@ async def test_retry_after_a_year_is_tried_again_after_minutes(mill: Mill, retry
     assert 2 <= probes <= 4
 
 
+async def test_an_endpoint_that_asks_for_more_time_than_there_is_gets_a_last_probe(mill: Mill) -> None:
+    mill.patience = replace(mill.patience, silence_seconds=0.3, longest_retry_after_seconds=600)
+    mill.add("a.pdf", "6")
+    busy = failing(503, **{"Retry-After": "31536000"})
+
+    async with FakeEndpoint(lambda request: busy if request.index == 3 else None) as endpoint:
+        summary = await mill.run(endpoint)
+
+    assert summary.complete
+    assert summary.stopped_by is None
+
+
 async def test_pages_that_are_to_be_sent_again_at_once_are_sent_after_growing_pauses(mill: Mill) -> None:
     mill.patience = replace(mill.patience, longest_pause_seconds=0.1, probe_seconds=0.01)
     mill.add("a.pdf", "1")

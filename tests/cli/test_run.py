@@ -93,7 +93,7 @@ print(sorted({"prefect", "google", "httpx", "numpy", "pypdfium2"} & set(sys.modu
         (["run", "in", "out", "--endpoint", "http://127.0.0.1:99999"], "a port is a number from 1 to 65535"),
         (
             ["run", "in", "out", "--endpoint", "http://user:S3cret@127.0.0.1:9"],
-            "--endpoint holds a user name or a password",
+            "the URL in endpoint holds a user name or a password",
         ),
         (["run", "in", "out", "--max-in-flight", "0"], "--max-in-flight"),
         (["run", "ftp://bucket", "out", "--dry-run"], "neither a local path nor gs://"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from pydantic import ValidationError
 
 from pagemill.config.run import read_settings
 from pagemill.errors import UsageError
@@ -90,11 +89,10 @@ def test_a_wrong_url_in_the_environment_is_named_with_its_variable(wrong: str, m
     ["http://user:S3cret@ocr.example", "https://ocr.example?key=S3cret", "//S3cret@x", "http://127.0.0.1:99999"],
 )
 def test_parameters_with_a_wrong_url_are_refused_without_quoting_it(wrong: str) -> None:
-    with pytest.raises(ValidationError) as error:
+    with pytest.raises(UsageError, match="endpoint") as error:
         _parameters(wrong)
 
     assert "S3cret" not in str(error.value)
-    assert "String should match" not in str(error.value)
 
 
 @pytest.mark.parametrize("endpoint", ["", "local", "http://127.0.0.1:8000", "https://ocr.example/v1/"])

@@ -178,12 +178,12 @@ class EndpointGate:
         patience = self._patience.absent_seconds if nowhere else self._patience.silence_seconds
         failing = f"read no page for {patience:g} s"
         left = self._failing_since + patience - time.monotonic()
-        pause = max(self._backoff(), self._asked_for(trouble))
-        await asyncio.sleep(min(pause, max(left, 0.0)))
-        if pause < left:
-            await self._open_within(left - pause, failing)
-        else:
+        if left <= 0:
             self._give_up(failing, trouble)
+            return
+        pause = min(max(self._backoff(), self._asked_for(trouble)), left)
+        await asyncio.sleep(pause)
+        await self._open_within(max(left - pause, self._patience.probe_seconds), failing)
 
     def _asked_for(self, trouble: EndpointUnavailable) -> float:
         """Seconds for which the endpoint asks to be left alone, up to a bound; 0 if it does not."""

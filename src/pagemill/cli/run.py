@@ -69,11 +69,9 @@ def run(
     """
     from pydantic import ValidationError
 
-    from pagemill.domain.service.endpoint_url import checked
     from pagemill.orchestration.parameters import OcrBatchParameters
 
     try:
-        checked(endpoint, name="--endpoint")  # before its value is in any message
         parameters = OcrBatchParameters(
             source=source,
             destination=destination,

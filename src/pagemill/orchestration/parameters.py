@@ -75,12 +75,10 @@ class OcrBatchParameters(BaseModel, frozen=True, extra="forbid", hide_input_in_e
     @field_validator("endpoint", mode="before")
     @classmethod
     def _is_a_url(cls, endpoint: object) -> object:
-        try:
-            return (
-                endpoint if endpoint == "local" or not isinstance(endpoint, str) else checked(endpoint, name="endpoint")
-            )
-        except UsageError as error:
-            raise ValueError(str(error)) from None
+        """Check the URL before its value is in any message: a UsageError passes through pydantic as it is."""
+        if isinstance(endpoint, str):
+            checked(endpoint, name="endpoint")
+        return endpoint
 
     @field_validator("pages")
     @classmethod
