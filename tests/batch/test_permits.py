@@ -106,14 +106,14 @@ async def test_a_document_whose_folder_cannot_be_made_costs_itself_and_keeps_no_
     assert +Counter(summary.statuses) == {Status.OK: 30}
 
 
-async def test_a_cancelled_chunk_gives_back_the_permits_of_pages_that_had_not_begun(mill: Mill) -> None:
+async def test_a_chunk_that_is_cancelled_gives_back_all_its_permits(mill: Mill) -> None:
     mill.add("a.pdf", "30")
 
     async with asyncio.timeout(60), FakeEndpoint() as endpoint, mill.batch(endpoint.url, limits=_FEW) as batch:
 
         async def perform(chunk: PageChunk) -> None:
             cancelled = asyncio.create_task(batch.read(chunk))
-            await asyncio.sleep(0)  # its first pages are created, and none has begun
+            await asyncio.sleep(0)  # its first pages are created, and the others wait for permits
             cancelled.cancel()
             await asyncio.wait([cancelled])
             await batch.read(chunk)
