@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from google.cloud import storage
 
-from pagemill.errors import NameUnusable, PreconditionFailed, StoreUnusable
+from pagemill.errors import NameUnusable, NoRoomLeft, PreconditionFailed, StoreUnusable
 from pagemill.ports import ABSENT, ObjectStore
 from pagemill.storage.gcs import client as gcs
 from pagemill.storage.gcs.store import GcsStore
@@ -289,3 +289,26 @@ def test_a_bucket_that_refuses_a_name_may_take_others(gcs_client: storage.Client
         with pytest.raises(NameUnusable, match="rejects the request"):
             use(key)
     _write(store, "short", b"x")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG], ids=os.strerror)
+def test_a_destination_without_room_says_so_and_keeps_no_half_file(tmp_path: Path, number: int) -> None:
+    class Full(io.BytesIO):
+        def read(self, _size: int | None = -1, /) -> bytes:
+            raise OSError(number, os.strerror(number))
+
+    with pytest.raises(NoRoomLeft, match=rf"key cannot be written: {os.strerror(number)}; free some space"):
+        LocalStore(tmp_path).write("key", Full(), content_type="text/plain")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_destination_without_room_for_a_probe_keeps_none(tmp_path: Path) -> None:
+    class FullStore(LocalStore):
+        def _path(self, key: str) -> Path:
+            path = super()._path(key)
+            path.touch()  # a name takes no room on the disk, bytes do
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    with pytest.raises(NoRoomLeft, match="free some space"):
+        FullStore(tmp_path).check_writable()

@@ -18,7 +18,7 @@ from pagemill.batch.owners import FoldersInUse
 from pagemill.batch.progress import Progress
 from pagemill.batch.stop import RunStop
 from pagemill.domain.pages.manifest import Manifest, Tally
-from pagemill.domain.pages.model import CountedPdf, Document, RejectedEntry, Status
+from pagemill.domain.pages.model import CountedPdf, Document, PageResult, RejectedEntry, Status
 from pagemill.domain.pages.planning import PendingDocument, Selection
 from pagemill.domain.pages.summary import DocumentOutcome
 from pagemill.domain.wording import encodable, shown
@@ -37,12 +37,20 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class ResultsSoFar:
+    """The results of a document in this run, noted by whoever reads its pages."""
+
+    read: Counter[Status] = field(default_factory=Counter)
+    failed: dict[int, PageResult] = field(default_factory=dict)  # by page number
+
+
+@dataclass(frozen=True, slots=True)
 class OpenedDocument:
     """A document with pages to read, and its local file."""
 
     pending: PendingDocument
     file: DocumentFile
-    read: Counter[Status] = field(default_factory=Counter)  # results so far, counted by whoever reads the pages
+    results: ResultsSoFar = field(default_factory=ResultsSoFar)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +102,7 @@ class Documents:
         """Open the documents, a few at once, and pass those with pages to read to `handle`.
 
         A document that is finished or unreadable gets its outcome here. An error of one document is that document's
-        outcome, and no other's. `handle` returns None where the run stopped before the document was finished.
+        outcome, and no other's. `handle` returns None for a document whose pages others read.
 
         Raises:
             StoreUnusable: The destination cannot be written.
@@ -155,31 +163,33 @@ class Documents:
             entry = await asyncio.to_thread(next, entries, None)
 
     async def _account(self, entry: Document | RejectedEntry, handle: Handle) -> None:
-        """Add the outcome of one entry to the progress. Trouble of the machine or of a store stops the run instead."""
-        started, read = time.monotonic(), Counter[Status]()
+        """Add the outcome of one entry to the progress. Trouble of the machine or of a store also stops the run."""
+        started, results = time.monotonic(), ResultsSoFar()
         try:
-            outcome = await self._outcome(entry, handle, read)
-        except (StoreUnusable, UsageError) as error:
-            self._stop.now(error)
+            outcome = await self._outcome(entry, handle, results)
         except Exception as error:  # noqa: BLE001 -- a defect of ours must not cost the other documents
-            if trouble := out_of_resources(error):
-                self._stop.now(trouble)
-                return
-            _log.exception("%s", shown(entry.key))
-            reason = encodable(f"an unforeseen error: {type(error).__name__}: {error}; please report it")
-            self._progress.add(DocumentOutcome(entry.key, 0, {}, error=reason), read)
-        else:
-            if outcome:
-                self._progress.add(replace(outcome, seconds=time.monotonic() - started), read)
+            outcome = self._after(error, entry.key, results)
+        if outcome:
+            self._progress.add(replace(outcome, seconds=time.monotonic() - started), results.read)
+
+    def _after(self, error: Exception, key: str, results: ResultsSoFar) -> DocumentOutcome:
+        """The outcome of a document that ended with an error."""
+        trouble = error if isinstance(error, (StoreUnusable, UsageError)) else out_of_resources(error)
+        if trouble:
+            self._stop.now(trouble)
+            return outcomes.unfinished(key, results.read, results.failed)
+        _log.error("%s", shown(key), exc_info=error)
+        reason = encodable(f"an unforeseen error: {type(error).__name__}: {error}; please report it")
+        return DocumentOutcome(key, 0, {}, error=reason)
 
     async def _outcome(
-        self, entry: Document | RejectedEntry, handle: Handle, read: Counter[Status]
+        self, entry: Document | RejectedEntry, handle: Handle, results: ResultsSoFar
     ) -> DocumentOutcome | None:
         try:
             if isinstance(entry, RejectedEntry):
                 return await self._rejected(entry)
             self._folders.take(entry.key)
-            return await self._already_finished(entry) or await self._opened(entry, handle, read)
+            return await self._already_finished(entry) or await self._opened(entry, handle, results)
         except (KeyTaken, NameUnusable) as error:  # the folder is not this document's: nothing is written there
             return outcomes.unreadable(entry.key, str(error))
         except ExceptionGroup as group:  # of the pages that were read at once
@@ -206,7 +216,7 @@ class Documents:
         self._progress.pages_planned += len(selected)
         return outcomes.already_finished(document.key, prior, selected)
 
-    async def _opened(self, document: Document, handle: Handle, read: Counter[Status]) -> DocumentOutcome | None:
+    async def _opened(self, document: Document, handle: Handle, results: ResultsSoFar) -> DocumentOutcome | None:
         async with self._counted(document) as (pdf, file):
             done = await self._done(document, pdf.pages)
             pending = PendingDocument(
@@ -215,7 +225,7 @@ class Documents:
             self._progress.pages_planned += len(pending.selected)
             if not pending.selected:
                 return outcomes.nothing_selected(pending)
-            return await handle(OpenedDocument(pending, file, read))
+            return await handle(OpenedDocument(pending, file, results))
 
     async def _done(self, document: Document, page_count: int) -> frozenset[int]:
         return await asyncio.to_thread(self._checkpoints.pages, document, page_count)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from functools import partial
 
-from pagemill.batch import records
+from pagemill.batch import outcomes, records
 from pagemill.batch.checkpoints import CheckpointsDamaged
 from pagemill.batch.chunks import BatchLimits, PageChunk, Perform
 from pagemill.batch.opening import Documents, OpenedDocument
@@ -14,7 +14,7 @@ from pagemill.batch.outcomes import DocumentPublisher
 from pagemill.batch.pages import PageReader
 from pagemill.batch.progress import Progress
 from pagemill.batch.stop import RunStop
-from pagemill.domain.pages.model import PageResult, Status
+from pagemill.domain.pages.model import Status
 from pagemill.domain.pages.planning import page_chunks
 from pagemill.domain.pages.summary import DocumentOutcome, RunSummary
 from pagemill.errors import StoreUnusable
@@ -104,29 +104,28 @@ class Batch:
         if result and result.status is Status.FAILED:
             chunk.failed[number] = result
 
-    async def _read_document(self, opened: OpenedDocument, perform: Perform) -> DocumentOutcome | None:
-        pending, numbers, failed = opened.pending, opened.pending.left, dict[int, PageResult]()
+    async def _read_document(self, opened: OpenedDocument, perform: Perform) -> DocumentOutcome:
+        pending, numbers, failed = opened.pending, opened.pending.left, opened.results.failed
         while True:
-            await self._read_chunks(opened, numbers, failed, perform)
+            await self._read_chunks(opened, numbers, perform)
             if self.stop.reason:
-                return None
+                return outcomes.unfinished(pending.document.key, opened.results.read, failed)
             try:
                 return await asyncio.to_thread(self.publisher.finish, pending, failed)
             except CheckpointsDamaged as error:
                 _log.warning("%s: %s", pending.document.key, error)
                 numbers = tuple(sorted(pending.done.intersection(pending.selected, error.pages)))
                 # What this run has written itself does not last: to read the page once more would not help.
-                failed |= {number: error.pages[number] for number in error.pages.keys() - pending.done}
+                failed.update((number, error.pages[number]) for number in error.pages.keys() - pending.done)
                 pending = pending.without(error.pages)
 
-    async def _read_chunks(
-        self, opened: OpenedDocument, left: tuple[int, ...], failed: dict[int, PageResult], perform: Perform
-    ) -> None:
+    async def _read_chunks(self, opened: OpenedDocument, left: tuple[int, ...], perform: Perform) -> None:
+        results = opened.results
         async with asyncio.TaskGroup() as chunks, self._turn:
             for numbers in page_chunks(left, size=self.limits.chunk_pages):
                 if self.stop.reason:
                     break
-                chunk = PageChunk(opened.pending.document, opened.file, numbers, failed, opened.read)
+                chunk = PageChunk(opened.pending.document, opened.file, numbers, results.failed, results.read)
                 performing = chunks.create_task(perform(chunk))
                 started = asyncio.create_task(chunk.started.wait())
                 await asyncio.wait([performing, started], return_when=asyncio.FIRST_COMPLETED)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 
-from pagemill.batch import records
+from pagemill.batch import outcomes, records
 from pagemill.batch.checkpoints import CheckpointsDamaged
 from pagemill.batch.opening import OpenedDocument
 from pagemill.batch.run import Batch
@@ -66,7 +66,11 @@ async def plan(batch: Batch) -> list[PendingDocument]:
         await batch.documents.each(note, at_once=batch.limits.documents)
     except StoreUnusable as error:
         batch.stop.now(error)
-    return [] if batch.stop.reason else pending
+    if not batch.stop.reason:
+        return pending
+    for document in pending:
+        batch.progress.add(outcomes.unfinished(document.document.key, {}, {}), Counter())
+    return []
 
 
 def write_plans(batch: Batch, run_id: str, shards: Sequence[Sequence[DocumentSlice]]) -> None:
@@ -198,13 +202,9 @@ class _Conclusion:
         self._pending = {document.document.key: document for document in pending}
         self._reports = [report for report in reports if report]
         self._outcomes = list(batch.progress.outcomes)
-        self._unfinished: Counter[Status] = Counter()  # pages with a result, of documents without an outcome
         self._divided: dict[str, list[_SliceResult]] = {}
         for slices, report in zip(shards, reports, strict=True):
             self._add_shard(slices, report)
-        for report in self._reports:
-            finished = _statuses(report.summary.outcomes)
-            self._unfinished += Counter(report.summary.statuses) - finished
 
     def _add_shard(self, slices: Sequence[DocumentSlice], report: ShardReport | None) -> None:
         reported = {outcome.key: outcome for outcome in report.summary.outcomes} if report else {}
@@ -219,13 +219,11 @@ class _Conclusion:
     def publish(self) -> None:
         """Publish the documents of which all slices are read; blocks."""
         for key, results in self._divided.items():
-            if all(result.outcome for result in results):
+            if all(result.outcome and result.outcome.finished for result in results):
                 failed = {number: page for result in results for number, page in result.failures()}
                 outcome = self._finished(self._pending[key], failed)
                 seconds = max(result.outcome.seconds for result in results if result.outcome)
                 self._outcomes.append(replace(outcome, seconds=seconds))
-            else:
-                self._unfinished += _statuses(result.outcome for result in results if result.outcome)
 
     def _finished(self, pending: PendingDocument, failed: dict[int, PageResult]) -> DocumentOutcome:
         """Publish a document. Pages without a usable checkpoint are failed: here nobody can read them."""
@@ -239,9 +237,9 @@ class _Conclusion:
     def summary(self, run_id: str, stopped_by: PagemillError | None) -> RunSummary:
         """The summary of the run."""
         progress, summaries = self._batch.progress, [report.summary for report in self._reports]
-        progress.outcomes = self._outcomes
-        progress.statuses = _statuses(self._outcomes) + self._unfinished
-        progress.reused = sum(outcome.reused for outcome in self._outcomes)
+        progress.outcomes = [*self._outcomes, *self._unfinished()]
+        progress.statuses = _statuses(progress.outcomes)
+        progress.reused = sum(outcome.reused for outcome in progress.outcomes)
         progress.requests = self._unreported_requests + sum(summary.requests for summary in summaries)
         first = min((summary.first_sent_at for summary in summaries if summary.first_sent_at), default=None)
         last = max((summary.last_answer_at for summary in summaries if summary.last_answer_at), default=None)
@@ -256,9 +254,18 @@ class _Conclusion:
         cost = busy_cost_usd(busy_seconds, usd_per_second=self._batch.usd_per_second)
         return replace(own, cost_usd=cost, first_sent_at=first, last_answer_at=last)
 
+    def _unfinished(self) -> Iterator[DocumentOutcome]:
+        """The outcomes of the documents that no shard finished, or not all of their shards."""
+        finished = {outcome.key for outcome in self._outcomes}
+        for key in self._pending.keys() - finished:
+            parts = [result.outcome for result in self._divided.get(key, []) if result.outcome]
+            failures = {number: reason for part in parts for number, reason in part.failures.items()}
+            pages, reused = sum(part.pages for part in parts), sum(part.reused for part in parts)
+            yield DocumentOutcome(key, pages, _statuses(parts), reused=reused, failures=failures, finished=False)
+
     def _with_reused(self, outcome: DocumentOutcome) -> DocumentOutcome:
         """Count the pages that are older than the run. A shard also counts those of its own first attempt."""
-        if outcome.error:
+        if outcome.error or not outcome.finished:
             return outcome
         pending = self._pending[outcome.key]
         return replace(outcome, reused=len(pending.done.intersection(pending.selected)))

@@ -41,7 +41,8 @@ def print_summary(summary: RunSummary, console: Console) -> None:
     """Print a finished run: the counts, then each failure with its document, page and reason."""
     counts = ", ".join(f"{summary.statuses.get(status, 0)} {status}" for status in Status)
     documents, pages = counted(summary.documents, "document"), counted(summary.pages, "page")
-    console.print(f"{documents}, {pages}: {counts}", highlight=False)
+    trouble = f" ({summary.trouble})" if summary.trouble else ""
+    console.print(f"{documents}, {pages}: {counts}{trouble}", highlight=False, soft_wrap=True)
     requests = counted(summary.requests, "request")
     cost = f", about ${summary.cost_usd:.2f}" if summary.cost_usd else ""
     console.print(
@@ -106,7 +107,7 @@ def headline(progress: Progress) -> str:
     planned, left = counted(progress.pages_planned, "page"), progress.seconds_left
     return (
         f"{progress.activity}: {len(progress.outcomes)} of {listed}, {progress.pages_done} of {planned}, "
-        f"{progress.pages_per_second:.1f} pages/s, {progress.in_flight} in flight, {progress.failures} failed"
+        f"{progress.pages_per_second:.1f} pages/s, {progress.in_flight} in flight, {progress.trouble or 'none failed'}"
         + (f", {left:.0f} s left" if left else "")
     )
 
