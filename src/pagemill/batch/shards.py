@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from pagemill.batch import outcomes, records
 from pagemill.batch.checkpoints import CheckpointsDamaged
-from pagemill.batch.opening import OpenedDocument
+from pagemill.batch.local_files import OpenedDocument
 from pagemill.batch.run import Batch
 from pagemill.domain.pages import assembly, keys, strict_json
 from pagemill.domain.pages.model import Document, PageResult, Status
@@ -63,7 +63,7 @@ async def plan(batch: Batch) -> list[PendingDocument]:
 
     batch.progress.begin()
     try:
-        await batch.documents.each(note, at_once=batch.limits.documents)
+        await batch.documents.each(note)
     except StoreUnusable as error:
         batch.stop.now(error)
     if not batch.stop.reason:
