@@ -16,6 +16,8 @@ from pagemill.cli.support import ExitCode, exit_code
 from pagemill.domain.pages.model import Status
 from pagemill.domain.pages.summary import RunSummary
 from pagemill.errors import NoRoomLeft
+from pagemill.pdf.page import RenderOptions
+from pagemill.pdf.rasterizer import PdfiumRasterizer
 from pagemill.storage.gcs.client import Location
 from pagemill.storage.gcs.source import GcsSource
 from tests.batch.conftest import Mill
@@ -33,6 +35,7 @@ def little_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setenv("TMPDIR", str(folder))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (_ROOM, hard))
     yield folder
@@ -104,4 +107,19 @@ async def test_a_full_temporary_folder_ends_the_run_when_objects_are_downloaded(
         summary = await mill.run(endpoint)
 
     _assert_ended_in_words(summary, f"the temporary folder {little_room} has no room left")
+    assert _names_in(little_room) == []
+
+
+@pytest.mark.parametrize("name", ["b1-count-too-small", "b3b-null-kid-right-count"])
+async def test_a_full_temporary_folder_is_no_fault_of_a_document_that_needs_a_repaired_copy(
+    little_room: Path, name: str
+) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, hard))  # `little_room` sets it back
+    damaged = Path(__file__).parents[1] / "faulty_inputs" / f"{name}.pdf"
+
+    async with PdfiumRasterizer(workers=1, page_seconds=60, memory_bytes=2**31, options=RenderOptions()) as rasterizer:
+        with pytest.raises(NoRoomLeft, match=f"the temporary folder {little_room} has no room left"):
+            await rasterizer.page_count(damaged)
+
     assert _names_in(little_room) == []

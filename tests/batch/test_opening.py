@@ -196,3 +196,23 @@ async def test_a_dry_run_over_a_source_that_fails_half_way_says_so(
         with pytest.raises(StoreUnusable, match="no permission"):
             await batch.documents.survey()
     assert measured.now == 0
+
+
+async def test_a_defect_of_ours_costs_its_document_in_a_dry_run_too(mill: Mill) -> None:
+    class Defective(LocalSource):
+        @contextmanager
+        def local_copy(self, document: Document) -> Iterator[LocalCopy]:
+            if document.key == "b.pdf":
+                raise ZeroDivisionError("division by zero")
+            with super().local_copy(document) as copy:
+                yield copy
+
+    for name in ("a.pdf", "b.pdf", "c.pdf"):
+        mill.add(name, "1")
+    mill.documents = Defective(mill.source)
+
+    async with mill.batch("http://127.0.0.1:9") as batch:
+        survey = await batch.documents.survey()
+
+    assert [found.page_count for found in survey] == [1, 0, 1]
+    assert "please report it" in survey[1].error

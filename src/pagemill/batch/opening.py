@@ -98,7 +98,6 @@ class Documents:
             StoreUnusable: The destination cannot be written.
         """
         await self._threads.lookups(self._checkpoints.destination.check_writable)
-        self._progress.images = self._source.images  # counted while the source is listed
         await self._begin_each(lambda entry: self._account(entry, handle))
 
     async def survey(self) -> list[SurveyedDocument]:
@@ -124,6 +123,7 @@ class Documents:
 
     async def _begin_each(self, begin: Callable[[Document | RejectedEntry], Coroutine[Any, Any, None]]) -> None:
         """Begin each entry of the source, a few at once, and wait for all."""
+        self._progress.images = self._source.images  # counted while the source is listed
         places = asyncio.Semaphore(self._at_once)
         async with asyncio.TaskGroup() as documents:
             try:
@@ -258,9 +258,8 @@ class Documents:
             return await self._already_surveyed(entry) or await self._counted(entry)
         except (DocumentUnreadable, KeyTaken, NameUnusable) as error:
             return SurveyedDocument(entry.key, 0, 0, str(error))
-        except (StoreUnusable, UsageError) as error:
-            self._stop.now(error)
-            return SurveyedDocument(entry.key, 0, 0, str(error))
+        except Exception as error:  # noqa: BLE001 -- as in `_account`
+            return SurveyedDocument(entry.key, 0, 0, self._after(error, entry.key, ResultsSoFar()).error)
 
     async def _already_surveyed(self, document: Document) -> SurveyedDocument | None:
         prior = await self._threads.lookups(publishing.covering_manifest, self._checkpoints, document, self._selection)

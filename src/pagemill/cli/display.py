@@ -69,7 +69,14 @@ def _print_some(lines: list[str], summary: RunSummary, console: Console, *, styl
         console.print(f"... and {len(lines) - _MOST_FAILURES} more: {where}", highlight=False, soft_wrap=True)
 
 
-def print_survey(documents: list[SurveyedDocument], console: Console, *, in_flight: int, usd_per_second: float) -> None:
+def print_survey(
+    documents: list[SurveyedDocument],
+    console: Console,
+    *,
+    in_flight: int,
+    usd_per_second: float,
+    images: Mapping[str, int] | None = None,
+) -> None:
     """Print what a run would do, and an estimate of its time and cost on an L4 if the endpoint costs anything.
 
     Args:
@@ -77,6 +84,7 @@ def print_survey(documents: list[SurveyedDocument], console: Console, *, in_flig
         console: Where to print.
         in_flight: Pages at the endpoint at once.
         usd_per_second: Price of the busy endpoint; 0: it costs nothing.
+        images: Files beside the PDFs that are not read, by ending.
     """
     table = Table(box=None)
     for title in ("document", "pages", "to read", "note"):
@@ -92,6 +100,8 @@ def print_survey(documents: list[SurveyedDocument], console: Console, *, in_flig
         "Nothing was sent or written.",
         highlight=False,
     )
+    if images:
+        console.print(passed_over(images), highlight=False, markup=False)
     if usd_per_second and to_read:
         seconds = to_read / pages_per_second(L4, in_flight)
         console.print(

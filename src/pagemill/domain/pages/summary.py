@@ -95,8 +95,6 @@ class RunSummary:
         return {
             "run_id": self.run_id,
             "documents": self.documents,
-            "documents_failed": sum(bool(outcome.error) for outcome in self.outcomes),
-            "documents_unfinished": sum(not outcome.finished for outcome in self.outcomes),
             "pages": self.pages,
             **{status.value: counts[status] for status in Status},
             "reused": self.reused,
@@ -105,6 +103,8 @@ class RunSummary:
             "pages_per_second": round((self.pages - self.reused) / self.seconds, 3) if self.seconds else 0.0,
             "cost_usd": round(self.cost_usd, 6),
             "destination": encodable(self.destination),
+            "documents_failed": sum(bool(outcome.error) for outcome in self.outcomes),
+            "documents_unfinished": sum(not outcome.finished for outcome in self.outcomes),
             "images_not_read": dict(sorted(self.images.items())),
             "error": str(self.stopped_by) if self.stopped_by else None,
             "error_type": kind_of(self.stopped_by) if self.stopped_by else None,
