@@ -14,7 +14,7 @@ from google.cloud import storage
 
 from pagemill.batch.chunks import BatchLimits
 from pagemill.domain.pages.model import Document, Status
-from pagemill.errors import StoreUnusable
+from pagemill.errors import NoRoomLeft, StoreUnusable
 from pagemill.ports import LocalCopy
 from pagemill.storage.gcs.client import Location
 from pagemill.storage.gcs.source import GcsSource
@@ -216,3 +216,24 @@ async def test_a_defect_of_ours_costs_its_document_in_a_dry_run_too(mill: Mill) 
 
     assert [found.page_count for found in survey] == [1, 0, 1]
     assert "please report it" in survey[1].error
+
+
+async def test_documents_that_wait_for_room_are_not_downloaded_after_the_run_has_stopped(
+    mill: Mill, measured: _Measured, google: FakeGcs
+) -> None:
+    for number in range(20):
+        google.put("in", f"{number:02}.pdf", b"2".ljust(_OBJECT))
+
+    class Full(LocalStore):
+        def write(self, key: str, *args: object, **kwargs: object) -> None:  # noqa: ARG002 -- as that of every store
+            raise NoRoomLeft("the disk is full; free some space")
+
+    mill.store = Full(mill.out)
+    async with FakeEndpoint() as endpoint:
+        summary = await mill.run(endpoint, limits=BatchLimits(open_bytes=3 * _OBJECT))
+
+    assert isinstance(summary.stopped_by, NoRoomLeft)
+    assert google.requests["media"] <= 5
+    assert summary.documents == len(summary.outcomes)
+    assert not any(outcome.error for outcome in summary.outcomes)
+    assert measured.now == 0

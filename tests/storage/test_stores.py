@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import socket
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -259,20 +260,27 @@ def test_a_name_that_cannot_be_used_is_not_the_fault_of_the_whole_store(tmp_path
     _write(store, "other", b"x")
 
 
+def _bind(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(path))
+
+
 @pytest.mark.parametrize(
     ("make", "says"),
     [
         (os.mkfifo, "is a named pipe, not a regular file; remove it"),
         (lambda path: path.symlink_to("/dev/zero"), "is a device, not a regular file; remove it"),
+        (_bind, "cannot be read: No such device or address; see what lies there"),
         (lambda path: path.symlink_to(path.name), "cannot be read: Too many levels of symbolic links"),
         (Path.mkdir, "cannot be read: Is a directory"),
     ],
-    ids=["pipe", "device", "circle", "folder"],
+    ids=["pipe", "device", "socket", "circle", "folder"],
 )
 def test_what_is_no_file_at_the_place_of_a_result_is_neither_waited_for_nor_read(
-    tmp_path: Path, make: Callable[[Path], None], says: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], None], says: str
 ) -> None:
-    make(tmp_path / "manifest.json")
+    monkeypatch.chdir(tmp_path)  # names of sockets must be short
+    make(Path("manifest.json"))
     store = LocalStore(tmp_path)
 
     for read in (store.read, store.version):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from pagemill.batch.ahead import Ahead, Place
 from pagemill.batch.chunks import BatchLimits, DocumentFile
+from pagemill.batch.stop import RunStop
 from pagemill.batch.threads import BlockingCalls
 from pagemill.domain.pages.model import CountedPdf, Document, PageResult, Status
 from pagemill.domain.pages.planning import PendingDocument
@@ -59,9 +60,16 @@ class LocalFiles:
     """Opens the documents of a source."""
 
     def __init__(
-        self, source: DocumentSource, rasterizer: Rasterizer, threads: BlockingCalls, limits: BatchLimits
+        self,
+        source: DocumentSource,
+        rasterizer: Rasterizer,
+        *,
+        stop: RunStop,
+        threads: BlockingCalls,
+        limits: BatchLimits,
     ) -> None:
         """Configure; nothing is opened yet."""
+        self._stop = stop
         self._source = source
         self._rasterizer = rasterizer
         self._threads = threads
@@ -76,15 +84,19 @@ class LocalFiles:
         Raises:
             DocumentUnreadable: It cannot be opened, or was changed.
             NoRoomLeft: The temporary folder is full.
+            PagemillError: The run has stopped, for this reason, while the document waited for room.
         """
-        async with self._ahead.place(document.copy_bytes) as place, self._copy(document, place) as copy:
-            try:
-                async with self._rasterizer.counted(copy.path) as pdf:
+        async with self._ahead.place(document.copy_bytes) as place:
+            if self._stop.reason:
+                raise self._stop.reason
+            async with self._copy(document, place) as copy:
+                try:
+                    async with self._rasterizer.counted(copy.path) as pdf:
+                        await self._threads.downloads(copy.check)
+                        yield CountedFile(pdf, DocumentFile(pdf.path, copy.check), self._ahead, place)
+                except DocumentUnreadable:
                     await self._threads.downloads(copy.check)
-                    yield CountedFile(pdf, DocumentFile(pdf.path, copy.check), self._ahead, place)
-            except DocumentUnreadable:
-                await self._threads.downloads(copy.check)
-                raise
+                    raise
 
     @contextlib.asynccontextmanager
     async def _copy(self, document: Document, place: Place) -> AsyncIterator[LocalCopy]:

@@ -85,7 +85,7 @@ class Documents:
         self._stop = stop
         self._threads = threads
         self._at_once = limits.documents
-        self._files = LocalFiles(source, rasterizer, threads, limits)
+        self._files = LocalFiles(source, rasterizer, stop=stop, threads=threads, limits=limits)
         self._folders = FoldersInUse(checkpoints.destination)
 
     async def each(self, handle: Handle) -> None:
@@ -181,8 +181,9 @@ class Documents:
 
     def _after(self, error: Exception, key: str, results: ResultsSoFar) -> DocumentOutcome:
         """The outcome of a document that ended with an error."""
-        trouble = error if isinstance(error, (StoreUnusable, UsageError)) else out_of_resources(error)
-        if trouble:
+        if error is self._stop.reason:  # until then the document waited for room
+            return outcomes.unfinished(key, results.read, results.failed)
+        if trouble := error if isinstance(error, (StoreUnusable, UsageError)) else out_of_resources(error):
             self._stop.now(trouble)
             return outcomes.unfinished(key, results.read, results.failed)
         _log.error("%s", shown(key), exc_info=error)
@@ -225,8 +226,6 @@ class Documents:
 
     async def _opened(self, document: Document, handle: Handle, results: ResultsSoFar) -> DocumentOutcome | None:
         async with self._files.counted(document) as counted:
-            if self._stop.reason:
-                return outcomes.unfinished(document.key, {}, {})
             pdf = counted.pdf
             done = await self._done(document, pdf.pages)
             pending = PendingDocument(
