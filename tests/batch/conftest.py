@@ -21,6 +21,7 @@ from pagemill.batch.run import Batch
 from pagemill.batch.shards import PlannedSource
 from pagemill.batch.slots import RunSlots
 from pagemill.batch.stop import RunStop
+from pagemill.batch.threads import BlockingCalls
 from pagemill.domain.pages.model import Recipe
 from pagemill.domain.pages.planning import parse_pages
 from pagemill.domain.pages.sharding import ShardPlan
@@ -101,6 +102,8 @@ class Mill:
         checkpoints = Checkpoints(self.store or LocalStore(self.out), recipe)
         source = self.documents or LocalSource(self.source)
         price = 1.0 / 8
+        limits = limits or BatchLimits()
+        threads = BlockingCalls(pages=limits.pages, documents=limits.documents)
         publisher = (
             SlicePublisher(checkpoints, usd_per_page_second=price, plan=plan)
             if plan
@@ -118,6 +121,7 @@ class Mill:
                 checkpoints=checkpoints,
                 progress=self.progress,
                 stop=stop,
+                saves=threads.saves,
                 limits=PageLimits(image_bytes=image_bytes),
             )
             yield Batch(
@@ -128,15 +132,19 @@ class Mill:
                     checkpoints=checkpoints,
                     progress=self.progress,
                     stop=stop,
+                    threads=threads,
+                    limits=limits,
                 ),
                 reader=reader,
                 publisher=publisher,
                 progress=self.progress,
                 stop=stop,
+                threads=threads,
                 usd_per_second=1.0,
                 limits=limits,
             )
             await gate.close()
+        threads.close()
 
 
 @pytest.fixture

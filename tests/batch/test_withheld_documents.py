@@ -78,7 +78,7 @@ async def test_a_bucket_whose_objects_may_be_listed_but_not_read_stops_the_run_a
     assert exit_code(summary) is ExitCode.STORE_UNUSABLE
     assert "none of its 3 documents can be read, all for the same reason: no permission" in str(summary.stopped_by)
     assert "add-iam-policy-binding gs://in" in str(summary.stopped_by)
-    assert summary.outcomes == ()
+    assert [(outcome.finished, outcome.error) for outcome in summary.outcomes] == [(False, "")] * 3
     assert not list(mill.out.rglob("manifest.json"))
     bucket.fault = lambda *_: None
     assert (await _run(mill)).complete

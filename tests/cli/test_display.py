@@ -14,6 +14,7 @@ from pagemill.batch.progress import Progress
 from pagemill.cli.display import headline, print_summary, print_survey
 from pagemill.domain.pages.model import Status
 from pagemill.domain.pages.summary import DocumentOutcome, RunSummary
+from pagemill.errors import StoreUnusable
 from pagemill.orchestration.reporting import verdict
 
 
@@ -59,6 +60,45 @@ def test_progress_says_how_many_of_how_many(listed: bool, documents: str) -> Non
 
     assert documents in headline(progress)
     assert "1 of 2 pages," in headline(progress)
+
+
+def test_bar_and_ui_and_terminal_say_the_same_of_what_has_no_result() -> None:
+    outcomes = (
+        DocumentOutcome("a.pdf", 3, {Status.OK: 1, Status.FAILED: 2}, failures={1: "torn", 2: "torn"}),
+        DocumentOutcome("b.pdf", 0, {}, error="no PDF"),
+        DocumentOutcome("c.pdf", 1, {Status.OK: 1}, finished=False),
+    )
+    progress = Progress(listed=True, documents=3)
+    for outcome in outcomes:
+        progress.add(outcome, Counter())
+    summary = progress.summary("run", destination="out", usd_per_second=0.0, stopped_by=None)
+    printed = io.StringIO()
+    print_summary(summary, Console(file=printed, width=200))
+
+    says = "2 pages failed, 1 document unreadable, 1 document not finished"
+    assert says in headline(progress)
+    assert verdict(summary) == f"3 documents, 4 pages: {says}."
+    assert verdict(replace(summary, stopped_by=StoreUnusable("full"))) == (
+        f"Stopped after 3 documents, 4 pages ({says}): full."
+    )
+    assert f"3 documents, 4 pages: 2 ok, 0 blank, 0 text_layer, 0 fallback, 2 failed ({says})" in printed.getvalue()
+
+
+def test_images_that_are_not_read_are_mentioned_wherever_a_run_is_summed_up() -> None:
+    printed, summary = io.StringIO(), replace(_summary(1, 1), images={".tif": 2, ".png": 1})
+    print_summary(summary, Console(file=printed, width=200))
+
+    assert "\n3 images not read (1 .png, 2 .tif)\n" in printed.getvalue()
+    assert verdict(summary) == "1 document, 1 page: none failed; 3 images not read (1 .png, 2 .tif)."
+
+
+def test_the_seconds_of_a_run_include_those_before_it_began_to_read() -> None:
+    progress = Progress()
+    progress.started -= 10.0
+    progress.begin()
+    summary = progress.summary("run", destination="out", usd_per_second=0.0, stopped_by=None)
+
+    assert summary.seconds >= 10.0
 
 
 def test_names_and_reasons_of_failures_move_no_cursor_and_stay_on_their_line() -> None:

@@ -154,6 +154,7 @@ def test_a_source_that_does_not_exist_exits_with_5(alone: Pagemill, tmp_path: Pa
 def test_a_dry_run_lists_documents_and_pages_and_writes_nothing(alone: Pagemill, tmp_path: Path) -> None:
     numbered_pdf(tmp_path / "in/a.pdf", 3)
     (tmp_path / "in/b.pdf").write_bytes(b"")
+    (tmp_path / "in/photo.jpg").write_bytes(b"a photo")
 
     status, output, _ = alone("run", tmp_path / "in", tmp_path / "out", "--dry-run")
 
@@ -161,6 +162,7 @@ def test_a_dry_run_lists_documents_and_pages_and_writes_nothing(alone: Pagemill,
     assert "a.pdf" in output
     assert "the file is empty" in output
     assert "2 documents, 3 pages; a run would read 3 of them" in output
+    assert "1 image not read (1 .jpg)" in output
     assert "Estimate" not in output  # the embedded service costs nothing
     assert not (tmp_path / "out").exists()
 
@@ -184,6 +186,7 @@ def test_bad_files_each_get_a_clear_line_and_exit_code_3_without_any_prefect_ser
     numbered_pdf(tmp_path / "in/good.pdf", 2)
     (tmp_path / "in/empty.pdf").write_bytes(b"")
     (tmp_path / "in/picture.pdf").write_bytes(b"\x89PNG")
+    (tmp_path / "in/photo.jpg").write_bytes(b"a photo")
 
     status, output, errors = alone("run", tmp_path / "in", tmp_path / "out", "--endpoint", endpoint.url, "--json")
 
@@ -191,9 +194,18 @@ def test_bad_files_each_get_a_clear_line_and_exit_code_3_without_any_prefect_ser
     summary = json.loads(output.splitlines()[-1])
     assert list(summary) == [
         *("run_id", "documents", "pages", "ok", "blank", "text_layer", "fallback", "failed", "reused", "requests"),
-        *("seconds", "pages_per_second", "cost_usd", "destination"),
+        *("seconds", "pages_per_second", "cost_usd", "destination", "documents_failed", "documents_unfinished"),
+        *("images_not_read", "error", "error_type", "failures"),
     ]
     assert (summary["documents"], summary["pages"], summary["ok"]) == (3, 2, 2)
+    assert (summary["documents_failed"], summary["documents_unfinished"]) == (2, 0)
+    assert {failure["document"]: failure["page"] for failure in summary["failures"]} == {
+        "empty.pdf": None,
+        "picture.pdf": None,
+    }
+    assert summary["images_not_read"] == {".jpg": 1}
+    assert "1 image not read (1 .jpg)" in errors
+    assert "(2 documents unreadable)" in errors
     assert "empty.pdf: the file is empty (0 bytes); fetch it again" in errors
     assert "picture.pdf: not a PDF" in errors
     assert "Traceback" not in errors

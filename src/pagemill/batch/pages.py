@@ -14,6 +14,7 @@ from pagemill.batch.chunks import DocumentFile
 from pagemill.batch.gate import EndpointGate, GateClosed
 from pagemill.batch.progress import Progress
 from pagemill.batch.stop import RunStop
+from pagemill.batch.threads import CallThreads
 from pagemill.domain.pages.model import Document, PageResult, Rendering, Status, Transcript
 from pagemill.domain.pages.quality import is_empty, objections
 from pagemill.domain.wording import encodable, shown
@@ -59,6 +60,7 @@ class PageReader:
         checkpoints: Checkpoints,
         progress: Progress,
         stop: RunStop,
+        saves: CallThreads,
         limits: PageLimits,
     ) -> None:
         self._rasterizer = rasterizer
@@ -68,6 +70,7 @@ class PageReader:
         self._checkpoints = checkpoints
         self._progress = progress
         self._stop = stop
+        self._saves = saves
         self._limits = limits
         self._rendering = asyncio.Semaphore(limits.rendering)
         self._images = _ByteBudget(limits.image_bytes)
@@ -232,7 +235,7 @@ class PageReader:
         return transcript
 
     async def _save(self, document: Document, result: PageResult) -> None:
-        await asyncio.to_thread(self._checkpoints.write, document, result)
+        await self._saves(self._checkpoints.write, document, result)
 
 
 class _ByteBudget:

@@ -41,7 +41,8 @@ def print_summary(summary: RunSummary, console: Console) -> None:
     """Print a finished run: the counts, then each failure with its document, page and reason."""
     counts = ", ".join(f"{summary.statuses.get(status, 0)} {status}" for status in Status)
     documents, pages = counted(summary.documents, "document"), counted(summary.pages, "page")
-    console.print(f"{documents}, {pages}: {counts}", highlight=False)
+    trouble = f" ({summary.trouble})" if summary.trouble else ""
+    console.print(f"{documents}, {pages}: {counts}{trouble}", highlight=False, soft_wrap=True)
     requests = counted(summary.requests, "request")
     cost = f", about ${summary.cost_usd:.2f}" if summary.cost_usd else ""
     console.print(
@@ -68,7 +69,14 @@ def _print_some(lines: list[str], summary: RunSummary, console: Console, *, styl
         console.print(f"... and {len(lines) - _MOST_FAILURES} more: {where}", highlight=False, soft_wrap=True)
 
 
-def print_survey(documents: list[SurveyedDocument], console: Console, *, in_flight: int, usd_per_second: float) -> None:
+def print_survey(
+    documents: list[SurveyedDocument],
+    console: Console,
+    *,
+    in_flight: int,
+    usd_per_second: float,
+    images: Mapping[str, int] | None = None,
+) -> None:
     """Print what a run would do, and an estimate of its time and cost on an L4 if the endpoint costs anything.
 
     Args:
@@ -76,6 +84,7 @@ def print_survey(documents: list[SurveyedDocument], console: Console, *, in_flig
         console: Where to print.
         in_flight: Pages at the endpoint at once.
         usd_per_second: Price of the busy endpoint; 0: it costs nothing.
+        images: Files beside the PDFs that are not read, by ending.
     """
     table = Table(box=None)
     for title in ("document", "pages", "to read", "note"):
@@ -91,6 +100,8 @@ def print_survey(documents: list[SurveyedDocument], console: Console, *, in_flig
         "Nothing was sent or written.",
         highlight=False,
     )
+    if images:
+        console.print(passed_over(images), highlight=False, markup=False)
     if usd_per_second and to_read:
         seconds = to_read / pages_per_second(L4, in_flight)
         console.print(
@@ -106,7 +117,7 @@ def headline(progress: Progress) -> str:
     planned, left = counted(progress.pages_planned, "page"), progress.seconds_left
     return (
         f"{progress.activity}: {len(progress.outcomes)} of {listed}, {progress.pages_done} of {planned}, "
-        f"{progress.pages_per_second:.1f} pages/s, {progress.in_flight} in flight, {progress.failures} failed"
+        f"{progress.pages_per_second:.1f} pages/s, {progress.in_flight} in flight, {progress.trouble or 'none failed'}"
         + (f", {left:.0f} s left" if left else "")
     )
 

@@ -141,6 +141,7 @@ async def _survey(parameters: OcrBatchParameters) -> None:
             Console(),
             in_flight=parameters.max_in_flight,
             usd_per_second=batch.usd_per_second,
+            images=batch.progress.images,
         )
 
 

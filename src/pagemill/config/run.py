@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
@@ -10,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from pagemill.config.processors import processors
 from pagemill.domain.pages.sizes import MOST_PIECES
 from pagemill.domain.service.cost import SERVICE_USD_PER_SECOND
 from pagemill.errors import UsageError
@@ -56,7 +56,7 @@ class Settings(BaseSettings):
         32, ge=1, le=MOST_PIECES, description="images that a page too long or too large for one is cut into, at most"
     )
     render_workers: int = Field(
-        default_factory=lambda: min(os.cpu_count() or 1, 8), ge=1, le=64, description="processes that render pages"
+        default_factory=lambda: min(processors(), 8), ge=1, le=64, description="processes that render pages"
     )
     page_seconds: float = Field(30.0, gt=0, description="longest time a page may take to render, in seconds")
     render_memory_gib: float = Field(2.0, ge=1, description="address space of a render worker, in GiB")
@@ -76,6 +76,9 @@ class Settings(BaseSettings):
         None, validation_alias="TESSDATA_PREFIX", description="folder of Tesseract's language data"
     )
     largest_pdf_mib: int = Field(1024, ge=1, description="larger objects in a bucket are refused, in MiB")
+    open_mib: int = Field(
+        256, ge=1, description="temporary space for open PDFs from buckets, in MiB; two may exceed it"
+    )
     google_cloud_project: str = Field(
         "",
         validation_alias="GOOGLE_CLOUD_PROJECT",

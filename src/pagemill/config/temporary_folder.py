@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from pagemill.errors import NO_ROOM, NoRoomLeft
 
+_LEAST_ROOM_BYTES = 2**16
 _ADVICE = "free some space, or set TMPDIR to a folder with more, then run again"
 
 
@@ -28,3 +29,14 @@ def temporary_files() -> Iterator[None]:
         if error.errno not in NO_ROOM:
             raise
         raise NoRoomLeft(f"the temporary folder {folder} has no room left: {error.strerror}; {_ADVICE}") from error
+
+
+def check_room() -> None:
+    """Check that the temporary folder takes another file.
+
+    Raises:
+        NoRoomLeft: It is full, or there is none.
+        OSError: It takes no file for another reason.
+    """
+    with temporary_files(), tempfile.TemporaryFile() as file:
+        file.write(bytes(_LEAST_ROOM_BYTES))

@@ -11,6 +11,7 @@ import typer
 import uvicorn
 from starlette.applications import Starlette
 
+from pagemill.config.processors import processors
 from pagemill.errors import PagemillError, UsageError
 from pagemill.local_endpoint.engines import choose_engine, model_id
 from pagemill.local_endpoint.server import MOST_REQUESTS, create_app
@@ -45,7 +46,7 @@ def serve(
     """
     name = choose_engine(engine, tessdata=tessdata)
     model = model_id(name, tessdata=tessdata)
-    count = workers or min(_cores(), MOST_REQUESTS)
+    count = workers or min(processors(), MOST_REQUESTS)
     with _listening(host, port) as listener, WorkerPool(name, workers=count, tessdata=tessdata) as pool:
         server = _Server(create_app(pool, model=model), pool)
         if lifeline:
@@ -86,11 +87,6 @@ class _Server(uvicorn.Server):
                 reason if isinstance(reason, PagemillError) else UsageError(f"the OCR engine does not load: {reason}")
             )
             self.should_exit = True
-
-
-def _cores() -> int:
-    # A container may have fewer cores than the machine; macOS does not know.
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _listening(host: str, port: int) -> socket.socket:

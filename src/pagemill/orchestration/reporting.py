@@ -24,7 +24,7 @@ from pagemill.batch.progress import Progress
 from pagemill.domain.pages import keys
 from pagemill.domain.pages.model import Status
 from pagemill.domain.pages.summary import DocumentOutcome, RunSummary
-from pagemill.domain.wording import counted, shown, without_controls
+from pagemill.domain.wording import counted, passed_over, shown, without_controls
 from pagemill.errors import StoreUnusable
 from pagemill.orchestration.shards.counters import write_counters
 
@@ -75,12 +75,12 @@ def final_state(summary: RunSummary) -> State[RunSummary]:
 
 def verdict(summary: RunSummary) -> str:
     """The run in one sentence."""
-    if summary.stopped_by:
-        return f"Stopped after {counted(summary.pages, 'page')}: {without_controls(str(summary.stopped_by))}."
-    unread = sum(bool(outcome.error) for outcome in summary.outcomes)
-    failed = f"{counted(summary.statuses.get(Status.FAILED, 0), 'page')} and {counted(unread, 'document')} failed"
     read = f"{counted(summary.documents, 'document')}, {counted(summary.pages, 'page')}"
-    return f"{read}: {'none failed' if summary.complete else failed}."
+    images = f"; {passed_over(summary.images)}" if summary.images else ""
+    if summary.stopped_by:
+        trouble = f" ({summary.trouble})" if summary.trouble else ""
+        return f"Stopped after {read}{trouble}: {without_controls(str(summary.stopped_by))}."
+    return f"{read}: {summary.trouble or 'none failed'}{images}."
 
 
 async def _keep_updating(artifact: UUID, progress: Progress, shard: UUID | None) -> None:
@@ -101,10 +101,10 @@ async def _update(artifact: UUID, progress: Progress, shard: UUID | None) -> Non
 
 
 def _headline(progress: Progress) -> str:
-    pages, failures = counted(progress.pages_planned, "page"), counted(progress.failures, "failure")
+    pages, trouble = counted(progress.pages_planned, "page"), progress.trouble or "none failed"
     return (
         f"{progress.activity}: {progress.pages_done} of {pages}, "
-        f"{progress.pages_per_second:.1f} a second, {progress.in_flight} in flight, {failures}"
+        f"{progress.pages_per_second:.1f} a second, {progress.in_flight} in flight, {trouble}"
     )
 
 

@@ -22,6 +22,7 @@ from pagemill.batch.run import Batch
 from pagemill.batch.shards import PlannedSource, plan_of
 from pagemill.batch.slots import RunSlots
 from pagemill.batch.stop import RunStop
+from pagemill.batch.threads import BlockingCalls
 from pagemill.config.run import GIB, Settings
 from pagemill.domain.pages.model import Mode, Recipe
 from pagemill.domain.pages.planning import parse_pages
@@ -99,6 +100,9 @@ async def open_batch(
         if admission:
             slots = await stack.enter_async_context(admission(parameters, settings, progress))
         usd_per_second = settings.usd_per_second if endpoint.billed else 0.0
+        limits = BatchLimits(pages=(1 + _AHEAD) * parameters.max_in_flight, open_bytes=settings.open_mib * 2**20)
+        threads = BlockingCalls(pages=limits.pages, documents=limits.documents)
+        stack.callback(threads.close)
         yield Batch(
             documents=Documents(
                 source=PlannedSource(source, plan) if plan else source,
@@ -107,6 +111,8 @@ async def open_batch(
                 checkpoints=checkpoints,
                 progress=progress,
                 stop=stop,
+                threads=threads,
+                limits=limits,
             ),
             reader=PageReader(
                 rasterizer=rasterizer,
@@ -116,13 +122,15 @@ async def open_batch(
                 checkpoints=checkpoints,
                 progress=progress,
                 stop=stop,
+                saves=threads.saves,
                 limits=_page_limits(settings),
             ),
             publisher=_publisher(checkpoints, plan, usd_per_second / parameters.max_in_flight),
             progress=progress,
             stop=stop,
+            threads=threads,
             usd_per_second=usd_per_second,
-            limits=BatchLimits(pages=(1 + _AHEAD) * parameters.max_in_flight),
+            limits=limits,
         )
 
 

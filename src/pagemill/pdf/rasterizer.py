@@ -15,9 +15,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from pagemill.config.temporary_folder import check_room
 from pagemill.domain.pages.model import CountedPdf, Rendering
 from pagemill.errors import (
     DocumentUnreadable,
+    NoRoomLeft,
     OutOfResources,
     PagemillError,
     PageUnreadable,
@@ -103,6 +105,7 @@ class PdfiumRasterizer:
 
         Raises:
             DocumentUnreadable: The file cannot be opened as a PDF, has no pages, or kills every worker that opens it.
+            NoRoomLeft: The temporary folder is full.
             OutOfResources: No worker starts.
         """
         copy = Path(tempfile.gettempdir()) / f"pagemill-{secrets.token_hex(16)}.pdf"
@@ -133,7 +136,12 @@ class PdfiumRasterizer:
             with contextlib.suppress(OSError):  # without room for a copy, most documents are read all the same
                 place = stack.enter_context(PdfFile.created(copy))
             asked = CountPages(file, place)
-            return self._call_own_worker(asked, expected_count(asked))
+            try:
+                return self._call_own_worker(asked, expected_count(asked))
+            except DocumentUnreadable:
+                with contextlib.suppress(OSError):  # a worker may end no run: the parent looks itself
+                    check_room()
+                raise
 
     def _render(self, path: Path, number: int) -> Rendering:
         with _opened(path) as file:
@@ -208,7 +216,7 @@ def _translated_to(
     """Turn every error of a worker, its death included, into an error of the document or the page."""
     try:
         yield
-    except OutOfResources:
+    except (OutOfResources, NoRoomLeft):
         raise
     except WorkerLost as error:
         raise lost(f"{doing} fails: {error}") from error

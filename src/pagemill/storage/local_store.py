@@ -32,6 +32,8 @@ _ABOUT_A_NAME = {
     errno.ELOOP,
     errno.EACCES,
     errno.EPERM,
+    errno.ENXIO,  # a socket
+    errno.ENODEV,
 }
 
 

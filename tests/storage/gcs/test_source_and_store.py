@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import io
 import re
+import tempfile
 from pathlib import Path
 from typing import IO
 
@@ -432,3 +433,28 @@ def test_results_folders_and_unfinished_uploads_are_not_mentioned(bucket: FakeGc
         bucket.put("bucket", name, b"x", content_type)
 
     assert _keys(_source(gcs_client)) == ["a.pdf"]
+
+
+@pytest.mark.parametrize("members", [1, 3], ids=["one member", "three members"])
+def test_a_packed_object_is_unpacked_only_as_far_as_the_largest_pdf_may_go(
+    bucket: FakeGcs, gcs_client: storage.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, members: int
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    bucket.put("bucket", "in/bomb.pdf", gzip.compress(bytes(2**22)) * members, content_encoding="gzip")
+    bucket.put("bucket", "in/good.pdf", gzip.compress(bytes(2**20)), content_encoding="gzip")
+    source = _source(gcs_client)
+    bomb, good = source.documents()
+    assert isinstance(bomb, Document)
+    assert isinstance(good, Document)
+
+    with (
+        pytest.raises(DocumentUnreadable, match="is larger than PAGEMILL_LARGEST_PDF_MIB, 1, allows"),
+        source.local_copy(bomb),
+    ):
+        pass
+    with source.local_copy(good) as copy:
+        files = [path.name for path in copy.path.parent.iterdir()]
+        assert copy.path.stat().st_size == 2**20
+
+    assert files == ["unpacked"]  # not the packed bytes, too
+    assert list(tmp_path.iterdir()) == []

@@ -25,7 +25,8 @@ from pagemill.config.environment import disable_bucket_lookups
 from pagemill.errors import NO_ROOM, NameUnusable, StoreUnusable, UsageError
 
 SCHEME = "gs://"
-LOOKUPS = 8  # requests sent at once: the client keeps ten connections
+LOOKUPS = 8  # lines of a list that are looked up at once
+_CONNECTIONS = 128  # kept open
 _BUCKET = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
 _CHUNK_BYTES = 2**20
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
@@ -94,9 +95,19 @@ def open_client(project: str, key: Mapping[str, Any] | None = None) -> storage.C
     disable_bucket_lookups()
     try:
         credentials = service_account.Credentials.from_service_account_info(key, scopes=[_SCOPE]) if key else None
-        return storage.Client(project=project or _NO_PROJECT, credentials=credentials)
+        client = storage.Client(project=project or _NO_PROJECT, credentials=credentials)
     except auth.GoogleAuthError as error:
         raise StoreUnusable(f"no Google credentials ({error}); type: {_LOGIN}") from error
+    _keep_connections(client)
+    return client
+
+
+def _keep_connections(client: storage.Client) -> None:
+    """Let as many connections stay open as requests are sent at once. The client keeps ten, and opens others anew."""
+    session = client._http  # noqa: SLF001 -- the client has no public name for it
+    if not getattr(session, "is_mtls", False):  # such a session has adapters of its own
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, requests.adapters.HTTPAdapter(pool_maxsize=_CONNECTIONS))
 
 
 def listed(

@@ -24,7 +24,7 @@ from pagemill.storage.files import PrivateCopy
 from pagemill.storage.gcs.client import SCHEME, BucketUnusable, Location, crc32c, explained, listed
 
 PDFS = "objects whose names end in .pdf, or of type application/pdf"
-LISTED = "items(name,generation,size,contentType),nextPageToken"
+LISTED = "items(name,generation,size,contentType,contentEncoding),nextPageToken"
 _PDF_TYPES = {"application/pdf", "application/x-pdf"}
 _UNKNOWN_TYPE = "application/octet-stream"
 _CHUNK_BYTES = 2**20
@@ -147,7 +147,8 @@ def described(key: str, blob: storage.Blob, largest_bytes: int) -> Document | Re
         largest = largest_bytes // 2**20
         return RejectedEntry(key, f"{blob.size:,} bytes are more than PAGEMILL_LARGEST_PDF_MIB, {largest}, allows")
     source = f"{SCHEME}{blob.bucket.name}/{blob.name}"
-    return Document(key, str(blob.generation), blob.size, blob.name, source=source)
+    copy_bytes = blob.size + (largest_bytes if _says_packed(blob) else 0)  # its unpacked size is not known yet
+    return Document(key, str(blob.generation), blob.size, blob.name, copy_bytes=copy_bytes, source=source)
 
 
 @contextlib.contextmanager
@@ -197,10 +198,14 @@ def _verify(path: Path, blob: storage.Blob) -> None:
 
 def _is_packed(path: Path, blob: storage.Blob) -> bool:
     """Whether an object is packed: some programs write plain bytes and say `Content-Encoding: gzip`."""
-    if (blob.content_encoding or "").strip().lower() not in {"gzip", "x-gzip"}:
+    if not _says_packed(blob):
         return False
     with path.open("rb") as file:
         return file.read(len(_GZIP)) == _GZIP
+
+
+def _says_packed(blob: storage.Blob) -> bool:
+    return (blob.content_encoding or "").strip().lower() in {"gzip", "x-gzip"}
 
 
 def _unpacked(path: Path, largest_bytes: int) -> Path:
