@@ -11,10 +11,12 @@ PagemillError
 ├── EndpointNeverAnswered       nothing to send pages to                            exit 4
 ├── ShardLost                   somebody who read for us did not report                exit 7
 ├── StoreUnusable               source or destination cannot be read or written     exit 5
+│   ├── NoRoomLeft              the disk of the destination or of the temporary folder is full
 │   └── NameUnusable            one name cannot be used there; others may
 ├── Permanent                   asking again gives the same answer
 │   ├── DocumentUnreadable      this file is no readable PDF
-│   │   └── DocumentChanged     it is no longer the file that was listed
+│   │   ├── DocumentChanged     it is no longer the file that was listed
+│   │   └── DocumentWithheld    the source does not hand it out, perhaps none of its documents
 │   ├── KeyTaken                another document's results are where this one's would be
 │   ├── PageUnreadable          this page cannot be rendered
 │   ├── RequestRejected         the endpoint refuses this page (4xx)
@@ -35,6 +37,7 @@ from collections.abc import Iterator
 _FILES = "too many files are open; allow more: ulimit -n 65536"
 _MEMORY = "the machine has no memory left; free some, or give it more"
 _LACKING = {errno.EMFILE: _FILES, errno.ENFILE: _FILES, errno.ENOMEM: _MEMORY}
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # a full disk, a quota, a limit on the size of files
 
 
 class PagemillError(Exception):
@@ -81,6 +84,10 @@ class StoreUnusable(PagemillError):
     """The source cannot be read or the destination cannot be written."""
 
 
+class NoRoomLeft(StoreUnusable):
+    """A file cannot be written whole: the disk, a quota or a limit of the process leaves no room for it."""
+
+
 class NameUnusable(StoreUnusable):
     """The destination has no room for one name: a file is where its folder should be, or the name is not allowed."""
 
@@ -99,6 +106,20 @@ class DocumentUnreadable(Permanent):
 
 class DocumentChanged(DocumentUnreadable):
     """The file was changed, replaced or deleted after it was listed."""
+
+
+class DocumentWithheld(DocumentUnreadable):
+    """The source does not hand the file out."""
+
+    def __init__(self, message: str, *, cause: str = "") -> None:
+        """Describe the trouble.
+
+        Args:
+            message: What happened.
+            cause: The trouble in words that name no document: other documents may have the same.
+        """
+        super().__init__(message)
+        self.cause = cause
 
 
 class KeyTaken(Permanent):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pagemill.batch.shards import conclude, plan, plan_of, report_of, write_plans
+from pagemill.batch.conclusion import conclude
+from pagemill.batch.shards import plan, plan_of, report_of, write_plans
 from pagemill.domain.pages import assembly, keys
 from pagemill.domain.pages.model import PageResult, Status
 from pagemill.domain.pages.sharding import split
 from pagemill.domain.pages.summary import RunSummary
-from pagemill.errors import UsageError
+from pagemill.errors import EndpointNeverAnswered, UsageError
 from pagemill.storage.local_store import LocalStore
 from tests.batch.conftest import Mill
 from tests.fakes.memory_store import MemoryStore
@@ -308,7 +309,7 @@ async def _shards(mill: Mill, endpoint: FakeEndpoint, damage: Callable[[], objec
         return await conclude(batch, "a-run", pending, divided, reports)
 
 
-async def test_a_checkpoint_that_is_damaged_when_a_run_publishes_what_its_shards_read_is_read_by_the_next(
+async def test_a_page_whose_checkpoint_is_damaged_when_its_run_publishes_what_the_shards_read_is_read_again(
     mill: Mill,
 ) -> None:
     mill.add("a.pdf", "6")
@@ -316,10 +317,61 @@ async def test_a_checkpoint_that_is_damaged_when_a_run_publishes_what_its_shards
         summary = await _shards(mill, endpoint, lambda: _checkpoint(mill, 5).write_bytes(_result(4)))
         again = await _shards(mill, endpoint, lambda: None)
 
-    assert +Counter(summary.statuses) == {Status.OK: 5, Status.FAILED: 1}
+    assert (summary.requests, summary.reused, summary.complete) == (7, 0, True)
+    assert +Counter(summary.statuses) == {Status.OK: 6}
+    _assert_accounted_for(summary)
+    assert [result["number"] for result in _texts(mill)[1]] == [1, 2, 3, 4, 5, 6]
+    assert (again.requests, again.reused, again.complete) == (0, 6, True)
+
+
+async def test_checkpoints_of_an_earlier_run_that_no_shard_looks_at_are_read_again_if_they_are_damaged(
+    mill: Mill,
+) -> None:
+    mill.add("a.pdf", "9")
+    async with FakeEndpoint() as endpoint:
+        await mill.run(endpoint, pages="1-3")
+        _checkpoint(mill, 1).write_bytes(b"")
+        _checkpoint(mill, 3).write_bytes(b"{")
+        summary = await _shards(mill, endpoint, lambda: None)
+
+    assert (summary.requests, summary.reused, summary.complete) == (8, 1, True)
+    _assert_accounted_for(summary)
+
+
+async def test_a_page_whose_checkpoint_is_damaged_is_failed_if_the_document_is_gone_when_its_run_publishes_it(
+    mill: Mill,
+) -> None:
+    def damage() -> None:
+        _checkpoint(mill, 5).write_bytes(b"")
+        (mill.source / "a.pdf").unlink()
+
+    mill.add("a.pdf", "6")
+    mill.add("b.pdf", "1")
+    async with FakeEndpoint() as endpoint:
+        summary = await _shards(mill, endpoint, damage)
+        mill.add("a.pdf", "6")
+        again = await _shards(mill, endpoint, lambda: None)
+
+    assert +Counter(summary.statuses) == {Status.OK: 6, Status.FAILED: 1}
     assert "run again" in summary.outcomes[0].failures[5]
     _assert_accounted_for(summary)
-    assert (again.requests, again.reused, again.complete) == (1, 5, True)
+    assert (again.requests, again.reused, again.complete) == (1, 6, True)
+
+
+async def test_a_document_is_not_published_if_the_endpoint_is_gone_when_a_page_has_to_be_read_again(mill: Mill) -> None:
+    mill.patience = replace(mill.patience, wake_seconds=0.1, silence_seconds=0.1)
+    mill.add("a.pdf", "6")
+    gone: list[bool] = []
+
+    def damage() -> None:
+        _checkpoint(mill, 5).write_bytes(b"")
+        gone.append(True)
+
+    async with FakeEndpoint(lambda _: failing(503) if gone else None) as endpoint:
+        summary = await _shards(mill, endpoint, damage)
+
+    assert isinstance(summary.stopped_by, EndpointNeverAnswered)
+    assert not (mill.out / "a.pdf/manifest.json").exists()
 
 
 async def test_a_shard_reads_the_pages_of_damaged_checkpoints_itself(mill: Mill) -> None:

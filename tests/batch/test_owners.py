@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from google.cloud import storage
 
-from pagemill.domain.pages.model import Document, RejectedEntry, Status
+from pagemill.domain.pages.model import Document, Recipe, RejectedEntry, Status
 from pagemill.domain.pages.summary import RunSummary
 from pagemill.ports import DocumentSource
 from pagemill.storage.gcs.client import Location
@@ -25,7 +25,7 @@ from pagemill.storage.local_source import ListedSource, LocalSource
 from pagemill.storage.local_store import LocalStore
 from tests.batch.conftest import Mill
 from tests.fakes.gcs import FakeGcs
-from tests.fakes.ocr_endpoint import FakeEndpoint
+from tests.fakes.ocr_endpoint import MODEL, FakeEndpoint
 
 
 async def _run(mill: Mill) -> RunSummary:
@@ -234,6 +234,7 @@ class _Named:
     name = "names"
 
     def __init__(self, source: LocalSource, keys: list[str]) -> None:
+        self.images = source.images
         self._source, self._keys = source, keys
 
     def documents(self) -> Iterator[Document | RejectedEntry]:
@@ -357,3 +358,76 @@ async def test_a_rejected_entry_that_is_no_document_leaves_nothing_in_the_destin
 
     assert list(_errors(summary)) == ["linked/"]
     assert {path.name for path in mill.out.iterdir()} == {"a.pdf", "_runs"}
+
+
+_DAMAGED = [b"", b"{", bytes(500), b'{"schema": 1, "document": {"key": "invoice.pdf"', b'{"schema": 99}']
+
+
+@pytest.mark.parametrize("damaged", _DAMAGED)
+async def test_texts_whose_manifest_is_damaged_are_not_replaced_by_another_sources(
+    mill: Mill, two_years: tuple[Path, Path], damaged: bytes
+) -> None:
+    mill.documents = LocalSource(two_years[0])
+    await _run(mill)
+    (mill.out / "invoice.pdf/manifest.json").write_bytes(damaged)
+    before = _texts(mill.out)
+    mill.documents = LocalSource(two_years[1])
+
+    summary = await _run(mill)
+
+    assert _errors(summary)["invoice.pdf"].startswith(
+        f"{mill.out}/invoice.pdf holds texts with a damaged manifest, which does not say of which document they are; "
+    )
+    assert summary.requests == 0
+    assert _texts(mill.out) == before
+
+
+async def test_the_command_in_the_message_on_a_damaged_manifest_is_a_way_out(
+    mill: Mill, two_years: tuple[Path, Path]
+) -> None:
+    mill.documents = LocalSource(two_years[0])
+    await _run(mill)
+    (mill.out / "invoice.pdf/manifest.json").write_bytes(b"")
+    mill.documents = LocalSource(two_years[1])
+    error = _errors(await _run(mill))["invoice.pdf"]
+
+    await asyncio.to_thread(subprocess.run, shlex.split(error.partition("type: ")[2]), check=True)
+
+    assert (await _run(mill)).complete
+
+
+@pytest.mark.parametrize("model", [MODEL, "another model"])
+async def test_the_documents_own_checkpoints_show_whose_a_damaged_manifest_is(mill: Mill, model: str) -> None:
+    mill.add("a.pdf", "2")
+    async with FakeEndpoint(model=model) as endpoint:
+        await mill.run(endpoint, recipe=Recipe(model))
+    (mill.out / "a.pdf/manifest.json").write_bytes(b"")
+
+    assert (await _run(mill)).complete
+
+
+async def test_a_manifest_that_says_why_its_document_was_not_read_protects_no_folder(
+    mill: Mill, two_years: tuple[Path, Path]
+) -> None:
+    (two_years[0] / "invoice.pdf").write_text("rubbish")
+    mill.documents = LocalSource(two_years[0])
+    await _run(mill)
+    mill.documents = LocalSource(two_years[1])
+
+    assert (await _run(mill)).complete
+
+
+async def test_a_damaged_manifest_in_a_bucket_protects_the_texts_beside_it(
+    mill: Mill, buckets: FakeGcs, gcs_client: storage.Client
+) -> None:
+    mill.store = GcsStore(gcs_client, Location("out", "text"))
+    mill.documents = _gcs(gcs_client, "in", "2024")
+    await _run(mill)
+    buckets.put("out", "text/invoice.pdf/manifest.json", b"{")
+    before = {name: value for name, value in buckets.buckets["out"].items() if "_runs" not in name}
+    mill.documents = _gcs(gcs_client, "other", "2024")
+
+    error = _errors(await _run(mill))["invoice.pdf"]
+
+    assert error.endswith("type: gcloud storage rm gs://out/text/invoice.pdf/manifest.json")
+    assert {name: value for name, value in buckets.buckets["out"].items() if "_runs" not in name} == before

@@ -33,7 +33,8 @@ class _Unreadable(LocalSource):
     def documents(self) -> Iterator[Document | RejectedEntry]:
         for entry in super().documents():
             locked = entry.key in self._names
-            yield RejectedEntry(entry.key, "the file cannot be read: Permission denied") if locked else entry
+            reason = "the file cannot be read: Permission denied"
+            yield RejectedEntry(entry.key, reason, shared_cause=reason) if locked else entry
 
 
 def _written(mill: Mill, name: str = "a.pdf") -> dict[str, bytes]:

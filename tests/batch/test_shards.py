@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from pagemill.batch.shards import conclude, plan, plan_of, report_of, write_plans
+from pagemill.batch.conclusion import conclude
+from pagemill.batch.shards import plan, plan_of, report_of, write_plans
 from pagemill.domain.pages import keys
 from pagemill.domain.pages.model import Status
 from pagemill.domain.pages.sharding import split

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from google.cloud import storage
 
 from pagemill.errors import NameUnusable, PreconditionFailed, StoreUnusable
 from pagemill.ports import ABSENT, ObjectStore
@@ -255,3 +257,35 @@ def test_a_name_that_cannot_be_used_is_not_the_fault_of_the_whole_store(tmp_path
     with pytest.raises(NameUnusable):
         store.version(key)
     _write(store, "other", b"x")
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (os.mkfifo, "is a named pipe, not a regular file; remove it"),
+        (lambda path: path.symlink_to("/dev/zero"), "is a device, not a regular file; remove it"),
+        (lambda path: path.symlink_to(path.name), "cannot be read: Too many levels of symbolic links"),
+        (Path.mkdir, "cannot be read: Is a directory"),
+    ],
+    ids=["pipe", "device", "circle", "folder"],
+)
+def test_what_is_no_file_at_the_place_of_a_result_is_neither_waited_for_nor_read(
+    tmp_path: Path, make: Callable[[Path], None], says: str
+) -> None:
+    make(tmp_path / "manifest.json")
+    store = LocalStore(tmp_path)
+
+    for read in (store.read, store.version):
+        with pytest.raises(NameUnusable, match=says):
+            read("manifest.json")
+
+
+def test_a_bucket_that_refuses_a_name_may_take_others(gcs_client: storage.Client, google: FakeGcs) -> None:
+    google.create_bucket("results")
+    store = GcsStore(gcs_client, gcs.Location("results", "p" * 600))
+    key = "k" * 500
+
+    for use in (store.read, store.version, lambda key: _write(store, key, b"x")):
+        with pytest.raises(NameUnusable, match="rejects the request"):
+            use(key)
+    _write(store, "short", b"x")

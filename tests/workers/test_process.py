@@ -2,9 +2,13 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import psutil
 import pytest
@@ -51,6 +55,47 @@ def test_a_worker_that_takes_too_long_is_killed(worker: WorkerProcess) -> None:
         ask(worker, "hang", timeout_seconds=0.05)
 
     assert not psutil.pid_exists(worker.pid)
+
+
+class _WatchedConnection:
+    """A worker's connection that takes a moment to notice that there is something to read."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self.waited_for, self._closed = threading.Event(), threading.Event()
+        self.closed_while_waited_for = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def recv_into(self, buffer: memoryview) -> int:
+        """Wait, and go on waiting for a moment."""
+        self.waited_for.set()
+        size = self._connection.recv_into(buffer)
+        self.closed_while_waited_for = self._closed.wait(0.1)
+        return size
+
+    def close(self) -> None:
+        """Close it."""
+        self._closed.set()
+        self._connection.close()
+
+
+def test_no_connection_is_closed_while_a_call_waits_for_it(worker: WorkerProcess) -> None:
+    """Its number would soon be another file's, for which the call would wait instead."""
+    ask(worker, "double", 1)
+    watched = _WatchedConnection(worker._connection)  # noqa: SLF001 -- what another thread does with it
+    worker._connection = watched  # type: ignore[assignment] # noqa: SLF001
+
+    with ThreadPoolExecutor(1) as thread:
+        calling = thread.submit(ask, worker, "hang")
+        assert watched.waited_for.wait(30)
+        worker.kill()
+        error = calling.exception(timeout=30)
+
+    assert isinstance(error, WorkerLost)
+    assert "SIGKILL" in str(error)
+    assert not watched.closed_while_waited_for
 
 
 def test_the_clock_of_a_call_starts_when_the_worker_is_ready() -> None:

@@ -8,7 +8,7 @@ import datetime as dt
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 from pagemill.batch import outcomes, publishing
@@ -17,6 +17,7 @@ from pagemill.batch.chunks import DocumentFile
 from pagemill.batch.owners import FoldersInUse
 from pagemill.batch.progress import Progress
 from pagemill.batch.stop import RunStop
+from pagemill.batch.withheld import WithheldDocuments
 from pagemill.domain.pages.manifest import Manifest, Tally
 from pagemill.domain.pages.model import CountedPdf, Document, RejectedEntry, Status
 from pagemill.domain.pages.planning import PendingDocument, Selection
@@ -24,6 +25,7 @@ from pagemill.domain.pages.summary import DocumentOutcome
 from pagemill.domain.wording import encodable, shown
 from pagemill.errors import (
     DocumentUnreadable,
+    DocumentWithheld,
     KeyTaken,
     NameUnusable,
     OutOfResources,
@@ -89,6 +91,7 @@ class Documents:
         self._progress = progress
         self._stop = stop
         self._folders = FoldersInUse(checkpoints.destination)
+        self._withheld = WithheldDocuments(source.name)
 
     async def each(self, handle: Handle, *, at_once: int) -> None:
         """Open the documents, a few at once, and pass those with pages to read to `handle`.
@@ -100,6 +103,7 @@ class Documents:
             StoreUnusable: The destination cannot be written.
         """
         await asyncio.to_thread(self._checkpoints.destination.check_writable)
+        self._progress.images = self._source.images  # counted while the source is listed
         places = asyncio.Semaphore(at_once)
         async with asyncio.TaskGroup() as documents:
             try:
@@ -117,6 +121,7 @@ class Documents:
             self._progress.listed = True
             if self._progress.requests == 0:  # later, the endpoint's state is announced
                 self._progress.announce("rendering the first pages")
+        await self._try_withheld(handle)
 
     async def survey(self) -> list[SurveyedDocument]:
         """Open each document and report what a run would read. Nothing is sent or written.
@@ -124,34 +129,42 @@ class Documents:
         Raises:
             StoreUnusable: The source cannot be read.
         """
-        return [await self._survey(entry) async for entry in self._entries()]
+        surveyed = [await self._survey(entry) async for entry in self._entries()]
+        self._withheld.release()
+        return surveyed
+
+    @contextlib.asynccontextmanager
+    async def reopened(self, pending: PendingDocument) -> AsyncIterator[OpenedDocument]:
+        """A document that was opened before, with its file.
+
+        Raises:
+            DocumentUnreadable: It cannot be opened, or is no longer what was listed.
+            StoreUnusable: The source is gone.
+        """
+        async with self._counted(pending.document) as (_, file):
+            yield OpenedDocument(pending, file)
 
     async def _entries(self) -> AsyncIterator[Document | RejectedEntry]:
         """The entries of the source, listed in a thread.
 
-        Rejected entries wait for the first document. If there is none, and all of several entries have the same
-        reason, this is no fault of each document: the source cannot be read.
-
         Raises:
             StoreUnusable: The source cannot be read.
         """
-        entries, rejected = self._source.documents(), list[RejectedEntry]()
-        try:
-            entry = await asyncio.to_thread(next, entries, None)
-            while isinstance(entry, RejectedEntry):
-                rejected.append(entry)
-                entry = await asyncio.to_thread(next, entries, None)
-        except StoreUnusable:
-            for held in rejected:
-                yield held
-            raise
-        if entry is None:
-            _check_for_common_reason(self._source.name, rejected)
-        for held in rejected:
-            yield held
-        while entry:
+        entries = self._source.documents()
+        while entry := await asyncio.to_thread(next, entries, None):
+            if isinstance(entry, Document) and entry.stamp:  # its bytes were read for its version
+                self._withheld.handed_out()
             yield entry
-            entry = await asyncio.to_thread(next, entries, None)
+
+    async def _try_withheld(self, handle: Handle) -> None:
+        """Try the documents again that the source withheld, unless it withheld all of them."""
+        try:
+            withheld = self._withheld.release()
+        except StoreUnusable as error:
+            self._stop.listing_failed(error)
+            return
+        for entry in withheld:
+            await self._account(entry, handle)
 
     async def _account(self, entry: Document | RejectedEntry, handle: Handle) -> None:
         """Add the outcome of one entry to the progress. Trouble of the machine or of a store stops the run instead."""
@@ -188,9 +201,13 @@ class Documents:
             return outcomes.unreadable(entry.key, str(_first(errors)))
         except DocumentUnreadable as error:
             assert isinstance(entry, Document)  # noqa: S101 -- for mypy
+            if isinstance(error, DocumentWithheld) and self._withheld.sets_aside(entry, error.cause):
+                return None
             return await self._unreadable(entry, str(error))
 
-    async def _rejected(self, entry: RejectedEntry) -> DocumentOutcome:
+    async def _rejected(self, entry: RejectedEntry) -> DocumentOutcome | None:
+        if entry.shared_cause and self._withheld.sets_aside(entry, entry.shared_cause):
+            return None
         if not entry.has_folder:
             return outcomes.unreadable(entry.key, entry.reason)
         self._folders.take(entry.key)
@@ -221,11 +238,16 @@ class Documents:
 
     async def _unreadable(self, document: Document, reason: str) -> DocumentOutcome:
         manifest = Manifest(document, self._checkpoints.recipe, 0, Tally(), 0.0, dt.datetime.now(dt.UTC), error=reason)
-        await asyncio.to_thread(publishing.write_manifest, self._checkpoints.destination, manifest)
+        try:
+            await asyncio.to_thread(publishing.write_manifest, self._checkpoints.destination, manifest)
+        except NameUnusable as error:
+            reason = f"{reason}; and its manifest: {error}"
         return outcomes.unreadable(document.key, reason)
 
     async def _survey(self, entry: Document | RejectedEntry) -> SurveyedDocument:
         if isinstance(entry, RejectedEntry):
+            if entry.shared_cause:
+                self._withheld.sets_aside(entry, entry.shared_cause)
             return SurveyedDocument(entry.key, 0, 0, entry.reason)
         try:
             self._folders.take(entry.key)
@@ -234,6 +256,8 @@ class Documents:
                 to_read = frozenset(self._selection.selected(entry, pdf.pages)) - await self._done(entry, pdf.pages)
                 return SurveyedDocument(entry.key, pdf.pages, len(to_read), findings=pdf.findings)
         except (DocumentUnreadable, KeyTaken, NameUnusable) as error:
+            if isinstance(error, DocumentWithheld):
+                self._withheld.sets_aside(entry, error.cause)
             return SurveyedDocument(entry.key, 0, 0, str(error))
 
     @contextlib.asynccontextmanager
@@ -245,6 +269,7 @@ class Documents:
         """
         with contextlib.ExitStack() as stack:
             copy = await asyncio.to_thread(stack.enter_context, self._source.local_copy(document))
+            self._withheld.handed_out()
             try:
                 async with self._rasterizer.counted(copy.path) as pdf:
                     await asyncio.to_thread(copy.check)
@@ -252,20 +277,6 @@ class Documents:
             except DocumentUnreadable:
                 await asyncio.to_thread(copy.check)
                 raise
-
-
-def _check_for_common_reason(source: str, rejected: Sequence[RejectedEntry]) -> None:
-    """Refuse a source of which nothing can be read, for one reason.
-
-    Raises:
-        StoreUnusable: It is so.
-    """
-    reasons = {entry.reason for entry in rejected}
-    if len(rejected) > 1 and len(reasons) == 1:
-        raise StoreUnusable(
-            f"{shown(source)}: none of its {len(rejected)} documents can be read, all for the same reason: "
-            f"{reasons.pop()} (the first is {shown(rejected[0].key)})"
-        )
 
 
 def _first(group: ExceptionGroup[NameUnusable]) -> NameUnusable:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pagemill.domain.pages.model import Status
@@ -29,6 +30,7 @@ class Progress:
     first_sent: float | None = None
     last_answer: float | None = None
     outcomes: list[DocumentOutcome] = field(default_factory=list)
+    images: Mapping[str, int] = field(default_factory=dict)  # files beside the PDFs that are not read, by ending
 
     @property
     def pages_done(self) -> int:
@@ -82,6 +84,7 @@ class Progress:
             stopped_by=stopped_by,
             first_sent_at=_time_of_day(self.first_sent),
             last_answer_at=_time_of_day(self.last_answer),
+            images=dict(self.images),
         )
 
     def begin(self) -> None:

@@ -15,6 +15,7 @@ from typing import IO
 
 from pagemill.batch.checkpoints import Checkpoints
 from pagemill.batch.owners import check_owner
+from pagemill.config.temporary_folder import temporary_files
 from pagemill.domain.pages import assembly, keys
 from pagemill.domain.pages.manifest import (
     TEXTS,
@@ -27,7 +28,7 @@ from pagemill.domain.pages.manifest import (
 from pagemill.domain.pages.model import Document, PageResult, Recipe
 from pagemill.domain.pages.planning import Selection
 from pagemill.errors import PreconditionFailed
-from pagemill.ports import ABSENT, ObjectStore
+from pagemill.ports import ABSENT, ObjectStore, StoredObject
 
 _ALL = 3  # objects of a published document
 _ROUNDS = 5  # tries to publish a document that other runs publish at the same time
@@ -50,12 +51,12 @@ def prior_manifest(destination: ObjectStore, document: Document) -> PriorManifes
     """Read the manifest of an earlier run; None where there is none that counts; blocks.
 
     Raises:
-        KeyTaken: It is the manifest of another source's document.
+        KeyTaken: It is the manifest of another source's document, or is damaged beside texts that may be another's.
         StoreUnusable: The destination cannot be read.
     """
     stored = destination.read(keys.manifest(document.key))
     prior = read_prior_manifest(stored.data) if stored else None
-    check_owner(destination, prior, document)
+    check_owner(destination, stored, prior, document)
     return prior
 
 
@@ -63,7 +64,7 @@ def covering_manifest(checkpoints: Checkpoints, document: Document, selection: S
     """The manifest of an earlier run that has a result for all selected pages, and its texts beside it; blocks.
 
     Raises:
-        KeyTaken: The manifest there is another source's document's.
+        KeyTaken: As `prior_manifest`.
         StoreUnusable: The destination cannot be read.
     """
     destination = checkpoints.destination
@@ -111,7 +112,7 @@ def publish(
     for tries in itertools.count(1):
         current = _Published.read(destination, document.key)
         if not text_written:
-            check_owner(destination, current.prior, document)
+            check_owner(destination, current.manifest, current.prior, document)
         with _assembled(checkpoints.results(document, sorted(wanted), failed)) as texts:
             if not text_written and _covers(destination, current.prior, document, recipe, wanted):
                 break
@@ -174,7 +175,7 @@ class _Published:
 
     markdown_version: str
     jsonl_version: str
-    manifest_version: str
+    manifest: StoredObject | None
     prior: PriorManifest | None
 
     @classmethod
@@ -184,8 +185,7 @@ class _Published:
             texts = [keys.markdown(document_key), keys.pages_jsonl(document_key)]
             markdown_version, jsonl_version = readers.map(destination.version, texts)
             stored = manifest.result()
-        version, prior = (stored.version, read_prior_manifest(stored.data)) if stored else (ABSENT, None)
-        return cls(markdown_version, jsonl_version, version, prior)
+        return cls(markdown_version, jsonl_version, stored, read_prior_manifest(stored.data) if stored else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +204,7 @@ class _Texts:
 @contextlib.contextmanager
 def _assembled(results: Iterable[PageResult]) -> Iterator[_Texts]:
     with (
+        temporary_files(),  # outermost: a file that could not be written fails once more when it is closed
         tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as markdown,
         tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as jsonl,
     ):
@@ -234,6 +235,6 @@ def _replace(destination: ObjectStore, current: _Published, texts: _Texts, manif
         kind, version = "application/jsonl", current.jsonl_version
         destination.write(keys.pages_jsonl(key), texts.jsonl, content_type=kind, if_version=version)
         written += 1
-        _write_manifest(destination, manifest, current.manifest_version)
+        _write_manifest(destination, manifest, current.manifest.version if current.manifest else ABSENT)
         written += 1
     return written

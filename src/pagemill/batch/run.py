@@ -15,7 +15,7 @@ from pagemill.batch.pages import PageReader
 from pagemill.batch.progress import Progress
 from pagemill.batch.stop import RunStop
 from pagemill.domain.pages.model import PageResult, Status
-from pagemill.domain.pages.planning import page_chunks
+from pagemill.domain.pages.planning import PendingDocument, page_chunks
 from pagemill.domain.pages.summary import DocumentOutcome, RunSummary
 from pagemill.errors import StoreUnusable
 
@@ -93,6 +93,23 @@ class Batch:
                     break
                 pages.create_task(self._page(chunk, number))
             chunk.started.set()
+
+    async def read_again(
+        self, pending: PendingDocument, numbers: tuple[int, ...], failed: dict[int, PageResult]
+    ) -> None:
+        """Read pages of a document that was opened before.
+
+        Args:
+            pending: The document.
+            numbers: The pages, ascending.
+            failed: Takes the results of pages that fail. The others have checkpoints afterwards, unless the run stops.
+
+        Raises:
+            DocumentUnreadable: The document cannot be opened, or is no longer what was listed.
+            StoreUnusable: The source is gone.
+        """
+        async with self.documents.reopened(pending) as opened:
+            await self._read_chunks(opened, numbers, failed, self.read)
 
     async def _page(self, chunk: PageChunk, number: int) -> None:
         try:

@@ -19,7 +19,7 @@ from pagemill.domain.pages.model import Status
 from pagemill.domain.pages.summary import RunSummary
 from pagemill.domain.service.cost import busy_cost_usd
 from pagemill.domain.service.gpu_estimate import L4, TEXT_TOKENS, pages_per_second
-from pagemill.domain.wording import counted, shown, without_controls
+from pagemill.domain.wording import counted, passed_over, shown, without_controls
 
 _REFRESH_SECONDS = 0.25
 _LINE_SECONDS = 10.0
@@ -50,6 +50,8 @@ def print_summary(summary: RunSummary, console: Console) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    if summary.images:
+        console.print(passed_over(summary.images), highlight=False, markup=False)
     failures = [
         line for outcome in summary.outcomes for line in _failures(outcome.key, outcome.error, outcome.failures)
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from pagemill.domain.wording import shown
 from pagemill.errors import UsageError
 from pagemill.orchestration.parameters import OcrBatchParameters
 from pagemill.ports import DocumentSource, ObjectStore
+from pagemill.storage.folder import real
 from pagemill.storage.local_source import ListedSource, LocalSource, names_objects
 from pagemill.storage.local_store import LocalStore
 
@@ -26,7 +28,7 @@ def open_source(
     """Where the documents come from: a bucket, a `.txt` list of either kind, a folder or a PDF.
 
     Raises:
-        UsageError: The source is of a kind this version does not read.
+        UsageError: The source is of a kind this version does not read, or is the destination.
     """
     include, largest_bytes = parameters.include, settings.largest_pdf_mib * 2**20
     if parameters.source.startswith("gs://"):
@@ -34,12 +36,14 @@ def open_source(
         from pagemill.storage.gcs.source import GcsSource  # noqa: PLC0415 -- as above
 
         location = parse_location(parameters.source)
+        if parameters.destination.startswith("gs://") and parse_location(parameters.destination) == location:
+            raise _same(str(location), f"{location}/text")
         return GcsSource(google(), location, include=include, largest_bytes=largest_bytes)
     path = _local_path(parameters.source, "SOURCE")
-    if path.suffix != ".txt" or path.is_dir():
+    if path.suffix != ".txt" or _is_folder(path):
         return LocalSource(path, include=include, without=_results_within(path, parameters.destination))
     if not names_objects(path):
-        return ListedSource(path, include=include)
+        return ListedSource(path, include=include, without=_local_destination(parameters.destination))
     from pagemill.storage.gcs.list import GcsListedSource  # noqa: PLC0415 -- as above
 
     return GcsListedSource(google(), path, include=include, largest_bytes=largest_bytes)
@@ -80,20 +84,47 @@ def _results_within(source: Path, destination: str) -> Path | None:
     """The destination if it is a folder within the source, where no documents are looked for; else None.
 
     Raises:
-        UsageError: It is the source itself. The results of `a.pdf` would need a folder `a.pdf` beside it.
+        UsageError: It is the source itself, or the folder of a single PDF. The results of `a.pdf` would need a folder
+            `a.pdf` beside it.
     """
-    if "://" in destination:
+    results = _local_destination(destination)
+    if results is None:
         return None
-    results = _local_path(destination, "DESTINATION")
-    if results.resolve() == source.resolve():
+    if _is_same(results, source):
+        raise _same(str(results), str(source / "text" if _is_folder(source) else source.with_name("text")))
+    if _is_same(results / source.name, source) and not _is_folder(source):
         raise UsageError(
-            f"the source and the destination are the same, {shown(str(results))}; "
-            f"choose another destination, for example {shown(str(source / 'text'))}"
+            f"the results of {shown(str(source))} would need a folder of that name in {shown(str(results))}, where the "
+            f"file itself is; choose another destination, for example {shown(str(results / 'text'))}"
         )
-    return results if results.resolve().is_relative_to(source.resolve()) else None
+    return results if real(results).is_relative_to(real(source)) else None
+
+
+def _is_folder(path: Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112 -- `Path.is_dir` raises errors for names that no file can have
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Whether two paths lead to the same file or folder, however they are written."""
+    with contextlib.suppress(OSError, ValueError):
+        return one.samefile(other)
+    return real(one) == real(other)
+
+
+def _same(location: str, advised: str) -> UsageError:
+    return UsageError(
+        f"the source and the destination are the same, {shown(location)}; "
+        f"choose another destination, for example {shown(advised)}"
+    )
+
+
+def _local_destination(destination: str) -> Path | None:
+    return None if "://" in destination else _local_path(destination, "DESTINATION")
 
 
 def _local_path(text: str, what: str) -> Path:
     if "://" in text:
         raise UsageError(f"{what} '{text}' is neither a local path nor gs://BUCKET/PREFIX")
+    if "\0" in text:
+        raise UsageError(f"{what} {text!r} has a NUL character in it, as no path has")
     return Path(text).expanduser()

@@ -18,7 +18,7 @@ from io import BufferedReader
 from pathlib import Path
 
 from pagemill.domain.pages.model import Document
-from pagemill.errors import DocumentChanged, DocumentUnreadable
+from pagemill.errors import DocumentChanged, DocumentWithheld
 from pagemill.storage.folder import kind_problem, without_waiting
 
 _TICK_SECONDS = 0.02  # a file's times are at most this coarse where they have fractions of a second ...
@@ -95,7 +95,7 @@ def opened(document: Document) -> Iterator[OpenFile]:
 
     Raises:
         DocumentChanged: It was deleted, replaced or changed after it was listed.
-        DocumentUnreadable: It cannot be opened.
+        DocumentWithheld: It cannot be opened.
     """
     name = Path(document.location)
     with contextlib.ExitStack() as stack:
@@ -110,7 +110,8 @@ def opened(document: Document) -> Iterator[OpenFile]:
         except StillWritten as error:
             raise DocumentChanged(str(error)) from error
         except OSError as error:
-            raise DocumentUnreadable(f"the file cannot be read: {error.strerror or error}") from error
+            reason = f"the file cannot be read: {error.strerror or error}"
+            raise DocumentWithheld(reason, cause=reason) from error
         held = _descriptor(file)
         path = _linked(held or name.absolute(), stack) or name
         yield OpenFile(file, path, document.version, name=None if held and path != name else name)

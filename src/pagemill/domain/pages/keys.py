@@ -66,12 +66,17 @@ def manifest(document_key: str) -> str:
 
 def fingerprint(document: Document, recipe: Recipe) -> str:
     """The name of one version of a document, read with one recipe: `<12 hex digits of the version>-<recipe id>`."""
-    return f"{hashlib.sha256(document.version.encode()).hexdigest()[:12]}-{recipe.id}"
+    return f"{_version_mark(document)}-{recipe.id}"
 
 
 def checkpoints(document: Document, recipe: Recipe) -> str:
     """The prefix of a document's checkpoints, one object a page."""
     return f"{document_folder(document.key)}/pages/{fingerprint(document, recipe)}/"
+
+
+def checkpoints_of_version(document: Document) -> str:
+    """The prefix of the checkpoints of one version of a document, read with any recipe."""
+    return f"{document_folder(document.key)}/pages/{_version_mark(document)}-"
 
 
 def checkpoint(document: Document, recipe: Recipe, number: int) -> str:
@@ -118,6 +123,10 @@ def _harmless(segment: str) -> str:
         kept = encoded.encode()[: _LONGEST_SEGMENT_BYTES - len(mark)].decode(errors="ignore")
         return f"{kept}{mark}"
     return encoded
+
+
+def _version_mark(document: Document) -> str:
+    return hashlib.sha256(document.version.encode()).hexdigest()[:12]
 
 
 def _mark(name: str) -> str:

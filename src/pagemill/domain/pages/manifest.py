@@ -145,6 +145,17 @@ def read_prior_manifest(text: bytes) -> PriorManifest | None:
         return None
 
 
+def is_damaged(text: bytes) -> bool:
+    """Whether a manifest is damaged or has another schema. One that says why its document could not be read is not."""
+    try:
+        body = strict_json.parse(text)
+        if body.count("schema") == SCHEMA and body.text_or_none("error"):
+            return False
+        return read_prior_manifest(text) is None
+    except ValueError:
+        return True
+
+
 def _read_prior_manifest(body: JsonObject) -> PriorManifest:
     document, numbers = body.object("document"), body.object("page_numbers")
     page_count = document.count("page_count", least=1, most=MOST_PAGES)

@@ -53,6 +53,7 @@ class RejectedEntry:
     key: str
     reason: str
     has_folder: bool = True  # False: the key is no document's, or another document's; no manifest may say so there
+    shared_cause: str = ""  # trouble that is perhaps the source's, in words that name no entry; empty: the entry's own
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ class RunSummary:
     stopped_by: PagemillError | None = None  # why the run ended early; finished pages are kept
     first_sent_at: dt.datetime | None = None  # UTC; with the next: the time in which the service was busy
     last_answer_at: dt.datetime | None = None
+    images: Mapping[str, int] = field(default_factory=dict)  # files beside the PDFs that were not read, by ending
 
     @property
     def pages(self) -> int:
@@ -75,6 +76,7 @@ class RunSummary:
             "pages_per_second": round((self.pages - self.reused) / self.seconds, 3) if self.seconds else 0.0,
             "cost_usd": round(self.cost_usd, 6),
             "destination": encodable(self.destination),
+            "images_not_read": dict(sorted(self.images.items())),
         }
 
     def to_json(self) -> Iterator[str]:
@@ -116,6 +118,7 @@ def read_summary(text: bytes) -> RunSummary:
             stopped_by=reported(body.text("error_type"), error) if error else None,
             first_sent_at=_read_time(body.text_or_none("first_sent_at")),
             last_answer_at=_read_time(body.text_or_none("last_answer_at")),
+            images=_read_images(body),
         )
     except ValueError as problem:
         raise ValueError(f"not the summary of a run: {problem}") from problem
@@ -136,6 +139,13 @@ def _read_time(text: str | None) -> dt.datetime | None:
 
 def _read_statuses(body: JsonObject) -> dict[Status, int]:
     return {status: body.count(status.value) for status in Status}
+
+
+def _read_images(body: JsonObject) -> dict[str, int]:
+    if "images_not_read" not in body.names:
+        return {}
+    images = body.object("images_not_read")
+    return {ending: images.count(ending) for ending in images.names}
 
 
 def _read_outcome(body: JsonObject) -> DocumentOutcome:

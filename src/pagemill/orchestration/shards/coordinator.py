@@ -7,6 +7,7 @@ import asyncio
 from prefect import get_client
 
 from pagemill.batch import shards
+from pagemill.batch.conclusion import conclude
 from pagemill.batch.run import Batch
 from pagemill.config.run import Settings
 from pagemill.domain.pages.sharding import split
@@ -41,7 +42,7 @@ async def read_in_shards(batch: Batch, parameters: OcrBatchParameters, settings:
             await runs.run_to_completion()
         except (StoreUnusable, UsageError) as error:
             stopped_by = error
-    return await shards.conclude(
+    return await conclude(
         batch,
         run_id,
         pending,

@@ -22,7 +22,7 @@ from google.cloud.storage.exceptions import DataCorruption
 from google.oauth2 import service_account
 
 from pagemill.config.environment import disable_bucket_lookups
-from pagemill.errors import StoreUnusable, UsageError
+from pagemill.errors import NO_ROOM, NameUnusable, StoreUnusable, UsageError
 
 SCHEME = "gs://"
 LOOKUPS = 8  # requests sent at once: the client keeps ten connections
@@ -35,6 +35,20 @@ _LOGIN = "gcloud auth application-default login"
 
 class BucketUnusable(StoreUnusable):
     """This bucket or object cannot be used; others may work."""
+
+    def __init__(self, cause: str, *, name: str = "") -> None:
+        """Describe the trouble.
+
+        Args:
+            cause: What is wrong, in words that name no object: others of the bucket may have the same.
+            name: Of the object; empty: the whole bucket is meant.
+        """
+        super().__init__(f"{name}: {cause}" if name else cause)
+        self.cause = cause
+
+
+class RequestRefused(BucketUnusable, NameUnusable):
+    """The service takes a request for wrong, as one with a name that no object can have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,19 +136,22 @@ def in_bucket(bucket: str, name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def explained(bucket: str, name: str) -> Iterator[None]:
-    """Translate permanent errors; NotFound, PreconditionFailed and DataCorruption are left to the caller."""
+    """Translate permanent errors; NotFound, PreconditionFailed, DataCorruption and a full disk are the caller's."""
     try:
         yield
     except (api.NotFound, api.PreconditionFailed, DataCorruption):
         raise
     except api.Forbidden as error:
         how = grant(bucket, "roles/storage.objectUser")
-        raise BucketUnusable(f"{name}: no permission ({_said_by(error)}); {how}") from error
+        raise BucketUnusable(f"no permission ({_said_by(error)}); {how}", name=name) from error
     except api.BadRequest as error:
-        raise BucketUnusable(f"{name}: Google Cloud Storage rejects the request: {_said_by(error)}") from error
+        cause = f"Google Cloud Storage rejects the request: {_said_by(error)}"
+        raise RequestRefused(cause, name=name) from error
     except (auth.GoogleAuthError, api.Unauthorized) as error:
         raise StoreUnusable(f"{name}: no usable Google credentials ({error}); type: {_LOGIN}") from error
     except (api.GoogleAPIError, requests.RequestException, OSError) as error:
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            raise  # the disk's, not the service's
         raise StoreUnusable(f"{name}: Google Cloud Storage does not answer as expected: {error}") from error
 
 
