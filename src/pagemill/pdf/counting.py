@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import pikepdf
 import pypdfium2 as pdfium
 
-from pagemill.config.temporary_folder import temporary_files
 from pagemill.domain.pages.model import CountedPdf
 from pagemill.domain.wording import counted
 from pagemill.errors import DocumentUnreadable
@@ -92,8 +91,7 @@ def _written(pdf: pikepdf.Pdf, tree: page_tree.PageTree, copy: PdfFile | None) -
     if copy is None:
         raise _no_room("it cannot be created")
     try:
-        with temporary_files():
-            page_tree.write_flat(pdf, tree, copy)
+        page_tree.write_flat(pdf, tree, copy)
     except (pikepdf.PdfError, RuntimeError):
         return None
     except OSError as error:

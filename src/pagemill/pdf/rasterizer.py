@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import secrets
 import tempfile
 import threading
@@ -15,9 +16,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from pagemill.config.temporary_folder import temporary_files
 from pagemill.domain.pages.model import CountedPdf, Rendering
 from pagemill.errors import (
     DocumentUnreadable,
+    NoRoomLeft,
     OutOfResources,
     PagemillError,
     PageUnreadable,
@@ -35,6 +38,7 @@ from pagemill.workers.process import Expected, WorkerProcess
 
 T = TypeVar("T")
 
+_BLOCK_BYTES = 2**16  # more than a full disk may still have for the end of a file
 _TRIES = 2  # an earlier page may have damaged the worker that died; a fresh worker shows which page is the cause
 
 
@@ -131,7 +135,11 @@ class PdfiumRasterizer:
             with contextlib.suppress(OSError):  # without room for a copy, most documents are read all the same
                 place = stack.enter_context(PdfFile.created(copy))
             asked = CountPages(file, place)
-            return self._call_own_worker(asked, expected_count(asked))
+            try:
+                return self._call_own_worker(asked, expected_count(asked))
+            except DocumentUnreadable:
+                _check_room(copy, place)
+                raise
 
     def _render(self, path: Path, number: int) -> Rendering:
         with _opened(path) as file:
@@ -189,6 +197,19 @@ def _no_worker(cause: str) -> OutOfResources:
     )
 
 
+def _check_room(copy: Path, place: PdfFile | None) -> None:
+    """Find out for ourselves whether there was no room for a repaired copy: a worker's word ends no run.
+
+    Raises:
+        NoRoomLeft: There is none.
+    """
+    with contextlib.suppress(OSError), temporary_files():  # any other trouble is not one of room
+        if place is None:
+            PdfFile.created(copy).close()
+        else:
+            os.pwrite(place.descriptor, bytes(_BLOCK_BYTES), place.size)
+
+
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[PdfFile]:
     try:
@@ -204,7 +225,7 @@ def _translated_to(unreadable: type[DocumentUnreadable | PageUnreadable], doing:
     """Turn every error of a worker, its death included, into an error of the document or the page."""
     try:
         yield
-    except OutOfResources:
+    except (OutOfResources, NoRoomLeft):
         raise
     except (WorkerLost, WorkerFault) as error:
         raise unreadable(f"{doing} fails: {error}") from error
