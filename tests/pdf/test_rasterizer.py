@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import os
+import resource
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -18,7 +20,7 @@ from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
 from pagemill.domain.pages.model import Rendering
-from pagemill.errors import DocumentUnreadable, PageUnreadable, RenderingLost
+from pagemill.errors import DocumentUnreadable, NoRoomLeft, PageUnreadable, RenderingLost
 from pagemill.pdf.page import RenderOptions
 from pagemill.pdf.rasterizer import PdfiumRasterizer
 from tests import hostile_pdfs
@@ -250,6 +252,32 @@ async def test_a_file_that_is_not_a_readable_pdf_says_what_it_is(tmp_path: Path,
     async with rasterizer() as pages:
         with pytest.raises(DocumentUnreadable, match=says):
             await pages.page_count(path)
+
+
+@contextlib.contextmanager
+def _files_of_at_most(size_bytes: int) -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+async def test_without_room_for_a_repaired_copy_the_run_ends_and_the_document_is_not_blamed() -> None:
+    damaged = Path(__file__).parents[1] / "faulty_inputs" / "b2-count-too-large.pdf"
+
+    async with rasterizer() as pages:
+        with _files_of_at_most(16), pytest.raises(NoRoomLeft, match=r"the temporary folder .* has no room left"):
+            await pages.page_count(damaged)
+
+
+async def test_a_document_that_needs_no_copy_is_read_without_room_for_one(tmp_path: Path) -> None:
+    path = numbered_pdf(tmp_path / "a.pdf", 2)
+
+    async with rasterizer() as pages:
+        with _files_of_at_most(16):
+            assert await pages.page_count(path) == 2
 
 
 async def test_a_password_protected_pdf_says_how_to_remove_the_password(tmp_path: Path) -> None:

@@ -58,9 +58,12 @@ def limit_resources(*, address_space_bytes: int, largest_file_bytes: int | None 
         SystemExit: A lower limit is in force.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    in_force = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
-    if largest_file_bytes is not None and (in_force == resource.RLIM_INFINITY or in_force > largest_file_bytes):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file_bytes, largest_file_bytes))
+    if largest_file_bytes is not None:
+        soft, hard = (
+            largest_file_bytes if in_force == resource.RLIM_INFINITY else min(in_force, largest_file_bytes)
+            for in_force in resource.getrlimit(resource.RLIMIT_FSIZE)
+        )
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     if _HAS_ADDRESS_SPACE_LIMIT:
         try:
             resource.setrlimit(resource.RLIMIT_AS, (address_space_bytes, address_space_bytes))
