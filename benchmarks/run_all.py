@@ -10,6 +10,7 @@ from rich.console import Console
 BENCHMARKS = {
     "busy": "The endpoint is never idle for lack of pages",
     "rendering": "Rendering and encoding, compared with pdftoppm",
+    "poppler": "Pages are rendered as poppler renders them",
     "memory": "Memory is flat",
     "cpu": "CPU time a page",
     "listing": "A run over 100,000 documents that are done",

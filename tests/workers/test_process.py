@@ -98,6 +98,24 @@ def test_no_connection_is_closed_while_a_call_waits_for_it(worker: WorkerProcess
     assert not watched.closed_while_waited_for
 
 
+def test_a_call_to_a_worker_that_is_killed_before_it_is_ready_ends() -> None:
+    late = WorkerProcess("tests.fakes.late_worker", ["3600"])
+
+    with ThreadPoolExecutor(1) as thread:
+        calling = thread.submit(late.call, 21, timeout_seconds=30)
+        late.kill()
+
+        assert isinstance(calling.exception(timeout=30), WorkerLost)
+
+
+def test_a_worker_that_was_killed_takes_no_call_and_may_be_killed_again(worker: WorkerProcess) -> None:
+    worker.kill()
+    worker.kill()
+
+    with pytest.raises(WorkerLost):
+        worker.call(("double", 1), timeout_seconds=30)
+
+
 def test_the_clock_of_a_call_starts_when_the_worker_is_ready() -> None:
     late = WorkerProcess("tests.fakes.late_worker", ["2.0"])
 
