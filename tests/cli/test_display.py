@@ -7,10 +7,10 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from rich.console import Console
 
 from pagemill.batch.opening import SurveyedDocument
 from pagemill.batch.progress import Progress
+from pagemill.cli.console import PlainConsole
 from pagemill.cli.display import headline, print_summary, print_survey
 from pagemill.domain.pages.model import Status
 from pagemill.domain.pages.summary import DocumentOutcome, RunSummary
@@ -42,7 +42,7 @@ def _summary(documents: int, pages: int) -> RunSummary:
 def test_a_summary_counts_in_singular_and_plural(count: int, documents: str, pages: str, requests: str) -> None:
     printed = io.StringIO()
 
-    print_summary(_summary(count, count), Console(file=printed, width=200))
+    print_summary(_summary(count, count), PlainConsole(file=printed, width=200))
 
     assert f"{documents}, {pages}: {count} ok" in printed.getvalue()
     assert f"{requests}, 1.0 s" in printed.getvalue()
@@ -68,7 +68,7 @@ def test_names_and_reasons_of_failures_move_no_cursor_and_stay_on_their_line() -
         DocumentOutcome("a\u200b[red].pdf", 1, {Status.FAILED: 1}, failures={1: "bad\u202e"}),
     )
 
-    print_summary(replace(_summary(2, 1), outcomes=outcomes), Console(file=printed, width=200))
+    print_summary(replace(_summary(2, 1), outcomes=outcomes), PlainConsole(file=printed, width=200))
 
     lines = printed.getvalue().splitlines()[-2:]
     assert lines == [
@@ -81,7 +81,7 @@ def test_a_dry_run_shows_names_as_they_are_and_escapes_what_nobody_sees() -> Non
     printed = io.StringIO()
     documents = [SurveyedDocument("[red]a[/red].pdf", 1, 1), SurveyedDocument("b\u200b.pdf", 0, 0, "[bold]\x1b")]
 
-    print_survey(documents, Console(file=printed, width=200), in_flight=8, usd_per_second=0.0)
+    print_survey(documents, PlainConsole(file=printed, width=200), in_flight=8, usd_per_second=0.0)
 
     assert "[red]a[/red].pdf" in printed.getvalue()
     assert r"'b\u200b.pdf'" in printed.getvalue()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -12,10 +13,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 
 from tests.fakes.ocr_process import Endpoint, running_endpoint
 from tests.pdfs import numbered_pdf, write_pdf
 
+_SERVER = "pagemill.orchestration.server.private"
 _QUIET = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
 
 
@@ -286,6 +290,48 @@ def test_an_interrupted_run_gives_its_slots_back_says_that_it_can_go_on_and_exit
     assert re.search(r"'for the interrupted': \d of 3 taken; held by ocr ", held)
     assert status == 0
     assert "'for the interrupted': 0 of 3 taken; held by no run" in left
+
+
+@pytest.mark.flow
+def test_a_terminated_run_ends_as_an_interrupted_one_and_is_cancelled_in_prefect(
+    pagemill: Pagemill, tmp_path: Path, slow_endpoint: Endpoint, prefect_api_url: str
+) -> None:
+    write_pdf(tmp_path / "in/a.pdf", [f"page {n}" for n in range(200)])
+
+    with pagemill.start("run", tmp_path / "in", tmp_path / "out", "--endpoint", slow_endpoint.url) as process:
+        _wait_until_sent(slow_endpoint, 5, process)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert "interrupted; finished pages are kept" in errors
+    assert "Traceback" not in errors
+    assert asyncio.run(_state_of(f"ocr {tmp_path}/in", prefect_api_url)) == "Cancelled"
+
+
+async def _state_of(name: str, api_url: str) -> str | None:
+    async with PrefectClient(api_url) as client:
+        (run,) = await client.read_flow_runs(flow_run_filter=FlowRunFilter(name=FlowRunFilterName(any_=[name])))
+        return run.state_name
+
+
+@pytest.mark.flow
+def test_a_run_whose_private_server_is_killed_reads_on_prints_its_summary_and_ends_by_what_was_read(
+    alone: Pagemill, tmp_path: Path, endpoint: Endpoint
+) -> None:
+    write_pdf(tmp_path / "in/a.pdf", [f"page {n}" for n in range(100)])
+
+    with alone.start("run", tmp_path / "in", tmp_path / "out", "--endpoint", endpoint.url, "--json") as process:
+        _wait_until_sent(endpoint, 5, process)
+        (server,) = [child for child in psutil.Process(process.pid).children() if _SERVER in child.cmdline()]
+        server.kill()
+        output, errors = process.communicate(timeout=60)
+
+    assert process.returncode == 0, errors
+    assert json.loads(output.splitlines()[-1])["ok"] == 100
+    assert "the Prefect server does not answer any more" in errors
+    assert "Traceback" not in errors
+    assert "Error logging to API" not in errors
 
 
 @pytest.mark.flow

@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import stamina
+from prefect import get_client
 
+from pagemill.config.misspelt import misspelt_variables
 from pagemill.config.run import GIB, Settings
 from pagemill.domain.pages.model import Recipe
 from pagemill.domain.wording import counted
@@ -20,12 +21,13 @@ from pagemill.local_endpoint.engines import choose_engine, model_id
 from pagemill.ocr.client import OpenAiRecognizer
 from pagemill.orchestration.credentials import google_key
 from pagemill.orchestration.endpoint import endpoint_auth
+from pagemill.orchestration.server.advice import advice
+from pagemill.orchestration.server.shared import check_server, configured_url, server_errors_named
+from pagemill.orchestration.service_url import located
+from pagemill.orchestration.slots import limit as limits
 from pagemill.pdf.font_probe import INSTALL, missing_scripts
 from pagemill.pdf.page import RenderOptions
 from pagemill.pdf.rasterizer import PdfiumRasterizer
-
-if TYPE_CHECKING:
-    from pagemill.orchestration.slots.limit import LimitReport
 
 _PATIENCE_SECONDS = 10.0
 _SERVER = "Prefect server"
@@ -48,16 +50,17 @@ async def findings(settings: Settings, *, repair: bool = False) -> AsyncIterator
         repair: Whether to give back slots that no live run holds.
     """
     yield Finding("versions", True, f"pagemill {version('pagemill')}, Prefect {version('prefect')}, {_python()}")
+    for variable in misspelt_variables():
+        yield Finding("settings", False, f"{variable}; correct or unset it")
     async for finding in _render_workers(settings):
         yield finding
-    reachable = bool(settings.prefect_api_url)
+    reachable = bool(configured_url())
     async for finding in _prefect_server(settings, repair=repair):
         reachable = reachable and (finding.ok or finding.subject != _SERVER)
         yield finding
     if reachable:
-        from pagemill.orchestration.service_url import located  # noqa: PLC0415 -- takes seconds, and only a server has published URLs
-
-        settings = await located(settings)
+        with server_errors_named():
+            settings = await located(settings)
     yield await _endpoint(settings)
 
 
@@ -80,7 +83,7 @@ async def _render_workers(settings: Settings) -> AsyncIterator[Finding]:
         except DocumentUnreadable as error:
             if "0 bytes" in str(error):
                 workers = counted(settings.render_workers, "process", "processes")
-                yield Finding("render workers", True, f"{workers} with PDFium")
+                yield Finding("render workers", True, f"{workers} with PDFium{_without_limit()}")
                 yield _fonts(await missing_scripts(rasterizer))
             else:
                 yield Finding("render workers", False, f"{error}; try a larger PAGEMILL_RENDER_MEMORY_GIB")
@@ -89,6 +92,13 @@ async def _render_workers(settings: Settings) -> AsyncIterator[Finding]:
             yield Finding("render workers", False, str(error))
             return
     raise AssertionError("an empty file was accepted as a PDF")
+
+
+def _without_limit() -> str:
+    """What a platform lacks that bounds a worker's memory."""
+    if platform.system() != "Darwin":
+        return ""
+    return "; macOS does not limit their memory, so PAGEMILL_RENDER_MEMORY_GIB has no effect"
 
 
 def _fonts(missing: list[str]) -> Finding:
@@ -103,25 +113,19 @@ def _fonts(missing: list[str]) -> Finding:
 
 
 async def _prefect_server(settings: Settings, *, repair: bool) -> AsyncIterator[Finding]:
-    if not settings.prefect_api_url:
+    if not configured_url():
         yield Finding(
             _SERVER, True, "none configured: each `pagemill run` starts its own; set PREFECT_API_URL to share one"
         )
         return
-    # The import takes seconds, and only this check needs it.
-    from prefect import get_client  # noqa: PLC0415
-
-    from pagemill.orchestration.server.advice import advice  # noqa: PLC0415
-    from pagemill.orchestration.server.shared import require_server  # noqa: PLC0415
-    from pagemill.orchestration.slots import limit as limits  # noqa: PLC0415
-
     try:
-        yield Finding(_SERVER, True, await require_server())
-        async with get_client() as client:
-            report = await limits.report_limit(client, settings.concurrency_limit)
-            if repair and report.drift > 0:
-                report = await limits.repair(client, report)
-            advised = await advice(client)
+        yield Finding(_SERVER, True, await check_server())
+        with server_errors_named():
+            async with get_client() as client:
+                report = await limits.report_limit(client, settings.concurrency_limit)
+                if repair and report.drift > 0:
+                    report = await limits.repair(client, report)
+                advised = await advice(client)
     except UsageError as error:
         yield Finding(_SERVER, False, str(error))
         return
@@ -130,7 +134,7 @@ async def _prefect_server(settings: Settings, *, repair: bool) -> AsyncIterator[
         yield Finding(given.subject, True, f"{given.problem}; start the server with {given.variable}")
 
 
-def _slots(report: LimitReport) -> Finding:
+def _slots(report: limits.LimitReport) -> Finding:
     holders = ", ".join(f"{holder.flow_run} {holder.slots}" for holder in report.holders if holder.slots)
     detail = f"'{report.name}': {report.taken} of {report.limit} taken; held by {holders or 'no run'}"
     if report.drift <= 0:

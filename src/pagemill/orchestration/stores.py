@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pagemill.config.run import Settings
 from pagemill.domain.wording import shown
-from pagemill.errors import UsageError
-from pagemill.orchestration.parameters import OcrBatchParameters
+from pagemill.errors import StoreUnusable, UsageError
+from pagemill.orchestration.parameters import OcrBatchParameters, expanded
 from pagemill.ports import DocumentSource, ObjectStore
 from pagemill.storage.local_source import ListedSource, LocalSource, names_objects
 from pagemill.storage.local_store import LocalStore
@@ -36,6 +36,14 @@ def open_source(
         location = parse_location(parameters.source)
         return GcsSource(google(), location, include=include, largest_bytes=largest_bytes)
     path = _local_path(parameters.source, "SOURCE")
+    with _explained(path):
+        return _local_source(path, parameters, largest_bytes, google)
+
+
+def _local_source(
+    path: Path, parameters: OcrBatchParameters, largest_bytes: int, google: Callable[[], storage.Client]
+) -> DocumentSource:
+    include = parameters.include
     if path.suffix != ".txt" or path.is_dir():
         return LocalSource(path, include=include, without=_results_within(path, parameters.destination))
     if not names_objects(path):
@@ -85,15 +93,28 @@ def _results_within(source: Path, destination: str) -> Path | None:
     if "://" in destination:
         return None
     results = _local_path(destination, "DESTINATION")
+    with _explained(results):
+        inside = results.resolve().is_relative_to(source.resolve())
     if results.resolve() == source.resolve():
         raise UsageError(
             f"the source and the destination are the same, {shown(str(results))}; "
             f"choose another destination, for example {shown(str(source / 'text'))}"
         )
-    return results if results.resolve().is_relative_to(source.resolve()) else None
+    return results if inside else None
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Say which path the system refuses: its name is too long, or its links lead in a circle."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreUnusable(f"{shown(str(path))} cannot be used: {error.strerror or error}") from error
+    except RuntimeError as error:  # what pathlib raises for such links, up to Python 3.12
+        raise StoreUnusable(f"{shown(str(path))} cannot be used: its links lead in a circle") from error
 
 
 def _local_path(text: str, what: str) -> Path:
     if "://" in text:
         raise UsageError(f"{what} '{text}' is neither a local path nor gs://BUCKET/PREFIX")
-    return Path(text).expanduser()
+    return expanded(text)

@@ -7,9 +7,8 @@ import contextlib
 import datetime as dt
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from contextvars import ContextVar
 
 from pagemill.batch.checkpoints import Checkpoints
 from pagemill.batch.chunks import BatchLimits
@@ -34,6 +33,7 @@ from pagemill.orchestration.credentials import google_key
 from pagemill.orchestration.endpoint import chosen_endpoint, open_recognizer
 from pagemill.orchestration.parameters import OcrBatchParameters
 from pagemill.orchestration.stores import google_client, open_destination, open_source
+from pagemill.orchestration.watching import watched
 from pagemill.pdf.page import RenderOptions
 from pagemill.pdf.rasterizer import PdfiumRasterizer
 from pagemill.ports import SlotPool
@@ -41,18 +41,6 @@ from pagemill.ports import SlotPool
 Admission = Callable[[OcrBatchParameters, Settings, Progress], AbstractAsyncContextManager[SlotPool]]
 
 _AHEAD = 2  # pages rendered or being rendered for each page in flight
-
-_watched: ContextVar[Progress | None] = ContextVar("watched", default=None)
-
-
-@contextlib.contextmanager
-def watching(progress: Progress) -> Iterator[Progress]:
-    """Make runs that start in this context count in `progress`, so that the caller can display it."""
-    token = _watched.set(progress)
-    try:
-        yield progress
-    finally:
-        _watched.reset(token)
 
 
 def new_run_id() -> str:
@@ -83,7 +71,7 @@ async def open_batch(
     endpoint = chosen_endpoint(parameters, settings)
     recipe = _recipe(parameters, settings, endpoint.engine)
     selection = parse_pages(parameters.pages)
-    progress, stop = _watched.get() or Progress(), RunStop()
+    progress, stop = watched().progress, RunStop()
     async with contextlib.AsyncExitStack() as stack:
         key = await google_key(settings.gcp_credentials_block)
         google = google_client(settings, key, stack)
