@@ -38,7 +38,7 @@ settings.load_profile("any machine")
 
 # Fixtures that start a Prefect server once a process: the tests that use one run in one process (`--dist loadgroup`).
 # The first one that a test uses counts: deployments take so long that they have a server, and a process, of their own.
-# In the order in which they start: what takes long first, and last one that a process of three tests still has time for.
+# Groups start in this order: those that take long first.
 _SERVERS = ("shared_compose_server", "shared_lasting_server", "deployer", "prefect_api_url", "shared_server")
 
 

@@ -15,6 +15,7 @@ from prefect.states import Running
 
 from pagemill.errors import UsageError
 from pagemill.orchestration.server.advice import advice
+from pagemill.orchestration.slots import leases
 from pagemill.orchestration.slots import limit as limits
 from pagemill.orchestration.slots.leases import LeaseTimes, LimitSlots
 from tests.fakes.prefect_server import PrefectServer
@@ -39,11 +40,12 @@ class Gauge:
     most: int = 0
     pages: list[str] = field(default_factory=list)
 
-    async def read(self, slots: LimitSlots, name: str, seconds: float = 0.02) -> None:
-        """A page."""
+    async def read(self, slots: LimitSlots, name: str, seconds: float = 0.02, *, beside: int = 1) -> None:
+        """A page; the first ones take until there were `beside` at once, however slow the machine is."""
         async with slots.slot():
             self.inside += 1
             self.most = max(self.most, self.inside)
+            await _until(lambda: self.most >= beside)
             await asyncio.sleep(seconds)
             self.inside -= 1
             self.pages.append(name)
@@ -87,7 +89,7 @@ async def test_runs_together_never_hold_more_slots_than_the_limit_has_and_give_a
 
     async with await _pool(client, limit) as one, await _pool(client, limit) as other, asyncio.TaskGroup() as pages:
         for number in range(60):
-            pages.create_task(gauge.read((one, other)[number % 2], str(number)))
+            pages.create_task(gauge.read((one, other)[number % 2], str(number), beside=3))
 
     assert len(gauge.pages) == 60
     assert gauge.most == 3
@@ -98,7 +100,7 @@ async def test_a_run_holds_no_more_slots_than_it_may_or_has_pages_for(client: Pr
     gauge, lone = Gauge(), Gauge()
 
     async with await _pool(client, limit, most=2) as slots:
-        await asyncio.gather(*(gauge.read(slots, str(number)) for number in range(20)))
+        await asyncio.gather(*(gauge.read(slots, str(number), beside=2) for number in range(20)))
     async with await _pool(client, limit) as slots:
         await lone.read(slots, "the only one")
         assert await _taken(client, limit) <= 1
@@ -198,9 +200,10 @@ async def test_creating_the_limit_again_sets_its_number_of_slots(client: Prefect
 
 
 async def test_a_restart_of_the_prefect_server_costs_no_page_and_leaks_no_slot(
-    tmp_path: Path, prefect_database: Path
+    tmp_path: Path, prefect_database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a server that keeps leases in its memory. tests/deployments has one that keeps them in files."""
+    monkeypatch.setattr(leases, "_LEASE_SECONDS", 1800.0)  # a server that starts slowly is not away for a lease's time
     gauge = Gauge()
     times = LeaseTimes(hold=(600, 600), retry=(0.05, 0.1), idle=60, renewal=0.2)
 
