@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 
+from tests.fakes.gcs import FakeGcs, Fault
 from tests.fakes.ocr_process import Endpoint, running_endpoint
 from tests.pdfs import numbered_pdf, write_pdf
 
@@ -307,6 +309,36 @@ def test_a_terminated_run_ends_as_an_interrupted_one_and_is_cancelled_in_prefect
     assert "interrupted; finished pages are kept" in errors
     assert "Traceback" not in errors
     assert asyncio.run(_state_of(f"ocr {tmp_path}/in", prefect_api_url)) == "Cancelled"
+
+
+@pytest.mark.flow
+def test_a_run_that_waits_for_a_download_ends_in_order_after_the_first_signal(
+    pagemill: Pagemill, tmp_path: Path, google: FakeGcs, prefect_api_url: str
+) -> None:
+    begun, released = threading.Event(), threading.Event()
+
+    def hold(kind: str, _bucket: str, _key: str) -> Fault | None:
+        if kind == "media":
+            begun.set()
+            released.wait()
+        return None
+
+    google.create_bucket("slow")
+    google.put("slow", "a.pdf", numbered_pdf(tmp_path / "a.pdf", 3).read_bytes())
+    google.fault = hold
+
+    with pagemill.start("run", "gs://slow", tmp_path / "out", "--endpoint", "http://127.0.0.1:9") as process:
+        try:
+            assert begun.wait(120)
+            process.send_signal(signal.SIGTERM)
+            _, errors = process.communicate(timeout=60)
+        finally:
+            released.set()
+
+    assert process.returncode == 130
+    assert "interrupted; finished pages are kept" in errors
+    assert "Traceback" not in errors
+    assert asyncio.run(_state_of("ocr gs://slow", prefect_api_url)) == "Cancelled"
 
 
 async def _state_of(name: str, api_url: str) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -42,7 +42,7 @@ class Finding:
     detail: str  # what was found; if something is wrong, also the command that fixes it
 
 
-async def findings(settings: Settings, *, repair: bool = False) -> AsyncIterator[Finding]:
+async def findings(settings: Settings, *, repair: bool = False) -> AsyncGenerator[Finding, None]:
     """Check everything a run needs, cheapest first. Sends requests to the configured endpoint, and so may wake it.
 
     Args:
