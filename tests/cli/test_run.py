@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -67,6 +68,15 @@ class Pagemill:
 def alone(tmp_path: Path) -> Pagemill:
     """The command line without a Prefect server."""
     return Pagemill(tmp_path / "prefect-home")
+
+
+@pytest.fixture
+def with_its_own_server(tmp_path: Path, prefect_database: Path) -> Pagemill:
+    """The command line without a Prefect server, and with the tables that its first start would make."""
+    home = tmp_path / "prefect-home"
+    home.mkdir()
+    shutil.copyfile(prefect_database, home / "prefect.db")
+    return Pagemill(home)
 
 
 @pytest.fixture
@@ -177,13 +187,15 @@ def test_a_dry_run_estimates_what_a_paid_endpoint_would_take_and_cost(alone: Pag
 
 @pytest.mark.flow
 def test_bad_files_each_get_a_clear_line_and_exit_code_3_without_any_prefect_server(
-    alone: Pagemill, tmp_path: Path, endpoint: Endpoint
+    with_its_own_server: Pagemill, tmp_path: Path, endpoint: Endpoint
 ) -> None:
     numbered_pdf(tmp_path / "in/good.pdf", 2)
     (tmp_path / "in/empty.pdf").write_bytes(b"")
     (tmp_path / "in/picture.pdf").write_bytes(b"\x89PNG")
 
-    status, output, errors = alone("run", tmp_path / "in", tmp_path / "out", "--endpoint", endpoint.url, "--json")
+    status, output, errors = with_its_own_server(
+        "run", tmp_path / "in", tmp_path / "out", "--endpoint", endpoint.url, "--json"
+    )
 
     assert status == 3
     summary = json.loads(output.splitlines()[-1])
@@ -253,11 +265,11 @@ def test_a_killed_run_is_continued_with_the_same_text_and_at_most_the_pages_in_f
 
 @pytest.mark.flow
 def test_a_killed_run_leaves_no_process_behind_not_even_prefects_server(
-    alone: Pagemill, tmp_path: Path, endpoint: Endpoint
+    with_its_own_server: Pagemill, tmp_path: Path, endpoint: Endpoint
 ) -> None:
     write_pdf(tmp_path / "in/a.pdf", [f"page {n}" for n in range(200)])
 
-    with alone.start("run", tmp_path / "in", tmp_path / "out", "--endpoint", endpoint.url) as process:
+    with with_its_own_server.start("run", tmp_path / "in", tmp_path / "out", "--endpoint", endpoint.url) as process:
         _wait_until_sent(endpoint, 20, process)
         descendants = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGKILL)
@@ -349,11 +361,13 @@ async def _state_of(name: str, api_url: str) -> str | None:
 
 @pytest.mark.flow
 def test_a_run_whose_private_server_is_killed_reads_on_prints_its_summary_and_ends_by_what_was_read(
-    alone: Pagemill, tmp_path: Path, endpoint: Endpoint
+    with_its_own_server: Pagemill, tmp_path: Path, endpoint: Endpoint
 ) -> None:
     write_pdf(tmp_path / "in/a.pdf", [f"page {n}" for n in range(100)])
 
-    with alone.start("run", tmp_path / "in", tmp_path / "out", "--endpoint", endpoint.url, "--json") as process:
+    with with_its_own_server.start(
+        "run", tmp_path / "in", tmp_path / "out", "--endpoint", endpoint.url, "--json"
+    ) as process:
         _wait_until_sent(endpoint, 5, process)
         (server,) = [child for child in psutil.Process(process.pid).children() if _SERVER in child.cmdline()]
         server.kill()

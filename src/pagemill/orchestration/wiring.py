@@ -21,6 +21,7 @@ from pagemill.batch.run import Batch
 from pagemill.batch.shards import PlannedSource, plan_of
 from pagemill.batch.slots import RunSlots
 from pagemill.batch.stop import RunStop
+from pagemill.config.proxies import check_proxies, exempt_own_addresses
 from pagemill.config.run import GIB, Settings
 from pagemill.domain.pages.model import Mode, Recipe
 from pagemill.domain.pages.planning import parse_pages
@@ -67,6 +68,8 @@ async def open_batch(
     Raises:
         UsageError: A parameter or a setting is wrong.
     """
+    check_proxies()
+    exempt_own_addresses()  # the endpoint may be one: of a worker, too, which has no command line
     logging.getLogger("stamina").setLevel(logging.ERROR)  # it logs each retry; page results say more
     endpoint = chosen_endpoint(parameters, settings)
     recipe = _recipe(parameters, settings, endpoint.engine)
