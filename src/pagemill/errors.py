@@ -225,3 +225,11 @@ def causes(error: BaseException) -> Iterator[BaseException]:
     yield error
     if error.__cause__:
         yield from causes(error.__cause__)
+
+
+def stated(error: BaseException) -> PagemillError | None:
+    """The error in our own words that an exception is, or that a group begins with; None if any of it is another."""
+    if isinstance(error, BaseExceptionGroup):
+        found = [stated(inner) for inner in error.exceptions]
+        return found[0] if all(found) else None
+    return error if isinstance(error, PagemillError) else None

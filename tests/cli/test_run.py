@@ -1,21 +1,28 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 
+from tests.fakes.gcs import FakeGcs, Fault
 from tests.fakes.ocr_process import Endpoint, running_endpoint
 from tests.pdfs import numbered_pdf, write_pdf
 
+_SERVER = "pagemill.orchestration.server.private"
 _QUIET = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
 
 
@@ -61,6 +68,15 @@ class Pagemill:
 def alone(tmp_path: Path) -> Pagemill:
     """The command line without a Prefect server."""
     return Pagemill(tmp_path / "prefect-home")
+
+
+@pytest.fixture
+def with_its_own_server(tmp_path: Path, prefect_database: Path) -> Pagemill:
+    """The command line without a Prefect server, and with the tables that its first start would make."""
+    home = tmp_path / "prefect-home"
+    home.mkdir()
+    shutil.copyfile(prefect_database, home / "prefect.db")
+    return Pagemill(home)
 
 
 @pytest.fixture
@@ -181,14 +197,16 @@ def test_a_dry_run_estimates_what_a_paid_endpoint_would_take_and_cost(alone: Pag
 
 @pytest.mark.flow
 def test_bad_files_each_get_a_clear_line_and_exit_code_3_without_any_prefect_server(
-    alone: Pagemill, tmp_path: Path, endpoint: Endpoint
+    with_its_own_server: Pagemill, tmp_path: Path, endpoint: Endpoint
 ) -> None:
     numbered_pdf(tmp_path / "in/good.pdf", 2)
     (tmp_path / "in/empty.pdf").write_bytes(b"")
     (tmp_path / "in/picture.pdf").write_bytes(b"\x89PNG")
     (tmp_path / "in/photo.jpg").write_bytes(b"a photo")
 
-    status, output, errors = alone("run", tmp_path / "in", tmp_path / "out", "--endpoint", endpoint.url, "--json")
+    status, output, errors = with_its_own_server(
+        "run", tmp_path / "in", tmp_path / "out", "--endpoint", endpoint.url, "--json"
+    )
 
     assert status == 3
     summary = json.loads(output.splitlines()[-1])
@@ -268,11 +286,11 @@ def test_a_killed_run_is_continued_with_the_same_text_and_at_most_the_pages_in_f
 
 @pytest.mark.flow
 def test_a_killed_run_leaves_no_process_behind_not_even_prefects_server(
-    alone: Pagemill, tmp_path: Path, endpoint: Endpoint
+    with_its_own_server: Pagemill, tmp_path: Path, endpoint: Endpoint
 ) -> None:
     write_pdf(tmp_path / "in/a.pdf", [f"page {n}" for n in range(200)])
 
-    with alone.start("run", tmp_path / "in", tmp_path / "out", "--endpoint", endpoint.url) as process:
+    with with_its_own_server.start("run", tmp_path / "in", tmp_path / "out", "--endpoint", endpoint.url) as process:
         _wait_until_sent(endpoint, 20, process)
         descendants = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGKILL)
@@ -307,6 +325,80 @@ def test_an_interrupted_run_gives_its_slots_back_says_that_it_can_go_on_and_exit
     assert re.search(r"'for the interrupted': \d of 3 taken; held by ocr ", held)
     assert status == 0
     assert "'for the interrupted': 0 of 3 taken; held by no run" in left
+
+
+@pytest.mark.flow
+def test_a_terminated_run_ends_as_an_interrupted_one_and_is_cancelled_in_prefect(
+    pagemill: Pagemill, tmp_path: Path, slow_endpoint: Endpoint, prefect_api_url: str
+) -> None:
+    write_pdf(tmp_path / "in/a.pdf", [f"page {n}" for n in range(200)])
+
+    with pagemill.start("run", tmp_path / "in", tmp_path / "out", "--endpoint", slow_endpoint.url) as process:
+        _wait_until_sent(slow_endpoint, 5, process)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert "interrupted; finished pages are kept" in errors
+    assert "Traceback" not in errors
+    assert asyncio.run(_state_of(f"ocr {tmp_path}/in", prefect_api_url)) == "Cancelled"
+
+
+@pytest.mark.flow
+def test_a_run_that_waits_for_a_download_ends_in_order_after_the_first_signal(
+    pagemill: Pagemill, tmp_path: Path, google: FakeGcs, prefect_api_url: str
+) -> None:
+    begun, released = threading.Event(), threading.Event()
+
+    def hold(kind: str, _bucket: str, _key: str) -> Fault | None:
+        if kind == "media":
+            begun.set()
+            released.wait()
+        return None
+
+    google.create_bucket("slow")
+    google.put("slow", "a.pdf", numbered_pdf(tmp_path / "a.pdf", 3).read_bytes())
+    google.fault = hold
+
+    with pagemill.start("run", "gs://slow", tmp_path / "out", "--endpoint", "http://127.0.0.1:9") as process:
+        try:
+            assert begun.wait(120)
+            process.send_signal(signal.SIGTERM)
+            _, errors = process.communicate(timeout=60)
+        finally:
+            released.set()
+
+    assert process.returncode == 130
+    assert "interrupted; finished pages are kept" in errors
+    assert "Traceback" not in errors
+    assert asyncio.run(_state_of("ocr gs://slow", prefect_api_url)) == "Cancelled"
+
+
+async def _state_of(name: str, api_url: str) -> str | None:
+    async with PrefectClient(api_url) as client:
+        (run,) = await client.read_flow_runs(flow_run_filter=FlowRunFilter(name=FlowRunFilterName(any_=[name])))
+        return run.state_name
+
+
+@pytest.mark.flow
+def test_a_run_whose_private_server_is_killed_reads_on_prints_its_summary_and_ends_by_what_was_read(
+    with_its_own_server: Pagemill, tmp_path: Path, endpoint: Endpoint
+) -> None:
+    write_pdf(tmp_path / "in/a.pdf", [f"page {n}" for n in range(100)])
+
+    with with_its_own_server.start(
+        "run", tmp_path / "in", tmp_path / "out", "--endpoint", endpoint.url, "--json"
+    ) as process:
+        _wait_until_sent(endpoint, 5, process)
+        (server,) = [child for child in psutil.Process(process.pid).children() if _SERVER in child.cmdline()]
+        server.kill()
+        output, errors = process.communicate(timeout=60)
+
+    assert process.returncode == 0, errors
+    assert json.loads(output.splitlines()[-1])["ok"] == 100
+    assert "the Prefect server does not answer any more" in errors
+    assert "Traceback" not in errors
+    assert "Error logging to API" not in errors
 
 
 @pytest.mark.flow

@@ -102,7 +102,7 @@ def test_a_call_to_a_worker_that_is_killed_before_it_is_ready_ends() -> None:
     late = WorkerProcess("tests.fakes.late_worker", ["3600"])
 
     with ThreadPoolExecutor(1) as thread:
-        calling = thread.submit(late.call, 21, timeout_seconds=30)
+        calling = thread.submit(ask, late, "double", 21)
         late.kill()
 
         assert isinstance(calling.exception(timeout=30), WorkerLost)
@@ -113,7 +113,7 @@ def test_a_worker_that_was_killed_takes_no_call_and_may_be_killed_again(worker: 
     worker.kill()
 
     with pytest.raises(WorkerLost):
-        worker.call(("double", 1), timeout_seconds=30)
+        ask(worker, "double", 1)
 
 
 def test_the_clock_of_a_call_starts_when_the_worker_is_ready() -> None:

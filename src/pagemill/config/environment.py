@@ -43,6 +43,11 @@ def on_google_cloud() -> bool:
     return any(os.environ.get(name) for name in _GOOGLE_CLOUD)
 
 
+def is_set(variable: str) -> bool:
+    """Whether a variable that another library reads has a value."""
+    return bool(os.environ.get(variable))
+
+
 def child_environment() -> dict[str, str]:
     """For a Python process of our own: this process's variables, and nothing imported from the current folder."""
     return {**os.environ, **import_path_variables()}

@@ -95,6 +95,8 @@ def _listening(host: str, port: int) -> socket.socket:
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server((str(address[0]), port), family=family, backlog=128)
+    except UnicodeError as error:  # a part of the name that is too long, or empty
+        raise UsageError(f"cannot listen on {host}, port {port}: that is no name of a host") from error
     except OSError as error:
         # `create_server` repeats the address in strerror; getaddrinfo has error numbers of its own.
         reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)

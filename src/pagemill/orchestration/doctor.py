@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import platform
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import stamina
+from prefect import get_client
 
+from pagemill.config.misspelt import misspelt_variables
 from pagemill.config.run import GIB, Settings
 from pagemill.domain.pages.model import Recipe
 from pagemill.domain.wording import counted
@@ -28,13 +29,14 @@ from pagemill.local_endpoint.engines import choose_engine, model_id
 from pagemill.ocr.client import OpenAiRecognizer
 from pagemill.orchestration.credentials import google_key
 from pagemill.orchestration.endpoint import checked_url, endpoint_auth
+from pagemill.orchestration.server.advice import advice
+from pagemill.orchestration.server.shared import check_server, configured_url, server_errors_named
+from pagemill.orchestration.service_url import located
+from pagemill.orchestration.slots import limit as limits
 from pagemill.pdf.font_probe import missing_scripts
 from pagemill.pdf.page import RenderOptions
 from pagemill.pdf.rasterizer import PdfiumRasterizer
 from pagemill.workers.containment import Containment
-
-if TYPE_CHECKING:
-    from pagemill.orchestration.slots.limit import LimitReport
 
 _PATIENCE_SECONDS = 10.0
 _SERVER = "Prefect server"
@@ -49,7 +51,7 @@ class Finding:
     detail: str  # what was found; if something is wrong, also the command that fixes it
 
 
-async def findings(settings: Settings, *, repair: bool = False) -> AsyncIterator[Finding]:
+async def findings(settings: Settings, *, repair: bool = False) -> AsyncGenerator[Finding, None]:
     """Check everything a run needs, cheapest first. Sends requests to the configured endpoint, and so may wake it.
 
     Args:
@@ -57,16 +59,17 @@ async def findings(settings: Settings, *, repair: bool = False) -> AsyncIterator
         repair: Whether to give back slots that no live run holds.
     """
     yield Finding("versions", True, f"pagemill {version('pagemill')}, Prefect {version('prefect')}, {_python()}")
+    for variable in misspelt_variables():
+        yield Finding("settings", False, f"{variable}; correct or unset it")
     async for finding in _render_workers(settings):
         yield finding
-    reachable = bool(settings.prefect_api_url)
+    reachable = bool(configured_url())
     async for finding in _prefect_server(settings, repair=repair):
         reachable = reachable and (finding.ok or finding.subject != _SERVER)
         yield finding
     if reachable:
-        from pagemill.orchestration.service_url import located  # noqa: PLC0415 -- takes seconds, and only a server has published URLs
-
-        settings = await located(settings)
+        with server_errors_named():
+            settings = await located(settings)
     yield await _endpoint(settings)
 
 
@@ -115,25 +118,19 @@ def _fonts(missing: list[str]) -> Finding:
 
 
 async def _prefect_server(settings: Settings, *, repair: bool) -> AsyncIterator[Finding]:
-    if not settings.prefect_api_url:
+    if not configured_url():
         yield Finding(
             _SERVER, True, "none configured: each `pagemill run` starts its own; set PREFECT_API_URL to share one"
         )
         return
-    # The import takes seconds, and only this check needs it.
-    from prefect import get_client  # noqa: PLC0415
-
-    from pagemill.orchestration.server.advice import advice  # noqa: PLC0415
-    from pagemill.orchestration.server.shared import require_server  # noqa: PLC0415
-    from pagemill.orchestration.slots import limit as limits  # noqa: PLC0415
-
     try:
-        yield Finding(_SERVER, True, await require_server())
-        async with get_client() as client:
-            report = await limits.report_limit(client, settings.concurrency_limit)
-            if repair and report.drift > 0:
-                report = await limits.repair(client, report)
-            advised = await advice(client)
+        yield Finding(_SERVER, True, await check_server())
+        with server_errors_named():
+            async with get_client() as client:
+                report = await limits.report_limit(client, settings.concurrency_limit)
+                if repair and report.drift > 0:
+                    report = await limits.repair(client, report)
+                advised = await advice(client)
     except UsageError as error:
         yield Finding(_SERVER, False, str(error))
         return
@@ -142,7 +139,7 @@ async def _prefect_server(settings: Settings, *, repair: bool) -> AsyncIterator[
         yield Finding(given.subject, True, f"{given.problem}; start the server with {given.variable}")
 
 
-def _slots(report: LimitReport) -> Finding:
+def _slots(report: limits.LimitReport) -> Finding:
     holders = ", ".join(f"{holder.flow_run} {holder.slots}" for holder in report.holders if holder.slots)
     detail = f"'{report.name}': {report.taken} of {report.limit} taken; held by {holders or 'no run'}"
     if report.drift <= 0:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pagemill.config.run import Settings
 from pagemill.domain.wording import shown
-from pagemill.errors import UsageError
-from pagemill.orchestration.parameters import OcrBatchParameters
+from pagemill.errors import StoreUnusable, UsageError
+from pagemill.orchestration.parameters import OcrBatchParameters, expanded
 from pagemill.ports import DocumentSource, ObjectStore
 from pagemill.storage.folder import real
 from pagemill.storage.local_source import ListedSource, LocalSource, names_objects
@@ -40,6 +40,16 @@ def open_source(
             raise _same(str(location), f"{location}/text")
         return GcsSource(google(), location, include=include, largest_bytes=largest_bytes)
     path = _local_path(parameters.source, "SOURCE")
+    with _explained(path):
+        return _local_source(path, parameters, largest_bytes, google)
+
+
+def _local_source(
+    path: Path, parameters: OcrBatchParameters, largest_bytes: int, google: Callable[[], storage.Client]
+) -> DocumentSource:
+    include = parameters.include
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):  # the source says what to do then
+        path.stat()
     if path.suffix != ".txt" or _is_folder(path):
         return LocalSource(path, include=include, without=_results_within(path, parameters.destination))
     if not names_objects(path):
@@ -97,7 +107,8 @@ def _results_within(source: Path, destination: str) -> Path | None:
             f"the results of {shown(str(source))} would need a folder of that name in {shown(str(results))}, where the "
             f"file itself is; choose another destination, for example {shown(str(results / 'text'))}"
         )
-    return results if real(results).is_relative_to(real(source)) else None
+    with _explained(results):
+        return results if real(results).is_relative_to(real(source)) else None
 
 
 def _is_folder(path: Path) -> bool:
@@ -122,9 +133,20 @@ def _local_destination(destination: str) -> Path | None:
     return None if "://" in destination else _local_path(destination, "DESTINATION")
 
 
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Say which path the system refuses: its name is too long, or its links lead in a circle."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreUnusable(f"{shown(str(path))} cannot be used: {error.strerror or error}") from error
+    except RuntimeError as error:  # what pathlib raises for such links, up to Python 3.12
+        raise StoreUnusable(f"{shown(str(path))} cannot be used: its links lead in a circle") from error
+
+
 def _local_path(text: str, what: str) -> Path:
     if "://" in text:
         raise UsageError(f"{what} '{text}' is neither a local path nor gs://BUCKET/PREFIX")
     if "\0" in text:
         raise UsageError(f"{what} {text!r} has a NUL character in it, as no path has")
-    return Path(text).expanduser()
+    return expanded(text)
