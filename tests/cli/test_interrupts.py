@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -87,6 +88,16 @@ def test_a_signal_that_the_caller_ignores_stays_ignored() -> None:
         assert run_until_interrupted(main()) == "as with nohup"
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_a_command_in_a_thread_of_a_program_runs_without_handlers() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
+    async def main() -> bool:
+        return signal.getsignal(signal.SIGTERM) == before
+
+    with ThreadPoolExecutor(1) as program:
+        assert program.submit(lambda: run_until_interrupted(main())).result()
 
 
 def test_the_event_loop_has_a_thread_in_which_nobody_replaces_handlers_of_signals() -> None:

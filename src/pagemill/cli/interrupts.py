@@ -44,6 +44,8 @@ def run_until_interrupted(
     Raises:
         KeyboardInterrupt: A signal has cancelled it.
     """
+    if threading.current_thread() is not threading.main_thread():  # Python gives signals to the main thread only
+        return asyncio.run(main)
     command = _Command(main, stop, clean_up_seconds)
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     caught = [number for number in _SIGNALS if before[number] is not signal.SIG_IGN]  # as `nohup` and shells ask for
