@@ -84,7 +84,7 @@ def test_an_error_in_our_own_words_keeps_them_even_in_a_group(error: Exception, 
         (["--endpoint", "http://a..b/"], "has a host or a port that is not valid"),
         (
             ["--endpoint", "127.0.0.1:8000"],
-            "endpoint '127.0.0.1:8000' has no scheme: type http:// or https:// before it",
+            "endpoint '127.0.0.1:8000' has no scheme: type http://",
         ),
         (["--endpoint", "http://a\x1b[2J"], r"http://a\x1b[2J"),
         (["--pages", "9" * 5000], "is not a page or a range"),
