@@ -16,6 +16,7 @@ BENCHMARKS = {
     "cold": "A cold and flaky endpoint costs time, and no page",
     "three_runs": "Three runs share eight slots, and keep them busy",
     "kills": "kill -9 at twenty moments",
+    "answers": "Whatever an endpoint answers, no run hangs and no page is lost",
     "server_load": "What 20,000 pages cost a Prefect server",
 }
 

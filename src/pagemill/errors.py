@@ -19,10 +19,13 @@ PagemillError
 │   │   └── DocumentWithheld    the source does not hand it out, perhaps none of its documents
 │   ├── KeyTaken                another document's results are where this one's would be
 │   ├── PageUnreadable          this page cannot be rendered
+│   │   └── RenderingLost       no render worker survives it
 │   ├── RequestRejected         the endpoint refuses this page (4xx)
 │   └── WorkerFault             a worker process raised an error that is none of these
 └── Transient                   asking again may help
     ├── EndpointUnavailable     connection error, timeout, 429 or 5xx
+    │   ├── EndpointNotFound    no endpoint at this address; at the start of a run it ends the run
+    │   │   └── NothingListens  on this machine: the connection is refused
     │   └── MalformedAnswer     the endpoint answered, but not in its own protocol
     ├── PreconditionFailed      somebody else wrote the object first
     └── WorkerLost              a worker process crashed, hung or ran out of memory
@@ -130,6 +133,10 @@ class PageUnreadable(Permanent):
     """The page cannot be rendered."""
 
 
+class RenderingLost(PageUnreadable):
+    """Every render worker that had the page crashed, or took too long."""
+
+
 class RequestRejected(Permanent):
     """The endpoint refuses this request, whoever sends it and whenever."""
 
@@ -158,6 +165,14 @@ class EndpointUnavailable(Transient):
         super().__init__(message)
         self.page_may_be_the_cause = page_may_be_the_cause
         self.retry_after_seconds = retry_after_seconds
+
+
+class EndpointNotFound(EndpointUnavailable):
+    """No OCR endpoint is at this address: no such host, no such path. Once it was there, it may come back."""
+
+
+class NothingListens(EndpointNotFound):
+    """Connections to an address of this machine are refused."""
 
 
 class MalformedAnswer(EndpointUnavailable):
@@ -189,7 +204,7 @@ def reported(kind: str, message: str) -> PagemillError:
 
 def out_of_resources(error: BaseException) -> OutOfResources | None:
     """What the machine lacks, if that is why an error was raised; None otherwise."""
-    for leaf in _leaves(error):
+    for leaf in causes(error):
         if isinstance(leaf, OutOfResources):
             return leaf
         if isinstance(leaf, MemoryError):
@@ -201,12 +216,12 @@ def out_of_resources(error: BaseException) -> OutOfResources | None:
     return None
 
 
-def _leaves(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
     """The errors in a group, or the one error; of each also what it was raised from."""
     if isinstance(error, BaseExceptionGroup):
         for inner in error.exceptions:
-            yield from _leaves(inner)
+            yield from causes(inner)
         return
     yield error
     if error.__cause__:
-        yield from _leaves(error.__cause__)
+        yield from causes(error.__cause__)

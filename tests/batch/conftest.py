@@ -55,6 +55,7 @@ class Mill:
     url: str = ""
     auth: IdTokenAuth | None = None
     answer_seconds: float = 2.0
+    probe_seconds: float = 60.0
     patience: Patience = IMPATIENT
 
     def add(self, name: str, content: str) -> None:
@@ -106,7 +107,7 @@ class Mill:
             else DocumentPublisher(checkpoints, usd_per_page_second=price)
         )
         async with OpenAiRecognizer(
-            locate, recipe=recipe, answer_seconds=self.answer_seconds, auth=self.auth
+            locate, recipe=recipe, answer_seconds=self.answer_seconds, probe_seconds=self.probe_seconds, auth=self.auth
         ) as client:
             gate = EndpointGate(client, patience=self.patience, stop=stop, announce=self.progress.announce)
             reader = PageReader(

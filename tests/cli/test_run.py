@@ -89,6 +89,12 @@ print(sorted({"prefect", "google", "httpx", "numpy", "pypdfium2"} & set(sys.modu
     [
         (["run", "in", "out", "--pages", "3-1"], "'3-1' in --pages"),
         (["run", "in", "out", "--endpoint", "ftp://x", "--dry-run"], "endpoint 'ftp://x'"),
+        (["run", "in", "out", "--endpoint", "127.0.0.1:8000"], "has no scheme: type http://"),
+        (["run", "in", "out", "--endpoint", "http://127.0.0.1:99999"], "a port is a number from 1 to 65535"),
+        (
+            ["run", "in", "out", "--endpoint", "http://user:S3cret@127.0.0.1:9"],
+            "the URL in endpoint holds a user name or a password",
+        ),
         (["run", "in", "out", "--max-in-flight", "0"], "--max-in-flight"),
         (["run", "ftp://bucket", "out", "--dry-run"], "neither a local path nor gs://"),
         (["run", "in"], "Missing argument"),
@@ -103,6 +109,7 @@ def test_wrong_usage_prints_a_message_and_exits_with_2(alone: Pagemill, argument
     assert status == 2
     assert says in errors
     assert "Traceback" not in errors
+    assert "S3cret" not in errors
 
 
 def test_an_invalid_setting_is_named_with_its_variable(alone: Pagemill, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,7 +206,8 @@ def test_an_endpoint_that_never_answers_exits_with_4(
     monkeypatch.setenv("PAGEMILL_WAKE_SECONDS", "0.5")
     numbered_pdf(tmp_path / "in/a.pdf", 2)
 
-    status, _, errors = pagemill("run", tmp_path / "in", tmp_path / "out", "--endpoint", "http://127.0.0.1:9")
+    with running_endpoint(0, "--cold", "600") as cold:
+        status, _, errors = pagemill("run", tmp_path / "in", tmp_path / "out", "--endpoint", cold.url)
 
     assert status == 4
     assert "did not get ready within 0.5 s" in errors

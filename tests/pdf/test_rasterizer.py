@@ -20,7 +20,7 @@ from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
 from pagemill.domain.pages.model import Rendering
-from pagemill.errors import DocumentUnreadable, NoRoomLeft, PageUnreadable
+from pagemill.errors import DocumentUnreadable, NoRoomLeft, PageUnreadable, RenderingLost
 from pagemill.pdf.page import RenderOptions
 from pagemill.pdf.rasterizer import PdfiumRasterizer
 from tests import hostile_pdfs
@@ -297,7 +297,7 @@ async def test_a_page_that_kills_its_worker_is_tried_once_more_in_a_fresh_worker
     path = numbered_pdf(tmp_path / f"{kind}-2.pdf", 3)
 
     async with rasterizer(faulty=True) as pages:
-        with pytest.raises(PageUnreadable, match=f"{says}; in a fresh worker: .*{says}"):
+        with pytest.raises(RenderingLost, match=f"{says}; in a fresh worker: .*{says}"):
             await pages.render(path, 2)
         neighbours = [await pages.render(path, 1), await pages.render(path, 3)]
 
@@ -308,7 +308,7 @@ async def test_a_page_that_hangs_is_stopped_at_the_time_limit(tmp_path: Path) ->
     path = numbered_pdf(tmp_path / "hang-1.pdf", 2)
 
     async with rasterizer(faulty=True, page_seconds=2.0) as pages:
-        with pytest.raises(PageUnreadable, match="longer than 2 s"):
+        with pytest.raises(RenderingLost, match="longer than 2 s"):
             await pages.render(path, 1)
 
         assert (await pages.render(path, 2)).png
@@ -321,8 +321,9 @@ async def test_an_unexpected_error_fails_its_page_alone(tmp_path: Path, kind: st
     path = numbered_pdf(tmp_path / f"{kind}-1.pdf", 2)
 
     async with rasterizer(faulty=True) as pages:
-        with pytest.raises(PageUnreadable, match=says):
+        with pytest.raises(PageUnreadable, match=says) as error:
             await pages.render(path, 1)
+        assert not isinstance(error.value, RenderingLost)
 
         assert (await pages.render(path, 2)).png
 

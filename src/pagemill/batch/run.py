@@ -84,14 +84,22 @@ class Batch:
         return summary
 
     async def read(self, chunk: PageChunk) -> None:
-        """Read the pages of a chunk. Each gets a result, unless the run stops before."""
+        """Read the pages of a chunk. Each gets a result, unless the run stops before.
+
+        No page's error ends another page, unless it is one of the whole document: then its other pages are cancelled. A
+        permit is given back when the task of its page is done, even if that was cancelled before it began.
+
+        Raises:
+            ExceptionGroup: Of NameUnusable: nothing can be saved in this document's folder.
+        """
         async with asyncio.TaskGroup() as pages:
             for number in chunk.numbers:
                 await self._pages.acquire()
                 if self.stop.reason:
                     self._pages.release()
                     break
-                pages.create_task(self._page(chunk, number))
+                page = pages.create_task(self._page(chunk, number))
+                page.add_done_callback(lambda _: self._pages.release())
             chunk.started.set()
 
     async def read_again(
@@ -112,10 +120,7 @@ class Batch:
             await self._read_chunks(opened, numbers, failed, self.read)
 
     async def _page(self, chunk: PageChunk, number: int) -> None:
-        try:
-            result = await self._reader.read(chunk.document, chunk.file, number)
-        finally:
-            self._pages.release()
+        result = await self._reader.read(chunk.document, chunk.file, number)
         if result:
             chunk.read[result.status] += 1
         if result and result.status is Status.FAILED:

@@ -82,6 +82,8 @@ def run(
             mode=mode,
             shards=shards,
         )
+    except UsageError as error:
+        fail(error)
     except ValidationError as error:
         problem = error.errors()[0]
         fail(UsageError(f"{problem['loc'][0]} '{problem['input']}': {problem['msg'].removeprefix('Value error, ')}"))

@@ -38,6 +38,13 @@ class Settings(BaseSettings):
         "", validation_alias="LIGHTONOCR_SERVICE_URL", description="URL of the OCR service; empty: the embedded one"
     )
     api_key: SecretStr = Field(SecretStr(""), description="bearer token for an endpoint that requires one")
+    api_key_over_http: bool = Field(
+        False, description="send PAGEMILL_API_KEY over http:// to another machine: anybody on the way can read it"
+    )
+    identity_tokens_to: str = Field(
+        "",
+        description="URL of an endpoint outside run.app that gets identity tokens; its origin is their audience",
+    )
     model: str = Field("lightonai/LightOnOCR-2-1B", description="model to ask the endpoint for")
     model_revision: str = Field("", description="revision of the model's weights; part of the recipe")
     prompt: str = Field("", description="text sent with each image; LightOnOCR needs none")
@@ -56,7 +63,11 @@ class Settings(BaseSettings):
     ahead_mib: int = Field(64, ge=1, description="page images rendered ahead of sending, in MiB")
     wake_seconds: float = Field(900.0, gt=0, description="how long the endpoint may take to get ready, in seconds")
     silence_seconds: float = Field(1800.0, gt=0, description="how long it may fail without reading a page, in seconds")
-    answer_seconds: float = Field(300.0, gt=0, description="how long the endpoint may take for a page, in seconds")
+    answer_seconds: float = Field(
+        300.0,
+        gt=0,
+        description="how long the endpoint may take for a page, from the connection to the last byte, in seconds",
+    )
     local_engine: str = Field("auto", pattern="auto|rapidocr|tesseract", description="engine of the embedded service")
     usd_per_second: float = Field(
         SERVICE_USD_PER_SECOND, ge=0, description="price of a busy service, in USD a second; 0 for the embedded one"

@@ -1,7 +1,4 @@
-"""The temporary folder, which TMPDIR names. It may be small: in containers it is often memory.
-
-Render workers import this module, so it does not import pydantic.
-"""
+"""The temporary folder, which TMPDIR names. It may be small: in containers it is often memory."""
 
 from __future__ import annotations
 

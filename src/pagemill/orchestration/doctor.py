@@ -15,12 +15,19 @@ import stamina
 from pagemill.config.run import GIB, Settings
 from pagemill.domain.pages.model import Recipe
 from pagemill.domain.wording import counted
-from pagemill.errors import DocumentUnreadable, EndpointUnavailable, OutOfResources, PagemillError, UsageError
+from pagemill.errors import (
+    DocumentUnreadable,
+    EndpointNotFound,
+    EndpointUnavailable,
+    OutOfResources,
+    PagemillError,
+    UsageError,
+)
 from pagemill.extras import INSTALL_FONTS
 from pagemill.local_endpoint.engines import choose_engine, model_id
 from pagemill.ocr.client import OpenAiRecognizer
 from pagemill.orchestration.credentials import google_key
-from pagemill.orchestration.endpoint import endpoint_auth
+from pagemill.orchestration.endpoint import checked_url, endpoint_auth
 from pagemill.pdf.font_probe import missing_scripts
 from pagemill.pdf.page import RenderOptions
 from pagemill.pdf.rasterizer import PdfiumRasterizer
@@ -149,33 +156,40 @@ def _slots(report: LimitReport) -> Finding:
 
 
 async def _endpoint(settings: Settings) -> Finding:
-    if settings.service_url in {"", "local"}:
-        return _embedded_endpoint(settings)
-
     try:
-        key = await google_key(settings.gcp_credentials_block)
-    except UsageError as error:
+        url = checked_url("", settings)
+        if not url:
+            return _embedded_endpoint(settings)
+        await _probe(url, settings)
+    except PagemillError as error:
         return Finding("OCR endpoint", False, str(error))
+    return Finding("OCR endpoint", True, f"{url} serves {settings.model}")
+
+
+async def _probe(url: str, settings: Settings) -> None:
+    """Wait a moment for an endpoint that may be starting.
+
+    Raises:
+        PagemillError: It cannot be used.
+    """
 
     async def locate() -> str:
-        return settings.service_url
+        return url
 
     recognizer = OpenAiRecognizer(
         locate,
         recipe=Recipe(model=settings.model),
         api_key=settings.api_key.get_secret_value(),
-        auth=endpoint_auth(settings.service_url, settings, key),
+        auth=endpoint_auth(url, settings, await google_key(settings.gcp_credentials_block)),
     )
     async with recognizer:
-        try:
-            async for attempt in stamina.retry_context(
-                on=EndpointUnavailable, attempts=None, timeout=_PATIENCE_SECONDS
-            ):
-                with attempt:
-                    await recognizer.probe()
-        except PagemillError as error:
-            return Finding("OCR endpoint", False, str(error))
-    return Finding("OCR endpoint", True, f"{settings.service_url} serves {settings.model}")
+        async for attempt in stamina.retry_context(on=_may_start, attempts=None, timeout=_PATIENCE_SECONDS):
+            with attempt:
+                await recognizer.probe()
+
+
+def _may_start(error: Exception) -> bool:
+    return isinstance(error, EndpointUnavailable) and not isinstance(error, EndpointNotFound)
 
 
 def _embedded_endpoint(settings: Settings) -> Finding:

@@ -8,11 +8,12 @@ from pydantic import BaseModel, field_validator
 
 from pagemill.domain.pages.model import Mode
 from pagemill.domain.pages.planning import parse_pages
+from pagemill.domain.service.endpoint_url import checked
 from pagemill.errors import UsageError
 from pagemill.orchestration.forms import form_field
 
 
-class OcrBatchParameters(BaseModel, frozen=True, extra="forbid"):
+class OcrBatchParameters(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True):
     """Read PDFs and write Markdown."""
 
     source: str = form_field(
@@ -32,7 +33,7 @@ class OcrBatchParameters(BaseModel, frozen=True, extra="forbid"):
     endpoint: str = form_field(
         "",
         position=2,
-        pattern=r"^(|local|https?://\S+)$",
+        pattern=r"^(|local|https?://[^\s@?#/]+(/[^\s@?#]*)?)$",  # no password: the server keeps parameters
         title="Endpoint",
         description="URL of the OCR service, or 'local' for the embedded one; empty: LIGHTONOCR_SERVICE_URL or local",
     )
@@ -70,6 +71,14 @@ class OcrBatchParameters(BaseModel, frozen=True, extra="forbid"):
     def with_absolute_paths(self) -> OcrBatchParameters:
         """The same with absolute paths: a worker has another current folder."""
         return self.model_copy(update={"source": _absolute(self.source), "destination": _absolute(self.destination)})
+
+    @field_validator("endpoint", mode="before")
+    @classmethod
+    def _is_a_url(cls, endpoint: object) -> object:
+        """Check the URL before its value is in any message: a UsageError passes through pydantic as it is."""
+        if isinstance(endpoint, str):
+            checked(endpoint, name="endpoint")
+        return endpoint
 
     @field_validator("pages")
     @classmethod

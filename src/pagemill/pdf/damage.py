@@ -26,7 +26,7 @@ from pagemill.pdf.resource_names import (
     resolved,
 )
 from pagemill.pdf.second_reader import ODD_OBJECTS, SecondReader
-from pagemill.pdf.streams import StreamDamaged, undo_filters
+from pagemill.pdf.streams import PartlyDamaged, StreamDamaged, undo_filters
 
 _DEEPEST = 12
 _MOST_FINDINGS = 8
@@ -232,7 +232,8 @@ def _check_image(damage: Damage, image: pikepdf.Stream, what: str) -> None:
             except StreamDamaged as error:
                 found = f"{what} ({image_data.filter_name(stream)}) is damaged: {error}"
                 damage.add(found)
-                damage.lost[image.objgen] = found
+                if not isinstance(error, PartlyDamaged):
+                    damage.lost[image.objgen] = found
 
 
 def _check_colour_space(damage: Damage, what: str, space: Any) -> None:

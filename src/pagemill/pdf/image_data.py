@@ -2,17 +2,17 @@
 
 Damaged JBIG2 decodes to white without an error, a JPEG that was cut off to a grey area, a Flate image to black.
 Deflated data proves itself. The image formats carry no checksum: here they are walked from mark to mark, which shows
-what was cut off or overwritten in its structure, but not every flipped bit inside.
+what was cut off or overwritten in its structure, but not every flipped bit inside. JPEGs are also decoded: see `jpeg`.
 """
 
 from __future__ import annotations
 
-import re
 import struct
 from typing import Any
 
 import pikepdf
 
+from pagemill.pdf import jpeg
 from pagemill.pdf.streams import Encoded, StreamDamaged, filters_of, inflated_size, undo
 
 _COMPONENTS = {
@@ -30,12 +30,6 @@ _COMPONENTS = {
     "/CMYK": 4,
 }
 _PNG_PREDICTORS = 10
-_JPEG_MARK = re.compile(rb"\xff([^\x00\xff])")  # a fixed first byte, which is searched for quickly
-_JPEG_START, _JPEG_END, _JPEG_SCAN = 0xD8, 0xD9, 0xDA
-_JPEG_FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
-_JPEG_ALONE = {0x01, *range(0xD0, 0xD8)}  # marks without a segment
-_START_WITHIN = 1024
-_ZEROED = bytes(12)  # in a JPEG's scan: a flat area, or zeroed bytes; decoding tells
 _JPX_START = b"\xff\x4f\xff\x51"  # of a codestream, and of its sizes
 _JPX_END, _JPX_TILE_PART = b"\xff\xd9", b"\xff\x90"
 _FAX_END = 0x001001  # EOFB, ITU-T T.6: end of line twice
@@ -58,9 +52,7 @@ def check(image: pikepdf.Stream) -> None:
     if not encoded.filter:
         _check_length(image, len(encoded.data), width, height)
     elif encoded.filter == "/DCTDecode":
-        _check_jpeg(encoded.data)
-        if encoded.data.find(_ZEROED) >= 0:
-            check_jpeg_by_decoding(encoded.data)
+        jpeg.check(encoded.data)
     elif encoded.filter == "/CCITTFaxDecode":
         _check_fax(encoded)
     elif encoded.filter == "/JBIG2Decode":
@@ -104,21 +96,6 @@ def row_bits(image: pikepdf.Stream) -> int | None:
     return width * count * int(bits) if count is not None and bits is not None else None
 
 
-def check_jpeg_by_decoding(data: bytes) -> None:
-    """Decode a JPEG with a reader that objects: slow, and surer than its marks.
-
-    Raises:
-        StreamDamaged: libjpeg says that the data is corrupt.
-    """
-    with pikepdf.new() as scratch:
-        stream = scratch.make_stream(data, Filter=pikepdf.Name.DCTDecode)
-        try:
-            stream.read_bytes(decode_level=pikepdf.StreamDecodeLevel.all)
-        except (pikepdf.PdfError, RuntimeError) as error:
-            if "corrupt" in str(error).lower() or "premature" in str(error).lower():
-                raise StreamDamaged("its JPEG data is damaged") from error
-
-
 def _encoded(image: pikepdf.Stream) -> Encoded:
     chain = [
         (name, {key: value for key, value in parameters.items() if key not in {"/Predictor", "/EarlyChange"}})
@@ -159,29 +136,6 @@ def _check_length(image: pikepdf.Stream, size: int, width: int, height: int) -> 
     wanted = ((bits + 7) // 8 + predicted) * height
     if size < wanted:
         raise StreamDamaged(f"it has {size:,} of {wanted:,} bytes")
-
-
-def _check_jpeg(data: bytes) -> None:
-    position = data.find(b"\xff\xd8", 0, _START_WITHIN)
-    if position < 0:
-        raise StreamDamaged("its data is no JPEG: the start is missing")
-    scans = frames = 0
-    position += 2
-    while match := _JPEG_MARK.search(data, position):
-        mark, position = match[1][0], match.end()
-        if mark == _JPEG_END:
-            if not (scans and frames):
-                raise StreamDamaged("its JPEG data holds no picture")
-            return
-        if mark in _JPEG_ALONE:
-            continue
-        length = int.from_bytes(data[position : position + 2], "big")
-        if mark == _JPEG_START or length < 2:  # noqa: PLR2004 -- the length counts itself
-            raise StreamDamaged("its JPEG data is damaged")
-        scans += mark == _JPEG_SCAN
-        frames += mark in _JPEG_FRAMES
-        position += length
-    raise StreamDamaged("its JPEG data ends early")
 
 
 def _check_fax(encoded: Encoded) -> None:

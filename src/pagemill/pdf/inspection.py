@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import numpy as np
 import pikepdf
@@ -28,10 +31,24 @@ _CURE = "print the document to a new PDF with another viewer"
 
 
 class Inspector:
-    """Looks at rendered pages with a second reader's eyes."""
+    """Looks at pages with a second reader's eyes, while PDFium renders them.
+
+    The second reader is used by one thread at a time: by that of `started`, and when it is done by the others.
+    """
 
     def __init__(self) -> None:
         self._readers = SecondReaders()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="damage")
+        self._damage: Future[Damage | None] = Future()
+
+    @contextlib.contextmanager
+    def started(self, file: PdfFile, number: int) -> Iterator[None]:
+        """Look for damage on a page in another thread: PDFium and libjpeg leave the interpreter to each other."""
+        self._damage = self._thread.submit(self._damage_of, file, number)
+        try:
+            yield
+        finally:
+            wait([self._damage])
 
     def user_unit(self, file: PdfFile, number: int) -> float:
         """The UserUnit of a page (PDF 1.6), 1-based, in 1/72 inch; 1 where the file says none that makes sense.
@@ -47,15 +64,16 @@ class Inspector:
         return unit if math.isfinite(unit) and unit > 0 else 1.0
 
     def assert_blank(self, file: PdfFile, page: pdfium.PdfPage, number: int, pixels: PagePixels) -> None:
-        """Check that a page that came out in one colour is blank; see `blank_proof`.
+        """Check that a page that came out in one colour is blank, within `started`; see `blank_proof`.
 
         Raises:
             PageUnreadable: It is not, or nothing proves it.
         """
+        wait([self._damage])
         blank_proof.assert_blank(self._readers.of(file), page, number, pixels)
 
     def findings(self, file: PdfFile, page: pdfium.PdfPage, number: int, pixels: PagePixels | None) -> tuple[str, ...]:
-        """Say what is damaged on a page that is not blank.
+        """Say what is damaged on a page that is not blank, within `started`.
 
         Args:
             file: The document.
@@ -66,9 +84,9 @@ class Inspector:
         Raises:
             PageUnreadable: A large part of it is lost.
         """
+        damage = self._damage.result()
         reader = self._readers.of(file)
         second = reader.page(number) if reader else None
-        damage = damage_of(reader, second) if reader and second is not None else None
         if pixels is not None and (damage is None or damage.has_images):
             _check_images(page, pixels)
         if reader is None or second is None or damage is None:
@@ -83,6 +101,11 @@ class Inspector:
         except ODD_OBJECTS as error:
             damage.add(odd(error))
         return damage.said()
+
+    def _damage_of(self, file: PdfFile, number: int) -> Damage | None:
+        reader = self._readers.of(file)
+        page = reader.page(number) if reader else None
+        return damage_of(reader, page) if reader and page is not None else None
 
 
 def _check_losses(reader: SecondReader, page: pikepdf.Dictionary, damage: Damage) -> None:

@@ -24,6 +24,7 @@ from pagemill.errors import (
     OutOfResources,
     PagemillError,
     PageUnreadable,
+    RenderingLost,
     WorkerFault,
     WorkerLost,
     WorkerNeverReady,
@@ -110,7 +111,7 @@ class PdfiumRasterizer:
         """
         copy = Path(tempfile.gettempdir()) / f"pagemill-{secrets.token_hex(16)}.pdf"
         try:
-            with _translated_to(DocumentUnreadable, "opening the PDF"):
+            with _translated_to(DocumentUnreadable, "opening the PDF", lost=DocumentUnreadable):
                 pdf = await self._in_thread(lambda: self._count(path, copy))
             yield pdf
         finally:
@@ -120,10 +121,11 @@ class PdfiumRasterizer:
         """Render one page, 1-based.
 
         Raises:
-            PageUnreadable: The page cannot be rendered, or kills or hangs every worker that tries.
+            PageUnreadable: The page cannot be rendered.
+            RenderingLost: It kills or hangs every worker that tries.
             OutOfResources: No worker starts.
         """
-        with _translated_to(PageUnreadable, "rendering the page"):
+        with _translated_to(PageUnreadable, "rendering the page", lost=RenderingLost):
             return await self._in_thread(lambda: self._render(path, number))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
@@ -221,13 +223,17 @@ def _opened(path: Path) -> Iterator[PdfFile]:
 
 
 @contextlib.contextmanager
-def _translated_to(unreadable: type[DocumentUnreadable | PageUnreadable], doing: str) -> Iterator[None]:
+def _translated_to(
+    unreadable: type[DocumentUnreadable | PageUnreadable], doing: str, *, lost: type[PagemillError]
+) -> Iterator[None]:
     """Turn every error of a worker, its death included, into an error of the document or the page."""
     try:
         yield
     except (OutOfResources, NoRoomLeft):
         raise
-    except (WorkerLost, WorkerFault) as error:
+    except WorkerLost as error:
+        raise lost(f"{doing} fails: {error}") from error
+    except WorkerFault as error:
         raise unreadable(f"{doing} fails: {error}") from error
     except MemoryError as error:
         raise unreadable(f"{doing} takes more memory than a render worker has") from error

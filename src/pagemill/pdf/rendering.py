@@ -49,7 +49,8 @@ class PdfPages:
             return self._count(request)
         document = self._document(request.file)
         user_unit = self._inspector.user_unit(request.file, request.number)
-        return _render(document, request, user_unit, self._options, self._inspector)
+        with self._inspector.started(request.file, request.number):
+            return _render(document, request, user_unit, self._options, self._inspector)
 
     def _count(self, request: CountPages) -> CountedPdf:
         try:

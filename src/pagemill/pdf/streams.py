@@ -42,6 +42,10 @@ class StreamDamaged(Exception):
     """A stream does not decode to its end; the message says why, without naming the stream."""
 
 
+class PartlyDamaged(StreamDamaged):
+    """Most of what a stream holds can still be recognized, or it is not known how much is lost."""
+
+
 @dataclass(frozen=True, slots=True)
 class Encoded:
     """What is left of a stream's data when the general filters are undone.
