@@ -52,7 +52,7 @@ async def report(summary: RunSummary) -> None:
 
     Documents with failures come first, then those with findings.
     """
-    outcomes = sorted(summary.outcomes, key=lambda outcome: (not outcome.failed, not outcome.findings, outcome.key))
+    outcomes = sorted(summary.outcomes, key=_worst_first)
     left_out = max(len(outcomes) - _TABLE_ROWS, 0)
     note = f" summary.json also lists {counted(left_out, 'more document')}." if left_out else ""
     await acreate_table_artifact(
@@ -108,11 +108,15 @@ def _headline(progress: Progress) -> str:
     )
 
 
+def _worst_first(outcome: DocumentOutcome) -> tuple[bool, bool, bool, str]:
+    return not outcome.failed, not outcome.trouble, not outcome.findings, outcome.key
+
+
 def _row(outcome: DocumentOutcome, destination: str) -> dict[str, object]:
     return {
         "document": shown(outcome.key),
         "what failed": without_controls(
-            outcome.error or "; ".join(f"page {n}: {why}" for n, why in outcome.failures.items())
+            outcome.error or "; ".join(f"page {n}: {why}" for n, why in outcome.failures.items()) or outcome.trouble
         ),
         "findings": without_controls("; ".join(outcome.findings)),
         "pages": outcome.pages,
