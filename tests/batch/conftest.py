@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -103,48 +103,51 @@ class Mill:
         source = self.documents or LocalSource(self.source)
         price = 1.0 / 8
         limits = limits or BatchLimits()
-        threads = BlockingCalls(pages=limits.pages, documents=limits.documents)
         publisher = (
             SlicePublisher(checkpoints, usd_per_page_second=price, plan=plan)
             if plan
             else DocumentPublisher(checkpoints, usd_per_page_second=price)
         )
-        async with OpenAiRecognizer(
-            locate, recipe=recipe, answer_seconds=self.answer_seconds, probe_seconds=self.probe_seconds, auth=self.auth
-        ) as client:
-            gate = EndpointGate(client, patience=self.patience, stop=stop, announce=self.progress.announce)
-            reader = PageReader(
-                rasterizer=self.rasterizer,
-                recognizer=client,
-                gate=gate,
-                slots=RunSlots(8),
-                checkpoints=checkpoints,
-                progress=self.progress,
-                stop=stop,
-                saves=threads.saves,
-                limits=PageLimits(image_bytes=image_bytes),
-            )
-            yield Batch(
-                documents=Documents(
-                    source=PlannedSource(source, plan) if plan else source,
-                    selection=plan or parse_pages(pages),
+        with closing(BlockingCalls(pages=limits.pages, documents=limits.documents)) as threads:
+            async with OpenAiRecognizer(
+                locate,
+                recipe=recipe,
+                answer_seconds=self.answer_seconds,
+                probe_seconds=self.probe_seconds,
+                auth=self.auth,
+            ) as client:
+                gate = EndpointGate(client, patience=self.patience, stop=stop, announce=self.progress.announce)
+                reader = PageReader(
                     rasterizer=self.rasterizer,
+                    recognizer=client,
+                    gate=gate,
+                    slots=RunSlots(8),
                     checkpoints=checkpoints,
                     progress=self.progress,
                     stop=stop,
+                    saves=threads.saves,
+                    limits=PageLimits(image_bytes=image_bytes),
+                )
+                yield Batch(
+                    documents=Documents(
+                        source=PlannedSource(source, plan) if plan else source,
+                        selection=plan or parse_pages(pages),
+                        rasterizer=self.rasterizer,
+                        checkpoints=checkpoints,
+                        progress=self.progress,
+                        stop=stop,
+                        threads=threads,
+                        limits=limits,
+                    ),
+                    reader=reader,
+                    publisher=publisher,
+                    progress=self.progress,
+                    stop=stop,
                     threads=threads,
+                    usd_per_second=1.0,
                     limits=limits,
-                ),
-                reader=reader,
-                publisher=publisher,
-                progress=self.progress,
-                stop=stop,
-                threads=threads,
-                usd_per_second=1.0,
-                limits=limits,
-            )
-            await gate.close()
-        threads.close()
+                )
+                await gate.close()
 
 
 @pytest.fixture

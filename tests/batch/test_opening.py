@@ -106,7 +106,7 @@ class _Waiting(LocalSource):
 class _Telling(LocalStore):
     """A store that says when something is written."""
 
-    def __init__(self, root: Path, name: str, happened: Callable[[], None]) -> None:
+    def __init__(self, root: Path, name: str, happened: Callable[[], object]) -> None:
         super().__init__(root)
         self._name, self._happened = name, happened
 
@@ -133,23 +133,33 @@ async def test_neither_saves_nor_texts_wait_for_downloads(mill: Mill, what: str)
     }  # none on the event loop
 
 
-async def test_a_download_that_is_no_longer_wanted_is_deleted_when_it_arrives(mill: Mill) -> None:
+def test_a_download_that_is_no_longer_wanted_is_deleted_when_it_arrives(
+    mill: Mill, caplog: pytest.LogCaptureFixture
+) -> None:
     mill.add("a.pdf", "1")
     mill.add("b.pdf", "1")
     mill.documents = waiting = _Waiting(mill.source)
 
-    async with FakeEndpoint() as endpoint:
-        run = asyncio.create_task(mill.run(endpoint))
-        while not (mill.out / "a.pdf/manifest.json").exists():  # noqa: ASYNC110 -- a thread makes it true
-            await asyncio.sleep(0.01)
-        run.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await run
-        assert "b.pdf" not in waiting.closed_by
-        waiting.happened.set()
-        async with asyncio.timeout(_PATIENCE_SECONDS):
-            while "b.pdf" not in waiting.closed_by:  # noqa: ASYNC110 -- a thread makes it true
-                await asyncio.sleep(0.01)
+    async def interrupted() -> None:
+        published = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        mill.store = _Telling(mill.out, "manifest.json", lambda: loop.call_soon_threadsafe(published.set))
+        async with FakeEndpoint() as endpoint:
+            run = asyncio.create_task(mill.run(endpoint))
+            await published.wait()
+            run.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await run
+
+    asyncio.run(interrupted())
+    assert "b.pdf" not in waiting.closed_by
+    waiting.happened.set()
+    for thread in threading.enumerate():
+        if thread.name.startswith("download"):
+            thread.join(_PATIENCE_SECONDS)
+
+    assert "b.pdf" in waiting.closed_by
+    assert not caplog.records  # as of a callback into a loop that is closed
 
 
 @pytest.mark.usefixtures("measured")

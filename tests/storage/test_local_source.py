@@ -7,7 +7,8 @@ import pytest
 
 from pagemill.domain.pages.model import Document, RejectedEntry
 from pagemill.errors import DocumentUnreadable, StoreUnusable
-from pagemill.storage.local_source import ListedSource, LocalSource, names_objects
+from pagemill.storage.lists import names_objects
+from pagemill.storage.local_source import ListedSource, LocalSource
 
 
 @pytest.fixture
@@ -181,3 +182,12 @@ def test_a_list_in_utf_16_is_refused_by_its_name(folder: Path, encoding: str) ->
 
     with pytest.raises(StoreUnusable, match="the list is UTF-16; save it as UTF-8"):
         _keys(ListedSource(folder / "list.txt"))
+
+
+def test_a_file_that_is_no_list_is_not_read_into_memory(folder: Path) -> None:
+    with (folder / "list.txt").open("wb") as file:
+        file.truncate(2**40)  # a hole
+
+    with pytest.raises(StoreUnusable, match=r"list\.txt: line 1 is longer than 65,536 characters"):
+        _keys(ListedSource(folder / "list.txt"))
+    assert not names_objects(folder / "list.txt")

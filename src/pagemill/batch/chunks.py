@@ -53,5 +53,5 @@ class BatchLimits:
     pages: int = 24  # being rendered, waiting or in flight
     documents: int = 32  # open: enough documents of one page to reach the limit of pages
     chunk_pages: int = 200
-    open_bytes: int = 2**28  # temporary space of open documents; the next one may exceed it alone
+    open_bytes: int = 2**28  # temporary space of open documents; two may exceed it
     pages_ahead: int = 200  # of open documents whose turn has not come

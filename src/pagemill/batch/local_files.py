@@ -117,11 +117,14 @@ class LocalFiles:
             self._ahead.takes(place, size_bytes)
             self._on_copy()
             yield copy
-        finally:  # not on the event loop: to delete a large file takes a while
-            closing = self._threads.downloads.begin(held.close)
-            task = asyncio.current_task()
-            if not (task and task.cancelling()):  # else a download may still go on, for which nobody waits
-                await closing
+        except asyncio.CancelledError:  # a download may still go on
+            self._threads.downloads.leave(held.close)
+            raise
+        except BaseException:
+            await self._threads.downloads(held.close)
+            raise
+        else:  # not on the event loop: to delete a large file takes a while
+            await self._threads.downloads(held.close)
 
 
 class _HeldCopy:

@@ -38,6 +38,10 @@ class CallThreads:
         """Call a function that blocks."""
         return await self.begin(function, *args, **kwargs)
 
+    def leave(self, function: Callable[[], object]) -> None:
+        """Begin a call for whose end nobody waits, and which may outlast the event loop."""
+        self._executor.submit(function)
+
     def close(self) -> None:
         """Begin no further call, and wait for none."""
         self._executor.shutdown(wait=False)

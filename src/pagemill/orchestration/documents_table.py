@@ -21,8 +21,11 @@ LONGEST_TEXT = 2000  # characters of a message or a description
 
 
 def rows(summary: RunSummary) -> tuple[list[Row], int]:
-    """The rows, and how many documents have none: those with failures come first, then those with findings."""
-    order = sorted(summary.outcomes, key=lambda outcome: (not outcome.failed, not outcome.findings, outcome.key))
+    """The rows, and how many documents have none.
+
+    Documents with failures come first, then those that are not finished, then those with findings.
+    """
+    order = sorted(summary.outcomes, key=_worst_first)
     taken, size = list[Row](), 0
     for outcome in order[:_MOST_ROWS]:
         row = _row(outcome, summary.destination)
@@ -45,11 +48,15 @@ def shortened(text: str, longest: int = LONGEST_TEXT) -> str:
     return without_controls(text if len(text) <= longest else f"{text[: longest - 1]}…")
 
 
+def _worst_first(outcome: DocumentOutcome) -> tuple[bool, bool, bool, str]:
+    return not outcome.failed, not outcome.trouble, not outcome.findings, outcome.key
+
+
 def _row(outcome: DocumentOutcome, destination: str) -> Row:
-    failures = (f"page {number}: {outcome.failures[number]}" for number in sorted(outcome.failures))
+    failures = [f"page {number}: {outcome.failures[number]}" for number in sorted(outcome.failures)]
     return {
         "document": shortened(shown(outcome.key), _LONGEST_CELL),
-        "what failed": shortened(outcome.error, _LONGEST_CELL) or _cell(failures, len(outcome.failures)),
+        "what failed": shortened(outcome.error, _LONGEST_CELL) or _cell(failures, len(failures)) or outcome.trouble,
         "findings": _cell(outcome.findings, len(outcome.findings)),
         "pages": outcome.pages,
         **{status.value: outcome.statuses.get(status, 0) for status in Status},

@@ -15,7 +15,8 @@ from pagemill.errors import StoreUnusable, UsageError
 from pagemill.orchestration.parameters import OcrBatchParameters, expanded
 from pagemill.ports import DocumentSource, ObjectStore
 from pagemill.storage.folder import real
-from pagemill.storage.local_source import ListedSource, LocalSource, names_objects
+from pagemill.storage.lists import names_objects
+from pagemill.storage.local_source import ListedSource, LocalSource
 from pagemill.storage.local_store import LocalStore
 
 if TYPE_CHECKING:

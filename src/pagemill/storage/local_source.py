@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import os
 import re
 from collections import Counter
-from collections.abc import Generator, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 
 from pagemill.domain.pages.matching import asks_for, matches, may_match_below
@@ -18,8 +16,7 @@ from pagemill.errors import StoreUnusable, out_of_resources
 from pagemill.ports import LocalCopy
 from pagemill.storage.files import StillWritten, digest, opened
 from pagemill.storage.folder import Found, kind_problem, real, walk, without_waiting
-
-_OBJECTS = "gs://"
+from pagemill.storage.lists import OBJECTS, at, list_entries
 
 
 class LocalSource:
@@ -149,7 +146,7 @@ class ListedSource:
     def _entry(self, entry: str, line_number: int) -> Iterator[Document | RejectedEntry]:
         path = self._path.parent / entry
         where = f"line {line_number} of {self.name}"
-        if entry.startswith(_OBJECTS):
+        if entry.startswith(OBJECTS):
             hint = (
                 "a list names either local files or gs:// objects, not both; put the objects into a list of their own"
             )
@@ -202,43 +199,6 @@ class ListedSource:
         with contextlib.suppress(ValueError):
             return printable(Path(absolute).relative_to(folder).as_posix())
         return printable(absolute.lstrip("/"))
-
-
-def list_entries(path: Path) -> Generator[tuple[int, str], None, None]:
-    """Yield the entries of a list with their line numbers; blank lines and comments are skipped.
-
-    Bytes that are not UTF-8 are kept, as `os.fsdecode` keeps them: names of files may have any bytes.
-
-    Raises:
-        StoreUnusable: The list cannot be read.
-    """
-    try:
-        if problem := kind_problem(path.stat().st_mode):
-            raise StoreUnusable(f"{path}: {problem}")
-        with path.open("rb") as file:
-            if file.read(2) in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}:
-                raise StoreUnusable(f"{path}: the list is UTF-16; save it as UTF-8")
-        with path.open(encoding="utf-8-sig", errors="surrogateescape") as lines:
-            for number, line in enumerate(lines, start=1):
-                entry = line.strip()
-                if entry and not entry.startswith("#"):
-                    yield number, entry
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise StoreUnusable(f"{path}: the list cannot be read: {error}") from error
-
-
-def at(where: str, entry: Document | RejectedEntry) -> Document | RejectedEntry:
-    """An entry of a list; if it is rejected, with its line."""
-    return replace(entry, reason=f"{where}: {entry.reason}") if isinstance(entry, RejectedEntry) else entry
-
-
-def names_objects(path: Path) -> bool:
-    """Tell whether a list names gs:// objects: its first entry decides. False for a list that cannot be read."""
-    try:
-        with contextlib.closing(list_entries(path)) as entries:
-            return next(entries, (0, ""))[1].startswith(_OBJECTS)
-    except StoreUnusable:
-        return False
 
 
 def printable(name: str) -> str:

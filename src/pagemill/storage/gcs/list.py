@@ -19,7 +19,8 @@ from pagemill.ports import LocalCopy
 from pagemill.storage.files import PrivateCopy
 from pagemill.storage.gcs.client import LOOKUPS, SCHEME, BucketUnusable, explained, listed, no_bucket, parse_location
 from pagemill.storage.gcs.source import LISTED, PDFS, described, downloaded, image_kind, listed_entry
-from pagemill.storage.local_source import at, list_entries, printable
+from pagemill.storage.lists import at, list_entries
+from pagemill.storage.local_source import printable
 
 _AHEAD = 64  # lines that are looked up ahead of the one to be yielded
 
