@@ -10,9 +10,11 @@ import asyncio
 import contextlib
 import gc
 import json
+import os
 import random
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -33,7 +35,7 @@ from tests.batch.conftest import Mill
 from tests.fakes.gcs import FakeGcs, Fault
 from tests.fakes.iam_proxy import IamProxy
 from tests.fakes.metadata_server import MetadataServer
-from tests.fakes.ocr_endpoint import DEATH, RESET, Answer, FakeEndpoint, Request, failing
+from tests.fakes.ocr_endpoint import DEATH, HANG, RESET, Answer, FakeEndpoint, Request, failing, without_end
 from tests.pdfs import numbered_pdf
 
 # httpcore leaves a connection to the garbage collector if its TLS handshake is cancelled, as a run is here.
@@ -47,9 +49,19 @@ _FAULTS_OF_STORE = [
     *(Fault(status=status) for status in (429, 500, 503)),
     *(Fault(reset=True), Fault(torn=True), Fault(corrupted=True)),
 ]
-_FAULTS_OF_ENDPOINT = [failing(429), failing(500), failing(503), RESET, Answer(kind="raw", text="{"), DEATH]
+_BEGUN = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
+_FAULTS_OF_ENDPOINT = [
+    *(failing(status) for status in (404, 429, 500, 503)),
+    failing(503, **{"Retry-After": "31536000"}),
+    *(RESET, DEATH, HANG, Answer(kind="raw", text="{")),
+    *(without_end(_BEGUN, b" ", 0.01), without_end(_BEGUN, b" " * 2**16)),  # drips, and never ends
+]
+_FAULTS_OF_PROBES = [failing(302, Location="/login"), *(failing(status) for status in (400, 405, 418, 503)), RESET]
+_ANSWER_SECONDS = 0.5
+_ENDS = {ExitCode.WRONG_USAGE, ExitCode.ENDPOINT_NEVER_ANSWERED, ExitCode.STORE_UNUSABLE}
 _POISONS = [failing(500), RESET, DEATH, failing(422, "cannot identify image")]
 _DISTURBED_RUNS = 3
+_SECONDS = 240.0  # a run takes five; a busy machine more
 
 
 class Schedule:
@@ -61,6 +73,7 @@ class Schedule:
         self._rng = random.Random(seed)  # noqa: S311 -- a schedule, no secret
         self._poisoned = self._rng.choice([0, 0, self._rng.randint(1, 20)])  # which page, in order of arrival
         self._poison = self._rng.choice(_POISONS)
+        self._wrong_probe = self._rng.choice([None, None, self._rng.choice(_FAULTS_OF_PROBES)])
         self._seen: list[str] = []
         self._kill_at = self._rng.choice([0, self._rng.randint(1, 40)])
 
@@ -81,8 +94,14 @@ class Schedule:
             _kill_a_render_worker(self._rng)
         return self._rng.choice(_FAULTS_OF_ENDPOINT) if self._happens(0.15) else None
 
-    def of_store(self, kind: str, _bucket: str, _key: str) -> Fault | None:
-        """Decide about a request to the store."""
+    def of_probe(self, _path: str) -> Answer | None:
+        """Decide about a question whether the endpoint is ready."""
+        return self._wrong_probe if self._happens(0.2) else None
+
+    def of_store(self, store: FakeGcs, kind: str, bucket: str, key: str) -> Fault | None:
+        """Decide about a request to the store. A document may be uploaded once more just before it is downloaded."""
+        if kind == "media" and bucket == "in" and self._happens(0.1):
+            store.put(bucket, key, store.get(bucket, key) or b"")
         fault = self._rng.choice(_FAULTS_OF_STORE)
         if fault.corrupted and kind != "media":
             return None
@@ -155,7 +174,7 @@ async def real_mill(mill: Mill, buckets: FakeGcs, gcs_client: storage.Client, ra
     return mill
 
 
-@pytest.fixture(params=range(12))
+@pytest.fixture(params=range(int(os.environ.get("FAULT_SEEDS", "12"))))
 def schedule(request: pytest.FixtureRequest) -> Schedule:
     return Schedule(request.param)
 
@@ -166,7 +185,9 @@ async def door(
 ) -> AsyncIterator[IamProxy]:
     """The way to an endpoint with the schedule's faults."""
     async with (
-        FakeEndpoint(schedule.of_endpoint, latency_seconds=0.002, dead_seconds=0.03) as endpoint,
+        FakeEndpoint(
+            schedule.of_endpoint, probe_fault=schedule.of_probe, latency_seconds=0.002, dead_seconds=0.03
+        ) as endpoint,
         IamProxy(endpoint.url, signer, tmp_path) as door,
     ):
         monkeypatch.setenv("SSL_CERT_FILE", str(door.ca_file))
@@ -177,17 +198,20 @@ async def door(
 async def test_whatever_goes_wrong_every_page_has_one_status_and_in_the_end_its_text(
     real_mill: Mill, buckets: FakeGcs, signer: MetadataServer, schedule: Schedule, door: IamProxy
 ) -> None:
-    real_mill.url, buckets.fault = door.url, schedule.of_store
+    real_mill.url, buckets.fault = door.url, partial(schedule.of_store, buckets)
+    real_mill.answer_seconds = _ANSWER_SECONDS
     for _ in range(_DISTURBED_RUNS):
         schedule.of_tokens(signer, door)
         real_mill.auth = IdTokenAuth(door.url, key=signer.service_account_key())
-        summary = await _run_until_killed(real_mill, schedule.kill)
+        async with asyncio.timeout(_SECONDS):
+            summary = await _run_until_killed(real_mill, schedule.kill)
         _assert_whole({name: found.data.decode() for name, found in buckets.buckets["out"].items()})
         if summary:
             _assert_accounted_for(summary)
-    schedule.over = True
+    schedule.over, real_mill.answer_seconds = True, 30.0
     signer.faults.clear()
-    last = await real_mill.run()
+    async with asyncio.timeout(_SECONDS):
+        last = await real_mill.run()
 
     assert last.stopped_by is None
     assert last.pages == sum(_PAGES.values())
@@ -230,7 +254,7 @@ def _assert_whole(objects: dict[str, str]) -> None:
 def _assert_accounted_for(summary: RunSummary) -> None:
     assert summary.pages == sum(summary.statuses.values())
     if summary.stopped_by:
-        assert exit_code(summary) in {ExitCode.ENDPOINT_NEVER_ANSWERED, ExitCode.STORE_UNUSABLE}
+        assert exit_code(summary) in _ENDS
         return
     assert summary.documents == len(summary.outcomes) == len(_PAGES)
     assert summary.pages == sum(outcome.pages for outcome in summary.outcomes)
