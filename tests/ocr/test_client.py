@@ -87,7 +87,10 @@ async def test_a_transcript_is_verbatim_with_its_token_counts() -> None:
     ],
 )
 async def test_each_fault_becomes_the_error_of_its_kind(answer: Answer, error: type[PagemillError], says: str) -> None:
-    async with FakeEndpoint(lambda _: answer) as endpoint, _recognizer(endpoint.url, answer_seconds=0.2) as recognizer:
+    async with (
+        FakeEndpoint(lambda _: answer) as endpoint,
+        _recognizer(endpoint.url, answer_seconds=0.2 if answer is HANG else 30.0) as recognizer,
+    ):
         await recognizer.probe()
 
         with pytest.raises(error, match=says):
@@ -104,7 +107,10 @@ async def test_each_fault_becomes_the_error_of_its_kind(answer: Answer, error: t
 async def test_a_page_may_be_the_cause_of_every_failure_except_a_busy_endpoint(
     answer: Answer, *, may_be_the_cause: bool
 ) -> None:
-    async with FakeEndpoint(lambda _: answer) as endpoint, _recognizer(endpoint.url, answer_seconds=0.2) as recognizer:
+    async with (
+        FakeEndpoint(lambda _: answer) as endpoint,
+        _recognizer(endpoint.url, answer_seconds=0.2 if answer is HANG else 30.0) as recognizer,
+    ):
         await recognizer.probe()
 
         with pytest.raises(EndpointUnavailable) as trouble:

@@ -19,6 +19,7 @@ _CONNECT_SECONDS = 30.0
 _MOST_BYTES = 8 * 2**20  # of an answer; 128,000 tokens are less than 1 MiB of text
 _MOST_BYTES_OF_AN_ERROR = 64 * 2**10  # a message quotes 300 characters of it
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+_ENDPOINT = "the endpoint"  # in messages about a page, which are counted: without the port of the embedded one
 _GZIP = {"gzip", "x-gzip"}
 
 Unpack = Callable[[bytes, int], bytes]  # bytes as received, and how many to return at most
@@ -72,7 +73,7 @@ class Exchange:
 
     async def get(self, url: str, *, seconds: float) -> Answer:
         """Send a GET request; raises what `post` raises."""
-        async with self._answering("GET", url, seconds=seconds) as response:
+        async with self._answering(url, "GET", url, seconds=seconds) as response:
             return await _whole(response)
 
     async def post(self, url: str, content: bytes, *, seconds: float, headers: Mapping[str, str]) -> Answer:
@@ -88,7 +89,9 @@ class Exchange:
             EndpointUnavailable: There is no answer, it takes too long, or it has too many bytes.
             UsageError: The answer is a redirect, or the certificate is refused.
         """
-        async with self._answering("POST", url, seconds=seconds, content=content, headers=headers) as response:
+        async with self._answering(
+            _ENDPOINT, "POST", url, seconds=seconds, content=content, headers=headers
+        ) as response:
             return await _whole(response)
 
     async def lines(
@@ -100,7 +103,7 @@ class Exchange:
             EndpointUnavailable: As for `post`.
             UsageError: As for `post`.
         """
-        async with self._answering("POST", url, seconds=seconds, content=content) as response:
+        async with self._answering(_ENDPOINT, "POST", url, seconds=seconds, content=content) as response:
             if not response.is_success:
                 check(await _whole(response))
                 return
@@ -111,6 +114,7 @@ class Exchange:
     @contextlib.asynccontextmanager
     async def _answering(
         self,
+        name: str,
         method: str,
         url: str,
         *,
@@ -126,10 +130,10 @@ class Exchange:
                 yield response
         except TimeoutError as error:
             raise EndpointUnavailable(
-                f"{url} took longer than {seconds:g} s to answer", page_may_be_the_cause=True
+                f"{name} took longer than {seconds:g} s to answer", page_may_be_the_cause=True
             ) from error
         except (httpx.HTTPError, OSError) as error:
-            raise connection_failure(error, url) from error
+            raise connection_failure(error, url, name) from error
 
 
 async def _whole(response: httpx.Response) -> Answer:

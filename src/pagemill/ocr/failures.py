@@ -93,12 +93,13 @@ def refused(answer: Answer, url: str, advice: str) -> EndpointRefusesUs | None:
     return EndpointRefusesUs(f"the endpoint {url} refuses us: {detail(answer)}; {advice}")
 
 
-def connection_failure(error: Exception, url: str) -> PagemillError:
+def connection_failure(error: Exception, url: str, name: str) -> PagemillError:
     """What it means that a request got no answer.
 
     Args:
         error: Of the HTTP client, or of a library below it.
         url: Where the request went.
+        name: What gave no answer, for a message about trouble that may pass.
     """
     root = _root(error)
     if lacking := out_of_resources(root):
@@ -108,7 +109,7 @@ def connection_failure(error: Exception, url: str) -> PagemillError:
     if isinstance(error, httpx.ProxyError) and _REFUSED_BY_PROXY.match(str(error)):
         return UsageError(f"the proxy before {url} refuses us: {excerpt(str(error))}; check HTTPS_PROXY and HTTP_PROXY")
     return EndpointUnavailable(
-        f"{url} gives no answer: {describe(error)}", page_may_be_the_cause=not isinstance(error, _NOT_SENT)
+        f"{name} gave no answer: {describe(error)}", page_may_be_the_cause=not isinstance(error, _NOT_SENT)
     )
 
 
