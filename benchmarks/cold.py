@@ -1,6 +1,6 @@
 """The time that a cold and flaky endpoint costs, compared with a warm and steady one; no page may fail.
 
-It is cold for 90 seconds (refuses connections, then is not ready), then a tenth of all requests gets 429 or 503 at once
+It is cold for 90 seconds (breaks connections, then is not ready), then a tenth of all requests gets 429 or 503 at once
 and one in fifty is reset. The clock starts when it becomes ready, not when a probe notices.
 """
 

@@ -21,7 +21,9 @@ from benchmarks.processes import pagemill_run
 from pagemill.domain.pages import assembly
 from pagemill.domain.pages.model import PageResult, Recipe, Rendering, Status
 from pagemill.ocr.client import OpenAiRecognizer
-from pagemill.pdf.page import PdfPages, RenderOptions, RenderPage
+from pagemill.pdf.page import RenderOptions, RenderPage
+from pagemill.pdf.pdf_file import PdfFile
+from pagemill.pdf.rendering import PdfPages
 from pagemill.ports import ABSENT
 from pagemill.storage.local_store import LocalStore
 from tests.fakes.ocr_process import Endpoint, running_endpoint
@@ -33,7 +35,8 @@ PROMISED_MS = 40.0
 def rendered(path: Path) -> list[Rendering]:
     """All pages of a document, rendered in this process."""
     pages = PdfPages(RenderOptions())
-    answers = [pages.answer(RenderPage(path, number)) for number in range(1, PAGES + 1)]
+    with PdfFile.opened(path) as file:
+        answers = [pages.answer(RenderPage(file, number)) for number in range(1, PAGES + 1)]
     return [answer for answer in answers if isinstance(answer, Rendering)]
 
 

@@ -14,9 +14,12 @@ BENCHMARKS = {
     "memory": "Memory is flat",
     "cpu": "CPU time a page",
     "listing": "A run over 100,000 documents that are done",
+    "bucket": "A bucket's latency, with threads for each kind of call and with one pool",
+    "space": "Temporary space of a run over 32 large objects",
     "cold": "A cold and flaky endpoint costs time, and no page",
     "three_runs": "Three runs share eight slots, and keep them busy",
     "kills": "kill -9 at twenty moments",
+    "answers": "Whatever an endpoint answers, no run hangs and no page is lost",
     "server_load": "What 20,000 pages cost a Prefect server",
 }
 

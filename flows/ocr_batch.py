@@ -14,6 +14,7 @@ from pagemill.orchestration.reporting import final_state, report, reporting
 from pagemill.orchestration.service_url import located
 from pagemill.orchestration.shards.coordinator import read_in_shards
 from pagemill.orchestration.slots.admission import shared_slots
+from pagemill.orchestration.watching import watched
 from pagemill.orchestration.wiring import new_run_id, open_batch
 from pagemill.tasks.reading import read_pages
 
@@ -21,13 +22,16 @@ from pagemill.tasks.reading import read_pages
 @flow(name="ocr-batch", flow_run_name="ocr {parameters.source}", persist_result=False)
 async def ocr_batch(parameters: OcrBatchParameters) -> State[RunSummary]:
     """Read every PDF of a source, with few pages in flight, and write Markdown, JSONL and a manifest for each."""
-    settings = await located(read_settings(), parameters.endpoint)
-    async with open_batch(parameters, settings, shared_slots) as batch:
-        async with reporting(batch.progress):
-            run_id = new_run_id()
-            if parameters.shards > 1:
-                summary = await read_in_shards(batch, parameters, settings, run_id)
-            else:
-                summary = await batch.run(run_id, partial(read_pages, batch))
-        await report(summary)
-    return final_state(summary)
+    watch = watched()
+    async with watch.interruptible():
+        settings = await located(read_settings(), parameters.endpoint)
+        async with open_batch(parameters, settings, shared_slots) as batch:
+            async with reporting(batch.progress):
+                run_id = new_run_id()
+                if parameters.shards > 1:
+                    summary = await read_in_shards(batch, parameters, settings, run_id)
+                else:
+                    summary = await batch.run(run_id, partial(read_pages, batch))
+            watch.conclude(summary)
+            await report(summary)
+    return final_state(watch.summary)

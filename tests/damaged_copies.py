@@ -13,9 +13,8 @@ import pikepdf
 from numpy.typing import NDArray
 from PIL import Image
 
-from pagemill.domain.pages.model import Rendering
 from pagemill.errors import DocumentUnreadable, PageUnreadable
-from pagemill.pdf.page import PdfPages, RenderOptions, RenderPage
+from tests.in_process import rendered
 
 _ZEROED_BYTES = 16
 _OF_NUMBERS = frozenset(b"0123456789.-+ ")
@@ -56,10 +55,9 @@ def is_another_number(good: bytes, copy: bytes) -> bool:
 def judge(path: Path, number: int = 1) -> Verdict:
     """Render one page of a file as a render worker does."""
     try:
-        rendering = PdfPages(RenderOptions()).answer(RenderPage(path, number))
+        rendering = rendered(path, number)
     except (DocumentUnreadable, PageUnreadable) as error:
         return Verdict("failed", (str(error),))
-    assert isinstance(rendering, Rendering)
     if rendering.png is None:
         return Verdict("blank", rendering.objections)
     with Image.open(io.BytesIO(rendering.png)) as image:

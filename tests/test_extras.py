@@ -38,7 +38,7 @@ _WITHOUT = (
     "import runpy, sys; sys.modules.update(dict.fromkeys(({modules})));"
     "sys.argv = {command!r}; runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
 )
-_LOCAL = "'PIL', 'cv2', 'onnxruntime', 'rapidocr', 'starlette', 'tesserocr', 'uvicorn'"
+_LOCAL = "'PIL', 'cv2', 'onnxruntime', 'rapidocr', 'tesserocr'"  # Prefect brings starlette and uvicorn, too
 
 
 @pytest.mark.parametrize(

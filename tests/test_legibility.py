@@ -13,9 +13,8 @@ from PIL import Image
 from reportlab.pdfgen.canvas import Canvas
 
 from pagemill.domain.pages.joining import PieceText, join
-from pagemill.domain.pages.model import Rendering
 from pagemill.local_endpoint.rapidocr_engine import RapidOcrEngine
-from pagemill.pdf.page import PdfPages, RenderOptions, RenderPage
+from tests.in_process import rendered
 from tests.pdfs import write_pdf
 
 pytestmark = pytest.mark.ocr
@@ -47,8 +46,7 @@ def test_large_pages_come_out_legible(tmp_path: Path, kind: str) -> None:
         "drawing with many dimensions": lambda: _drawing(tmp_path / "a.pdf"),
     }[kind]()
 
-    rendering = PdfPages(RenderOptions()).answer(RenderPage(path, 1))
-    assert isinstance(rendering, Rendering)
+    rendering = rendered(path)
     engine = RapidOcrEngine()
     texts = [
         PieceText(engine.read(Image.open(io.BytesIO(piece.png)).convert("RGB")), piece.overlap)

@@ -11,6 +11,7 @@ PagemillError
 ├── EndpointNeverAnswered       nothing to send pages to                            exit 4
 ├── ShardLost                   somebody who read for us did not report                exit 7
 ├── StoreUnusable               source or destination cannot be read or written     exit 5
+│   ├── NoRoomLeft              the disk of the destination or of the temporary folder is full
 │   └── NameUnusable            one name cannot be used there; others may
 ├── Permanent                   asking again gives the same answer
 │   ├── DocumentUnreadable      this file is no readable PDF
@@ -18,9 +19,13 @@ PagemillError
 │   │   └── DocumentWithheld    the source does not hand it out, perhaps none of its documents
 │   ├── KeyTaken                another document's results are where this one's would be
 │   ├── PageUnreadable          this page cannot be rendered
-│   └── RequestRejected         the endpoint refuses this page (4xx)
+│   │   └── RenderingLost       no render worker survives it
+│   ├── RequestRejected         the endpoint refuses this page (4xx)
+│   └── WorkerFault             a worker process raised an error that is none of these
 └── Transient                   asking again may help
     ├── EndpointUnavailable     connection error, timeout, 429 or 5xx
+    │   ├── EndpointNotFound    no endpoint at this address; at the start of a run it ends the run
+    │   │   └── NothingListens  on this machine: the connection is refused
     │   └── MalformedAnswer     the endpoint answered, but not in its own protocol
     ├── PreconditionFailed      somebody else wrote the object first
     └── WorkerLost              a worker process crashed, hung or ran out of memory
@@ -35,6 +40,7 @@ from collections.abc import Iterator
 _FILES = "too many files are open; allow more: ulimit -n 65536"
 _MEMORY = "the machine has no memory left; free some, or give it more"
 _LACKING = {errno.EMFILE: _FILES, errno.ENFILE: _FILES, errno.ENOMEM: _MEMORY}
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # a full disk, a quota, a limit on the size of files
 
 
 class PagemillError(Exception):
@@ -81,6 +87,10 @@ class StoreUnusable(PagemillError):
     """The source cannot be read or the destination cannot be written."""
 
 
+class NoRoomLeft(StoreUnusable):
+    """A file cannot be written whole: the disk, a quota or a limit of the process leaves no room for it."""
+
+
 class NameUnusable(StoreUnusable):
     """The destination has no room for one name: a file is where its folder should be, or the name is not allowed."""
 
@@ -123,8 +133,16 @@ class PageUnreadable(Permanent):
     """The page cannot be rendered."""
 
 
+class RenderingLost(PageUnreadable):
+    """Every render worker that had the page crashed, or took too long."""
+
+
 class RequestRejected(Permanent):
     """The endpoint refuses this request, whoever sends it and whenever."""
+
+
+class WorkerFault(Permanent):
+    """A worker process raised an error that nobody has foreseen; it goes on."""
 
 
 class Transient(PagemillError):
@@ -147,6 +165,14 @@ class EndpointUnavailable(Transient):
         super().__init__(message)
         self.page_may_be_the_cause = page_may_be_the_cause
         self.retry_after_seconds = retry_after_seconds
+
+
+class EndpointNotFound(EndpointUnavailable):
+    """No OCR endpoint is at this address: no such host, no such path. Once it was there, it may come back."""
+
+
+class NothingListens(EndpointNotFound):
+    """Connections to an address of this machine are refused."""
 
 
 class MalformedAnswer(EndpointUnavailable):
@@ -178,7 +204,7 @@ def reported(kind: str, message: str) -> PagemillError:
 
 def out_of_resources(error: BaseException) -> OutOfResources | None:
     """What the machine lacks, if that is why an error was raised; None otherwise."""
-    for leaf in _leaves(error):
+    for leaf in causes(error):
         if isinstance(leaf, OutOfResources):
             return leaf
         if isinstance(leaf, MemoryError):
@@ -190,12 +216,20 @@ def out_of_resources(error: BaseException) -> OutOfResources | None:
     return None
 
 
-def _leaves(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
     """The errors in a group, or the one error; of each also what it was raised from."""
     if isinstance(error, BaseExceptionGroup):
         for inner in error.exceptions:
-            yield from _leaves(inner)
+            yield from causes(inner)
         return
     yield error
     if error.__cause__:
-        yield from _leaves(error.__cause__)
+        yield from causes(error.__cause__)
+
+
+def stated(error: BaseException) -> PagemillError | None:
+    """The error in our own words that an exception is, or that a group begins with; None if any of it is another."""
+    if isinstance(error, BaseExceptionGroup):
+        found = [stated(inner) for inner in error.exceptions]
+        return found[0] if all(found) else None
+    return error if isinstance(error, PagemillError) else None

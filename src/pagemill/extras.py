@@ -1,4 +1,4 @@
-"""What to say when a library is missing that only an optional extra installs."""
+"""What to say when something optional is missing: libraries of an extra, fonts of the machine."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from pagemill.errors import UsageError
 
+INSTALL_FONTS = "apt-get install fonts-noto-cjk"  # Chinese, Japanese and Korean, on Debian and Ubuntu
 _OURS = "pagemill"
 
 

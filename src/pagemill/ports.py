@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ class DocumentSource(Protocol):
     """Where PDFs come from. All methods block: call them from a thread."""
 
     name: str  # as the user wrote it
+    images: Counter[str]  # image files that were passed over so far, by ending
 
     def documents(self) -> Iterator[Document | RejectedEntry]:
         """Yield the documents in key order, and entries that are rejected; streams, and holds no contents in memory.

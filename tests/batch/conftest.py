@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from pagemill.batch.run import Batch
 from pagemill.batch.shards import PlannedSource
 from pagemill.batch.slots import RunSlots
 from pagemill.batch.stop import RunStop
+from pagemill.batch.threads import BlockingCalls
 from pagemill.domain.pages.model import Recipe
 from pagemill.domain.pages.planning import parse_pages
 from pagemill.domain.pages.sharding import ShardPlan
@@ -55,6 +56,7 @@ class Mill:
     url: str = ""
     auth: IdTokenAuth | None = None
     answer_seconds: float = 2.0
+    probe_seconds: float = 60.0
     patience: Patience = IMPATIENT
 
     def add(self, name: str, content: str) -> None:
@@ -100,42 +102,52 @@ class Mill:
         checkpoints = Checkpoints(self.store or LocalStore(self.out), recipe)
         source = self.documents or LocalSource(self.source)
         price = 1.0 / 8
+        limits = limits or BatchLimits()
         publisher = (
             SlicePublisher(checkpoints, usd_per_page_second=price, plan=plan)
             if plan
             else DocumentPublisher(checkpoints, usd_per_page_second=price)
         )
-        async with OpenAiRecognizer(
-            locate, recipe=recipe, answer_seconds=self.answer_seconds, auth=self.auth
-        ) as client:
-            gate = EndpointGate(client, patience=self.patience, stop=stop, announce=self.progress.announce)
-            reader = PageReader(
-                rasterizer=self.rasterizer,
-                recognizer=client,
-                gate=gate,
-                slots=RunSlots(8),
-                checkpoints=checkpoints,
-                progress=self.progress,
-                stop=stop,
-                limits=PageLimits(image_bytes=image_bytes),
-            )
-            yield Batch(
-                documents=Documents(
-                    source=PlannedSource(source, plan) if plan else source,
-                    selection=plan or parse_pages(pages),
+        with closing(BlockingCalls(pages=limits.pages, documents=limits.documents)) as threads:
+            async with OpenAiRecognizer(
+                locate,
+                recipe=recipe,
+                answer_seconds=self.answer_seconds,
+                probe_seconds=self.probe_seconds,
+                auth=self.auth,
+            ) as client:
+                gate = EndpointGate(client, patience=self.patience, stop=stop, announce=self.progress.announce)
+                reader = PageReader(
                     rasterizer=self.rasterizer,
+                    recognizer=client,
+                    gate=gate,
+                    slots=RunSlots(8),
                     checkpoints=checkpoints,
                     progress=self.progress,
                     stop=stop,
-                ),
-                reader=reader,
-                publisher=publisher,
-                progress=self.progress,
-                stop=stop,
-                usd_per_second=1.0,
-                limits=limits,
-            )
-            await gate.close()
+                    saves=threads.saves,
+                    limits=PageLimits(image_bytes=image_bytes),
+                )
+                yield Batch(
+                    documents=Documents(
+                        source=PlannedSource(source, plan) if plan else source,
+                        selection=plan or parse_pages(pages),
+                        rasterizer=self.rasterizer,
+                        checkpoints=checkpoints,
+                        progress=self.progress,
+                        stop=stop,
+                        threads=threads,
+                        limits=limits,
+                    ),
+                    reader=reader,
+                    publisher=publisher,
+                    progress=self.progress,
+                    stop=stop,
+                    threads=threads,
+                    usd_per_second=1.0,
+                    limits=limits,
+                )
+                await gate.close()
 
 
 @pytest.fixture

@@ -234,6 +234,7 @@ class _Named:
     name = "names"
 
     def __init__(self, source: LocalSource, keys: list[str]) -> None:
+        self.images = source.images
         self._source, self._keys = source, keys
 
     def documents(self) -> Iterator[Document | RejectedEntry]:

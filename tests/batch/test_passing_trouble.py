@@ -129,7 +129,7 @@ async def test_a_source_of_which_no_file_may_be_read_stops_the_run_and_blames_no
     assert exit_code(summary) is ExitCode.STORE_UNUSABLE
     assert "none of its 3 documents can be read, all for the same reason" in str(summary.stopped_by)
     assert "Permission denied (the first is a.pdf)" in str(summary.stopped_by)
-    assert summary.outcomes == ()
+    assert [(outcome.finished, outcome.error) for outcome in summary.outcomes] == [(False, "")] * 3
     assert not list(mill.out.rglob("manifest.json"))
 
 
@@ -196,7 +196,8 @@ async def test_render_workers_that_do_not_start_stop_the_run_and_blame_no_docume
     assert isinstance(summary.stopped_by, OutOfResources)
     assert "render workers do not start: the process ended with status" in str(summary.stopped_by)
     assert exit_code(summary) is ExitCode.WRONG_USAGE
-    assert [outcome.key for outcome in summary.outcomes] in ([], ["b.pdf"])  # it needs no worker
+    assert [outcome.key for outcome in summary.outcomes if outcome.finished] in ([], ["b.pdf"])  # it needs no worker
+    assert not any(outcome.error for outcome in summary.outcomes)
     assert _written(finished) == before
     assert not (finished.out / "c.pdf").exists()
 
@@ -233,7 +234,7 @@ async def test_a_worker_that_the_machine_does_not_start_is_no_fault_of_the_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "a.pdf").write_text("1")
-    monkeypatch.setattr("pagemill.worker_process.subprocess.Popen", _refuse)
+    monkeypatch.setattr("pagemill.workers.process.subprocess.Popen", _refuse)
 
     async with PdfiumRasterizer(workers=1, page_seconds=20, memory_bytes=2**31, options=RenderOptions()) as rasterizer:
         with pytest.raises(OutOfResources, match="render workers do not start: Too many open files"):

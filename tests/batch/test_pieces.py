@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -75,7 +76,7 @@ async def test_a_piece_with_a_defect_is_asked_for_once_more(mill: Mill) -> None:
     [
         ([Answer(text="x", finish_reason="length")] * 2, "piece 2 of 3: cut off: finish_reason is 'length'"),
         ([failing(422, "cannot identify image")], "piece 2 of 3: the endpoint refuses the page: 422"),
-        ([RESET] * 9, "piece 2 of 3: the endpoint gave no answer"),
+        ([RESET] * 9, "piece 2 of 3: http://.* gives no answer"),
     ],
 )
 async def test_a_page_of_which_a_piece_cannot_be_read_is_failed_with_that_piece(
@@ -85,7 +86,7 @@ async def test_a_page_of_which_a_piece_cannot_be_read_is_failed_with_that_piece(
 
     assert summary.statuses == {Status.OK: 2, Status.FAILED: 1}
     assert (result["status"], result["markdown"]) == ("failed", "")
-    assert any(str(said).startswith(reason) for said in result["objections"])  # type: ignore[attr-defined]
+    assert any(re.match(reason, str(said)) for said in result["objections"])  # type: ignore[attr-defined]
 
 
 async def test_pieces_that_were_read_are_not_sent_again_when_the_endpoint_fails(mill: Mill) -> None:

@@ -78,7 +78,7 @@ async def test_a_bucket_whose_objects_may_be_listed_but_not_read_stops_the_run_a
     assert exit_code(summary) is ExitCode.STORE_UNUSABLE
     assert "none of its 3 documents can be read, all for the same reason: no permission" in str(summary.stopped_by)
     assert "add-iam-policy-binding gs://in" in str(summary.stopped_by)
-    assert summary.outcomes == ()
+    assert [(outcome.finished, outcome.error) for outcome in summary.outcomes] == [(False, "")] * 3
     assert not list(mill.out.rglob("manifest.json"))
     bucket.fault = lambda *_: None
     assert (await _run(mill)).complete
@@ -115,11 +115,11 @@ async def test_if_one_object_may_be_read_the_others_fail_for_their_own_reasons(
 async def test_one_object_that_may_not_be_read_beside_misnamed_ones_fails_alone(mill: Mill, bucket: FakeGcs) -> None:
     for name in ("b.pdf", "c.pdf"):
         bucket.delete("in", name)
-    bucket.put("in", "misnamed", b"1")
+    bucket.put("in", "b.pdf.1", b"1", content_type="application/octet-stream")
 
     summary = await _run(mill)
 
-    assert sorted(_errors(summary)) == ["a.pdf", "misnamed"]
+    assert sorted(_errors(summary)) == ["a.pdf", "b.pdf.1"]
     assert exit_code(summary) is ExitCode.FAILURES
 
 

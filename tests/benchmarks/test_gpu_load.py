@@ -53,7 +53,7 @@ async def test_the_first_token_takes_as_long_as_the_server_says_of_this_load_alo
 
 
 async def test_a_server_without_metrics_is_measured_all_the_same(pages: Pages) -> None:
-    async with FakeEndpoint(probe_fault=lambda: failing(404)) as endpoint:
+    async with FakeEndpoint(probe_fault=lambda _: failing(404)) as endpoint:
         measured = await measure(endpoint.url, pages, Load(2, 1, 16))
 
     assert (measured.errors, measured.first_token_seconds) == (0, 0.0)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page, async_playwright, expect
 from prefect.client.orchestration import PrefectClient
 
 from pagemill.orchestration.service_url import VARIABLE
@@ -107,6 +107,7 @@ async def browser(server: PrefectServer, chromium: str, pictures: Path) -> Async
         program = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = await program.new_page(viewport={"width": 1400, "height": 1000})
         page.set_default_timeout(_STEP_MILLISECONDS)
+        expect.set_options(timeout=_STEP_MILLISECONDS)
         await page.route(lambda url: not url.startswith("http://127.0.0.1"), lambda route: route.abort())
         yield Browser(page, server.ui_url, pictures)
         await program.close()

@@ -7,13 +7,14 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from rich.console import Console
 
 from pagemill.batch.opening import SurveyedDocument
 from pagemill.batch.progress import Progress
+from pagemill.cli.console import PlainConsole
 from pagemill.cli.display import headline, print_summary, print_survey
 from pagemill.domain.pages.model import Status
 from pagemill.domain.pages.summary import DocumentOutcome, RunSummary
+from pagemill.errors import StoreUnusable
 from pagemill.orchestration.reporting import verdict
 
 
@@ -42,7 +43,7 @@ def _summary(documents: int, pages: int) -> RunSummary:
 def test_a_summary_counts_in_singular_and_plural(count: int, documents: str, pages: str, requests: str) -> None:
     printed = io.StringIO()
 
-    print_summary(_summary(count, count), Console(file=printed, width=200))
+    print_summary(_summary(count, count), PlainConsole(file=printed, width=200))
 
     assert f"{documents}, {pages}: {count} ok" in printed.getvalue()
     assert f"{requests}, 1.0 s" in printed.getvalue()
@@ -61,6 +62,45 @@ def test_progress_says_how_many_of_how_many(listed: bool, documents: str) -> Non
     assert "1 of 2 pages," in headline(progress)
 
 
+def test_bar_and_ui_and_terminal_say_the_same_of_what_has_no_result() -> None:
+    outcomes = (
+        DocumentOutcome("a.pdf", 3, {Status.OK: 1, Status.FAILED: 2}, failures={1: "torn", 2: "torn"}),
+        DocumentOutcome("b.pdf", 0, {}, error="no PDF"),
+        DocumentOutcome("c.pdf", 1, {Status.OK: 1}, finished=False),
+    )
+    progress = Progress(listed=True, documents=3)
+    for outcome in outcomes:
+        progress.add(outcome, Counter())
+    summary = progress.summary("run", destination="out", usd_per_second=0.0, stopped_by=None)
+    printed = io.StringIO()
+    print_summary(summary, PlainConsole(file=printed, width=200))
+
+    says = "2 pages failed, 1 document unreadable, 1 document not finished"
+    assert says in headline(progress)
+    assert verdict(summary) == f"3 documents, 4 pages: {says}."
+    assert verdict(replace(summary, stopped_by=StoreUnusable("full"))) == (
+        f"Stopped after 3 documents, 4 pages ({says}): full."
+    )
+    assert f"3 documents, 4 pages: 2 ok, 0 blank, 0 text_layer, 0 fallback, 2 failed ({says})" in printed.getvalue()
+
+
+def test_images_that_are_not_read_are_mentioned_wherever_a_run_is_summed_up() -> None:
+    printed, summary = io.StringIO(), replace(_summary(1, 1), images={".tif": 2, ".png": 1})
+    print_summary(summary, PlainConsole(file=printed, width=200))
+
+    assert "\n3 images not read (1 .png, 2 .tif)\n" in printed.getvalue()
+    assert verdict(summary) == "1 document, 1 page: none failed; 3 images not read (1 .png, 2 .tif)."
+
+
+def test_the_seconds_of_a_run_include_those_before_it_began_to_read() -> None:
+    progress = Progress()
+    progress.started -= 10.0
+    progress.begin()
+    summary = progress.summary("run", destination="out", usd_per_second=0.0, stopped_by=None)
+
+    assert summary.seconds >= 10.0
+
+
 def test_names_and_reasons_of_failures_move_no_cursor_and_stay_on_their_line() -> None:
     printed = io.StringIO()
     outcomes = (
@@ -68,7 +108,7 @@ def test_names_and_reasons_of_failures_move_no_cursor_and_stay_on_their_line() -
         DocumentOutcome("a\u200b[red].pdf", 1, {Status.FAILED: 1}, failures={1: "bad\u202e"}),
     )
 
-    print_summary(replace(_summary(2, 1), outcomes=outcomes), Console(file=printed, width=200))
+    print_summary(replace(_summary(2, 1), outcomes=outcomes), PlainConsole(file=printed, width=200))
 
     lines = printed.getvalue().splitlines()[-2:]
     assert lines == [
@@ -81,7 +121,7 @@ def test_a_dry_run_shows_names_as_they_are_and_escapes_what_nobody_sees() -> Non
     printed = io.StringIO()
     documents = [SurveyedDocument("[red]a[/red].pdf", 1, 1), SurveyedDocument("b\u200b.pdf", 0, 0, "[bold]\x1b")]
 
-    print_survey(documents, Console(file=printed, width=200), in_flight=8, usd_per_second=0.0)
+    print_survey(documents, PlainConsole(file=printed, width=200), in_flight=8, usd_per_second=0.0)
 
     assert "[red]a[/red].pdf" in printed.getvalue()
     assert r"'b\u200b.pdf'" in printed.getvalue()

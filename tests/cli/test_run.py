@@ -1,21 +1,28 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 
+from tests.fakes.gcs import FakeGcs, Fault
 from tests.fakes.ocr_process import Endpoint, running_endpoint
 from tests.pdfs import numbered_pdf, write_pdf
 
+_SERVER = "pagemill.orchestration.server.private"
 _QUIET = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
 
 
@@ -64,6 +71,15 @@ def alone(tmp_path: Path) -> Pagemill:
 
 
 @pytest.fixture
+def with_its_own_server(tmp_path: Path, prefect_database: Path) -> Pagemill:
+    """The command line without a Prefect server, and with the tables that its first start would make."""
+    home = tmp_path / "prefect-home"
+    home.mkdir()
+    shutil.copyfile(prefect_database, home / "prefect.db")
+    return Pagemill(home)
+
+
+@pytest.fixture
 def pagemill(tmp_path: Path, prefect_api_url: str) -> Pagemill:
     """The command line with a Prefect server."""
     return Pagemill(tmp_path / "prefect-home", prefect_api_url)
@@ -89,6 +105,12 @@ print(sorted({"prefect", "google", "httpx", "numpy", "pypdfium2"} & set(sys.modu
     [
         (["run", "in", "out", "--pages", "3-1"], "'3-1' in --pages"),
         (["run", "in", "out", "--endpoint", "ftp://x", "--dry-run"], "endpoint 'ftp://x'"),
+        (["run", "in", "out", "--endpoint", "127.0.0.1:8000"], "has no scheme: type http://"),
+        (["run", "in", "out", "--endpoint", "http://127.0.0.1:99999"], "a port is a number from 1 to 65535"),
+        (
+            ["run", "in", "out", "--endpoint", "http://user:S3cret@127.0.0.1:9"],
+            "the URL in endpoint holds a user name or a password",
+        ),
         (["run", "in", "out", "--max-in-flight", "0"], "--max-in-flight"),
         (["run", "ftp://bucket", "out", "--dry-run"], "neither a local path nor gs://"),
         (["run", "in"], "Missing argument"),
@@ -103,6 +125,7 @@ def test_wrong_usage_prints_a_message_and_exits_with_2(alone: Pagemill, argument
     assert status == 2
     assert says in errors
     assert "Traceback" not in errors
+    assert "S3cret" not in errors
 
 
 def test_an_invalid_setting_is_named_with_its_variable(alone: Pagemill, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +143,8 @@ def test_the_doctor_finds_a_healthy_installation_healthy(alone: Pagemill) -> Non
 
     assert status == 0, output
     assert "processes with PDFium" in output
-    assert "apt-get install fonts-noto-cjk" in output or "Chinese, Japanese and Korean text is drawn" in output
+    assert "containment: " in output
+    assert "apt-get install fonts-noto-cjk" in output or "Chinese, Japanese and Korean text is rendered" in output
     assert "embedded, " in output
 
 
@@ -146,6 +170,7 @@ def test_a_source_that_does_not_exist_exits_with_5(alone: Pagemill, tmp_path: Pa
 def test_a_dry_run_lists_documents_and_pages_and_writes_nothing(alone: Pagemill, tmp_path: Path) -> None:
     numbered_pdf(tmp_path / "in/a.pdf", 3)
     (tmp_path / "in/b.pdf").write_bytes(b"")
+    (tmp_path / "in/photo.jpg").write_bytes(b"a photo")
 
     status, output, _ = alone("run", tmp_path / "in", tmp_path / "out", "--dry-run")
 
@@ -153,6 +178,7 @@ def test_a_dry_run_lists_documents_and_pages_and_writes_nothing(alone: Pagemill,
     assert "a.pdf" in output
     assert "the file is empty" in output
     assert "2 documents, 3 pages; a run would read 3 of them" in output
+    assert "1 image not read (1 .jpg)" in output
     assert "Estimate" not in output  # the embedded service costs nothing
     assert not (tmp_path / "out").exists()
 
@@ -171,21 +197,33 @@ def test_a_dry_run_estimates_what_a_paid_endpoint_would_take_and_cost(alone: Pag
 
 @pytest.mark.flow
 def test_bad_files_each_get_a_clear_line_and_exit_code_3_without_any_prefect_server(
-    alone: Pagemill, tmp_path: Path, endpoint: Endpoint
+    with_its_own_server: Pagemill, tmp_path: Path, endpoint: Endpoint
 ) -> None:
     numbered_pdf(tmp_path / "in/good.pdf", 2)
     (tmp_path / "in/empty.pdf").write_bytes(b"")
     (tmp_path / "in/picture.pdf").write_bytes(b"\x89PNG")
+    (tmp_path / "in/photo.jpg").write_bytes(b"a photo")
 
-    status, output, errors = alone("run", tmp_path / "in", tmp_path / "out", "--endpoint", endpoint.url, "--json")
+    status, output, errors = with_its_own_server(
+        "run", tmp_path / "in", tmp_path / "out", "--endpoint", endpoint.url, "--json"
+    )
 
     assert status == 3
     summary = json.loads(output.splitlines()[-1])
     assert list(summary) == [
         *("run_id", "documents", "pages", "ok", "blank", "text_layer", "fallback", "failed", "reused", "requests"),
-        *("seconds", "pages_per_second", "cost_usd", "destination"),
+        *("seconds", "pages_per_second", "cost_usd", "destination", "documents_failed", "documents_unfinished"),
+        *("images_not_read", "error", "error_type", "failures"),
     ]
     assert (summary["documents"], summary["pages"], summary["ok"]) == (3, 2, 2)
+    assert (summary["documents_failed"], summary["documents_unfinished"]) == (2, 0)
+    assert {failure["document"]: failure["page"] for failure in summary["failures"]} == {
+        "empty.pdf": None,
+        "picture.pdf": None,
+    }
+    assert summary["images_not_read"] == {".jpg": 1}
+    assert "1 image not read (1 .jpg)" in errors
+    assert "(2 documents unreadable)" in errors
     assert "empty.pdf: the file is empty (0 bytes); fetch it again" in errors
     assert "picture.pdf: not a PDF" in errors
     assert "Traceback" not in errors
@@ -198,7 +236,8 @@ def test_an_endpoint_that_never_answers_exits_with_4(
     monkeypatch.setenv("PAGEMILL_WAKE_SECONDS", "0.5")
     numbered_pdf(tmp_path / "in/a.pdf", 2)
 
-    status, _, errors = pagemill("run", tmp_path / "in", tmp_path / "out", "--endpoint", "http://127.0.0.1:9")
+    with running_endpoint(0, "--cold", "600") as cold:
+        status, _, errors = pagemill("run", tmp_path / "in", tmp_path / "out", "--endpoint", cold.url)
 
     assert status == 4
     assert "did not get ready within 0.5 s" in errors
@@ -247,11 +286,11 @@ def test_a_killed_run_is_continued_with_the_same_text_and_at_most_the_pages_in_f
 
 @pytest.mark.flow
 def test_a_killed_run_leaves_no_process_behind_not_even_prefects_server(
-    alone: Pagemill, tmp_path: Path, endpoint: Endpoint
+    with_its_own_server: Pagemill, tmp_path: Path, endpoint: Endpoint
 ) -> None:
     write_pdf(tmp_path / "in/a.pdf", [f"page {n}" for n in range(200)])
 
-    with alone.start("run", tmp_path / "in", tmp_path / "out", "--endpoint", endpoint.url) as process:
+    with with_its_own_server.start("run", tmp_path / "in", tmp_path / "out", "--endpoint", endpoint.url) as process:
         _wait_until_sent(endpoint, 20, process)
         descendants = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGKILL)
@@ -286,6 +325,80 @@ def test_an_interrupted_run_gives_its_slots_back_says_that_it_can_go_on_and_exit
     assert re.search(r"'for the interrupted': \d of 3 taken; held by ocr ", held)
     assert status == 0
     assert "'for the interrupted': 0 of 3 taken; held by no run" in left
+
+
+@pytest.mark.flow
+def test_a_terminated_run_ends_as_an_interrupted_one_and_is_cancelled_in_prefect(
+    pagemill: Pagemill, tmp_path: Path, slow_endpoint: Endpoint, prefect_api_url: str
+) -> None:
+    write_pdf(tmp_path / "in/a.pdf", [f"page {n}" for n in range(200)])
+
+    with pagemill.start("run", tmp_path / "in", tmp_path / "out", "--endpoint", slow_endpoint.url) as process:
+        _wait_until_sent(slow_endpoint, 5, process)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert "interrupted; finished pages are kept" in errors
+    assert "Traceback" not in errors
+    assert asyncio.run(_state_of(f"ocr {tmp_path}/in", prefect_api_url)) == "Cancelled"
+
+
+@pytest.mark.flow
+def test_a_run_that_waits_for_a_download_ends_in_order_after_the_first_signal(
+    pagemill: Pagemill, tmp_path: Path, google: FakeGcs, prefect_api_url: str
+) -> None:
+    begun, released = threading.Event(), threading.Event()
+
+    def hold(kind: str, _bucket: str, _key: str) -> Fault | None:
+        if kind == "media":
+            begun.set()
+            released.wait()
+        return None
+
+    google.create_bucket("slow")
+    google.put("slow", "a.pdf", numbered_pdf(tmp_path / "a.pdf", 3).read_bytes())
+    google.fault = hold
+
+    with pagemill.start("run", "gs://slow", tmp_path / "out", "--endpoint", "http://127.0.0.1:9") as process:
+        try:
+            assert begun.wait(120)
+            process.send_signal(signal.SIGTERM)
+            _, errors = process.communicate(timeout=60)
+        finally:
+            released.set()
+
+    assert process.returncode == 130
+    assert "interrupted; finished pages are kept" in errors
+    assert "Traceback" not in errors
+    assert asyncio.run(_state_of("ocr gs://slow", prefect_api_url)) == "Cancelled"
+
+
+async def _state_of(name: str, api_url: str) -> str | None:
+    async with PrefectClient(api_url) as client:
+        (run,) = await client.read_flow_runs(flow_run_filter=FlowRunFilter(name=FlowRunFilterName(any_=[name])))
+        return run.state_name
+
+
+@pytest.mark.flow
+def test_a_run_whose_private_server_is_killed_reads_on_prints_its_summary_and_ends_by_what_was_read(
+    with_its_own_server: Pagemill, tmp_path: Path, endpoint: Endpoint
+) -> None:
+    write_pdf(tmp_path / "in/a.pdf", [f"page {n}" for n in range(100)])
+
+    with with_its_own_server.start(
+        "run", tmp_path / "in", tmp_path / "out", "--endpoint", endpoint.url, "--json"
+    ) as process:
+        _wait_until_sent(endpoint, 5, process)
+        (server,) = [child for child in psutil.Process(process.pid).children() if _SERVER in child.cmdline()]
+        server.kill()
+        output, errors = process.communicate(timeout=60)
+
+    assert process.returncode == 0, errors
+    assert json.loads(output.splitlines()[-1])["ok"] == 100
+    assert "the Prefect server does not answer any more" in errors
+    assert "Traceback" not in errors
+    assert "Error logging to API" not in errors
 
 
 @pytest.mark.flow

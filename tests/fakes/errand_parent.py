@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from pagemill.worker_process import WorkerProcess
+from pagemill.workers.process import WorkerProcess
+from tests.fakes.errands import ask
 
 if __name__ == "__main__":
     worker = WorkerProcess("tests.fakes.errand_worker", [str(2**31)])
-    worker.call(("double", 1), timeout_seconds=30)
+    ask(worker, "double", 1)
     sys.stdout.write(f"{worker.pid}\n")
     sys.stdout.flush()
-    worker.call(("hang", None), timeout_seconds=600)
+    ask(worker, "hang", timeout_seconds=600)

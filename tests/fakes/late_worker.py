@@ -5,14 +5,16 @@ from __future__ import annotations
 import sys
 import time
 
-from pagemill.worker_process import answer_requests
+from pagemill.workers.containment import Containment
+from pagemill.workers.frames import Message
+from pagemill.workers.serving import answer_requests
 
 
-def doubled(number: int) -> int:
+def doubled(request: Message) -> Message:
     """Answer at once."""
-    return 2 * number
+    return Message({"found": 2 * request.values["argument"]})
 
 
 if __name__ == "__main__":
     time.sleep(float(sys.argv[2]))
-    answer_requests(doubled)
+    answer_requests(doubled, Containment())

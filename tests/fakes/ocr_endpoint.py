@@ -12,6 +12,7 @@ import asyncio
 import base64
 import contextlib
 import hashlib
+import itertools
 import json
 import random
 import re
@@ -19,7 +20,7 @@ import struct
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from socket import SO_LINGER, SOL_SOCKET
@@ -47,16 +48,27 @@ class Request:
 class Answer:
     """What to answer. Without a status: the fault that `kind` names."""
 
-    kind: str = "text"  # text | status | reset | hang | raw | death
+    kind: str = "text"  # text | status | reset | hang | raw | death | wire
     text: str = ""
     status: int = 200
     finish_reason: str = "stop"
     headers: dict[str, str] = field(default_factory=dict)
     at_once: bool = False  # without the latency
+    wire: Callable[[], Iterable[bytes | float]] = tuple  # all bytes, as they are sent, and pauses in seconds
 
 
 RESET, HANG = Answer(kind="reset"), Answer(kind="hang")
 DEATH = Answer(kind="death")  # of the whole endpoint: all connections break, and it starts again
+
+
+def on_the_wire(*parts: bytes | float) -> Answer:
+    """An answer down to its bytes; numbers are pauses in seconds. Then the connection is closed."""
+    return Answer(kind="wire", wire=lambda: parts)
+
+
+def without_end(head: bytes, part: bytes, pause: float = 0.0) -> Answer:
+    """An answer that begins with `head` and goes on with `part`, with pauses in seconds, until nobody listens."""
+    return Answer(kind="wire", wire=lambda: itertools.chain([head], itertools.cycle([part, pause])))
 
 
 def failing(status: int, message: str = "on order", **headers: str) -> Answer:
@@ -77,6 +89,7 @@ class Record:
     most_in_flight: int = 0
     paths: Counter[str] = field(default_factory=Counter)
     bodies: list[dict[str, Any]] = field(default_factory=list)
+    heads: list[str] = field(default_factory=list)  # of all requests: first line and headers
 
     @property
     def requests(self) -> int:
@@ -124,7 +137,7 @@ class FakeEndpoint:
         keep_bodies: bool = True,
         first_wait_for: int = 1,
         dead_seconds: float = 0.05,
-        probe_fault: Callable[[], Answer | None] = lambda: None,
+        probe_fault: Callable[[str], Answer | None] = lambda _: None,
         journal: Path | None = None,
         port: int = 0,
     ) -> None:
@@ -138,7 +151,7 @@ class FakeEndpoint:
             first_wait_for: The first answers wait until so many pages are in flight.
             keep_bodies: Whether the record holds requests, without their images.
             dead_seconds: How long it is away when it dies.
-            probe_fault: Decides about requests that are no pages.
+            probe_fault: Decides about requests that are no pages, by their path.
             journal: A file that gets a line, time and image, for each page as it arrives: it survives the process.
             port: Where to listen; 0: any free port.
         """
@@ -213,6 +226,8 @@ class FakeEndpoint:
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
         _, path, _ = head[0].split(" ", 2)
+        if self._keep_bodies:
+            self.record.heads.append("\n".join(head))
         length = next((int(line.split(":")[1]) for line in head if line.lower().startswith("content-length:")), 0)
         body = await reader.readexactly(length)
         caller, route = re.fullmatch(r"(.*?)(/v1/\w+(?:/\w+)?|/\w+)", path).groups()  # type: ignore[union-attr]
@@ -222,7 +237,7 @@ class FakeEndpoint:
                 (line.partition(":")[2].strip() for line in head if line.lower().startswith("x-request-id:")), ""
             )
             return await self._page(body, writer, caller, named)
-        if (fault := self._probe_fault()) and route != "/record":
+        if (fault := self._probe_fault(route)) and route != "/record":
             return await self._reply(fault, writer)
         if route == "/health":
             _send(writer, 200 if self._healthy() else 503, b"")
@@ -292,6 +307,14 @@ class FakeEndpoint:
             return False
         if answer.kind == "hang":
             await asyncio.Event().wait()
+        if answer.kind == "wire":
+            for part in answer.wire():
+                if isinstance(part, float):
+                    await asyncio.sleep(part)
+                else:
+                    writer.write(part)
+                    await writer.drain()
+            return False
         if answer.kind in {"status", "raw"}:
             body = answer.text.encode()
         else:
@@ -354,17 +377,13 @@ async def _serve(options: argparse.Namespace) -> None:
         model=options.model,
         keep_bodies=False,
         healthy=lambda: time.monotonic() > started + options.cold,
-        probe_fault=fault,
+        probe_fault=lambda _: RESET if options.cold and time.monotonic() < started + options.cold / 2 else fault(),
         journal=options.journal,
         port=options.port,
     )
     endpoint.record.ready_at = started + options.cold
-    if options.cold:
-        print(endpoint.url, flush=True)  # noqa: T201 -- what starts it reads this
-        await asyncio.sleep(options.cold / 2)  # it refuses connections first; then it accepts them, and is not ready
     async with endpoint:
-        if not options.cold:
-            print(endpoint.url, flush=True)  # noqa: T201
+        print(endpoint.url, flush=True)  # noqa: T201 -- what starts it reads this
         await asyncio.to_thread(sys.stdin.read)
 
 

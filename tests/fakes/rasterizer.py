@@ -9,14 +9,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from pagemill.domain.pages.model import CountedPdf, Piece, Rendering
-from pagemill.errors import DocumentUnreadable, PageUnreadable
+from pagemill.errors import DocumentUnreadable, PageUnreadable, RenderingLost
 
 
 class FakeRasterizer:
     """Renders page 3 of `a.pdf` as the bytes `a.pdf 3`.
 
     A file holds a number of pages, and may name pages that cannot be rendered, are blank, or are cut into pieces, as
-    page 4 into two: `5 broken=2 blank=3 pieces=4:2`.
+    page 4 into two: `5 broken=2 blank=3 pieces=4:2`. No worker survives the pages of `lost=7-12`.
     """
 
     def __init__(self, *, image_bytes: int = 0) -> None:
@@ -43,6 +43,8 @@ class FakeRasterizer:
         name = _name(path)
         self.rendered[name, number] += 1
         words = _words(path)
+        if any(number in _range(word) for word in words if word.startswith("lost=")):
+            raise RenderingLost("rendering the page fails: took longer than 30 s and was stopped")
         if f"broken={number}" in words:
             raise PageUnreadable("the page is damaged")
         if f"blank={number}" in words:
@@ -59,6 +61,11 @@ class FakeRasterizer:
         """Piece 2 of page 3 of `a.pdf` is the bytes `a.pdf 3 piece 2`. Only the first is known to hold text."""
         images = [f"{name} {number} piece {piece}".encode().ljust(self._image_bytes) for piece in range(1, count + 1)]
         return tuple(Piece(image, may_be_empty=place > 0) for place, image in enumerate(images))
+
+
+def _range(word: str) -> range:
+    first, _, last = word.partition("=")[2].partition("-")
+    return range(int(first), int(last or first) + 1)
 
 
 def _name(path: Path) -> str:

@@ -41,6 +41,7 @@ async def door(signer: MetadataServer, tmp_path: Path, monkeypatch: pytest.Monke
     async with FakeEndpoint() as endpoint, IamProxy(endpoint.url, signer, tmp_path) as door:
         monkeypatch.setenv("SSL_CERT_FILE", str(door.ca_file))
         monkeypatch.setenv("LIGHTONOCR_SERVICE_URL", door.url)
+        monkeypatch.setenv("PAGEMILL_IDENTITY_TOKENS_TO", door.url)
         yield door
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from pathlib import Path
@@ -11,12 +12,11 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 from prefect.client.schemas.objects import State
 
-from pagemill.batch.progress import Progress
 from pagemill.domain.pages.summary import RunSummary
 from pagemill.flows.ocr_batch import ocr_batch
 from pagemill.orchestration.parameters import OcrBatchParameters
-from pagemill.orchestration.wiring import watching
-from tests.fakes.ocr_endpoint import FakeEndpoint, Request, failing
+from pagemill.orchestration.watching import RunWatch, watching
+from tests.fakes.ocr_endpoint import HANG, FakeEndpoint, Request, failing
 from tests.pdfs import numbered_pdf
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_api_url")]
@@ -41,16 +41,17 @@ def source(tmp_path: Path) -> Path:
 
 
 async def test_a_run_reads_real_pdfs_through_a_task_for_each_document(source: Path, tmp_path: Path) -> None:
-    progress = Progress()
+    watch = RunWatch()
     async with FakeEndpoint() as endpoint:
-        with watching(progress):
+        with watching(watch):
             state, summary = await _run(
                 OcrBatchParameters(source=str(source), destination=str(tmp_path / "out"), endpoint=endpoint.url)
             )
 
     assert state.is_completed()
     assert state.name == "Completed"
-    assert summary.pages == progress.pages_done == 5
+    assert summary.pages == watch.progress.pages_done == 5
+    assert watch.summary == summary
     assert endpoint.record.requests == 5
     assert (tmp_path / "out/a.pdf/document.md").read_text().count("# Page ") == 3
 
@@ -79,7 +80,7 @@ async def test_failed_pages_are_named_in_a_run_that_completes(source: Path, tmp_
 
     assert state.is_completed()
     assert state.name == "CompletedWithFailures"
-    assert "1 page and 0 documents failed" in (state.message or "")
+    assert (state.message or "").endswith(": 1 page failed.")
     assert not summary.complete
 
 
@@ -91,3 +92,63 @@ async def test_a_run_that_cannot_read_its_source_fails_and_says_why(tmp_path: Pa
     assert state.is_failed()
     assert "no such file or folder" in (state.message or "")
     assert summary.pages == 0
+
+
+async def test_an_interrupted_run_gives_up_the_pages_in_flight_and_is_cancelled_in_prefect(
+    source: Path, tmp_path: Path
+) -> None:
+    watch, arrived = RunWatch(), asyncio.Event()
+
+    def hang(_: Request) -> Any:
+        arrived.set()
+        return HANG
+
+    async with FakeEndpoint(hang) as endpoint:
+        asked = OcrBatchParameters(source=str(source), destination=str(tmp_path / "out"), endpoint=endpoint.url)
+        with watching(watch):
+            run = asyncio.create_task(_state(asked))
+            await arrived.wait()
+            watch.interrupt()
+            state = await run
+
+    assert state.is_cancelled()
+    assert "finished pages are kept" in (state.message or "")
+    assert watch.summary is None
+    async with get_client() as client:
+        flow_run = await client.read_flow_run(state.state_details.flow_run_id)  # type: ignore[arg-type]
+    assert flow_run.state_name == "Cancelled"
+
+
+async def test_a_run_that_is_interrupted_before_it_reads_sends_nothing_and_is_cancelled(
+    source: Path, tmp_path: Path
+) -> None:
+    async with FakeEndpoint() as endpoint:
+        asked = OcrBatchParameters(source=str(source), destination=str(tmp_path / "out"), endpoint=endpoint.url)
+        with watching(RunWatch(interrupted=True)):
+            state = await _state(asked)
+
+    assert state.is_cancelled()
+    assert not endpoint.record.requests
+
+
+async def test_a_run_that_somebody_else_cancels_is_not_taken_for_an_interrupted_one(
+    source: Path, tmp_path: Path
+) -> None:
+    arrived = asyncio.Event()
+
+    def hang(_: Request) -> Any:
+        arrived.set()
+        return HANG
+
+    async with FakeEndpoint(hang) as endpoint:
+        asked = OcrBatchParameters(source=str(source), destination=str(tmp_path / "out"), endpoint=endpoint.url)
+        run = asyncio.create_task(_state(asked))
+        await arrived.wait()
+        run.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await run
+
+
+async def _state(parameters: OcrBatchParameters) -> State[RunSummary]:
+    state: State[RunSummary] = await ocr_batch(parameters, return_state=True)  # type: ignore[assignment]
+    return state

@@ -10,9 +10,9 @@ import yaml
 from google.cloud.devtools import cloudbuild_v1
 from google.protobuf.json_format import MessageToDict
 
+from pagemill.extras import INSTALL_FONTS
 from pagemill.gcp.build_config import BuildConfig
 from pagemill.orchestration.deploy.image_build import RUNNER_SOURCE
-from pagemill.pdf.font_probe import INSTALL
 
 _ROOT = Path(__file__).parents[2]
 _FOLDER = _ROOT / "infra" / "batch_runner"
@@ -53,7 +53,7 @@ def test_the_dockerfile_copies_exactly_the_source_of_the_runner() -> None:
 
 
 def test_the_image_has_the_fonts_that_the_doctor_asks_for_and_proves_it() -> None:
-    package = INSTALL.rsplit(maxsplit=1)[-1]
+    package = INSTALL_FONTS.rsplit(maxsplit=1)[-1]
 
     assert f" {package} " in _DOCKERFILE
     assert "python3 -m pagemill.pdf.font_probe" in _DOCKERFILE

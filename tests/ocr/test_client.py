@@ -8,13 +8,16 @@ import pytest
 
 from pagemill.domain.pages.model import Recipe
 from pagemill.errors import (
+    EndpointNotFound,
     EndpointUnavailable,
     MalformedAnswer,
+    NothingListens,
     PagemillError,
     RequestRejected,
     UsageError,
 )
 from pagemill.ocr.client import OpenAiRecognizer
+from pagemill.ocr.exchange import Exchange
 from tests.fakes.ocr_endpoint import HANG, MODEL, RESET, Answer, FakeEndpoint, failing
 
 
@@ -61,9 +64,22 @@ async def test_a_transcript_is_verbatim_with_its_token_counts() -> None:
         (failing(429), EndpointUnavailable, "429"),
         (failing(503), EndpointUnavailable, "503"),
         (RESET, EndpointUnavailable, "ReadError|RemoteProtocolError"),
-        (HANG, EndpointUnavailable, "ReadTimeout"),
+        (HANG, EndpointUnavailable, "took longer than 0.2 s to answer"),
         (failing(400, "cannot identify image"), RequestRejected, "cannot identify image"),
         (failing(413), RequestRejected, "413"),
+        *((failing(status), EndpointNotFound, str(status)) for status in (404, 405, 410)),
+        *((failing(status), EndpointUnavailable, str(status)) for status in (408, 421, 425)),
+        (failing(402), UsageError, "paid or topped up"),
+        (failing(407), UsageError, "HTTPS_PROXY"),
+        (
+            failing(301, Location="https://user:secret@b.example/x?token=secret#secret"),
+            UsageError,
+            r"to https://b\.example/x;",
+        ),
+        (failing(302, Location="/x, https://user:secret@b.example/x"), UsageError, "points to no other address"),
+        (failing(302, Location="http://[bad"), UsageError, "points to no other address"),
+        (failing(304), UsageError, "304 and points to no other address"),
+        (failing(307, Location="/login"), UsageError, "points to /login;"),
         (failing(403), UsageError, "PAGEMILL_API_KEY"),
         (Answer(kind="raw", text='{"choices": [{"mess'), MalformedAnswer, "no chat completion"),
         (Answer(kind="raw", text='{"choices": []}'), MalformedAnswer, "no choices"),
@@ -80,7 +96,10 @@ async def test_each_fault_becomes_the_error_of_its_kind(answer: Answer, error: t
 
 @pytest.mark.parametrize(
     ("answer", "may_be_the_cause"),
-    [(failing(500), True), (failing(503), True), (RESET, True), (HANG, True), (failing(429), False)],
+    [
+        *((answer, True) for answer in (failing(500), failing(503), RESET, HANG, failing(404), failing(425))),
+        *((failing(status), False) for status in (408, 429)),
+    ],
 )
 async def test_a_page_may_be_the_cause_of_every_failure_except_a_busy_endpoint(
     answer: Answer, *, may_be_the_cause: bool
@@ -108,7 +127,11 @@ async def test_a_page_that_never_reached_the_endpoint_is_not_the_cause() -> None
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [({"Retry-After": "7"}, 7), ({"Retry-After": "Mon, 01 Jan 2024 00:00:00 GMT"}, 0), ({}, None)]
-    + [({"Retry-After": nonsense}, None) for nonsense in ("soon", "-1", "1e3", "")],
+    + [({"Retry-After": long}, float(long)) for long in ("31536000", "9" * 30)]
+    + [
+        ({"Retry-After": nonsense}, None)
+        for nonsense in ("soon", "-1", "1e3", "", "²", "Mon, 99", ",", "0" * 9999 + "x")
+    ],
 )
 async def test_retry_after_is_read_as_seconds_or_as_a_date(header: dict[str, str], seconds: float | None) -> None:
     async with FakeEndpoint(lambda _: failing(503, **header)) as endpoint, _recognizer(endpoint.url) as recognizer:
@@ -137,10 +160,82 @@ async def test_an_endpoint_that_is_not_healthy_is_not_asked_for_its_models() -> 
     assert endpoint.record.paths == {"/health": 1}
 
 
-async def test_an_endpoint_that_cannot_be_reached_is_named() -> None:
+async def test_an_address_of_this_machine_where_nothing_listens_is_named_with_what_to_do() -> None:
     async with _recognizer("http://127.0.0.1:9") as recognizer:
-        with pytest.raises(EndpointUnavailable, match=r"127\.0\.0\.1:9/health gives no answer: ConnectError"):
+        with pytest.raises(
+            NothingListens, match=r"nothing listens at http://127\.0\.0\.1:9/health: .*--endpoint local"
+        ):
             await recognizer.probe()
+
+
+@pytest.mark.parametrize("status", [404, 405, 410])
+async def test_an_endpoint_without_health_is_asked_for_its_models(status: int) -> None:
+    async with (
+        FakeEndpoint(probe_fault=lambda path: failing(status) if path == "/health" else None) as endpoint,
+        _recognizer(endpoint.url) as recognizer,
+    ):
+        await recognizer.probe()
+
+    assert endpoint.record.paths == {"/health": 1, "/v1/models": 1}
+
+
+@pytest.mark.parametrize("path", ["/health", "/v1/models"])
+@pytest.mark.parametrize("status", [400, 406, 418, 302, 401, 402, 403, 407])
+async def test_what_no_ocr_endpoint_answers_to_a_probe_is_wrong_usage_with_the_cause(path: str, status: int) -> None:
+    async with (
+        FakeEndpoint(probe_fault=lambda asked: failing(status, "I'm a teapot") if asked == path else None) as endpoint,
+        _recognizer(endpoint.url) as recognizer,
+    ):
+        with pytest.raises(UsageError, match=f"{status}") as error:
+            await recognizer.probe()
+
+    assert "the page" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "answer", [failing(404), failing(410), Answer(kind="raw", text="<html>"), Answer(kind="raw", text="{}")]
+)
+async def test_an_address_without_a_list_of_models_is_no_endpoint(answer: Answer) -> None:
+    async with (
+        FakeEndpoint(probe_fault=lambda path: answer if path == "/v1/models" else None) as endpoint,
+        _recognizer(endpoint.url) as recognizer,
+    ):
+        with pytest.raises(EndpointNotFound, match=r"does not list models.* answers .*check the endpoint's URL"):
+            await recognizer.probe()
+
+
+@pytest.mark.parametrize("key", ["key\n", "two words", "schlüssel", "\x00"])
+async def test_a_key_that_no_header_can_hold_is_refused_and_not_quoted(key: str) -> None:
+    with pytest.raises(UsageError, match="PAGEMILL_API_KEY holds") as error:
+        Exchange(api_key=key, auth=None, connections=1)
+
+    assert key not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("HTTPS_PROXY", "http://[bad]"),
+        ("HTTP_PROXY", "ftp://proxy.example"),
+        ("ALL_PROXY", "http://proxy.example:port"),
+        ("SSL_CERT_FILE", "/nowhere/ca.pem"),
+    ],
+)
+async def test_a_variable_of_the_http_client_that_is_wrong_is_wrong_usage(
+    variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+
+    with pytest.raises(UsageError, match=f"{variable}.* is wrong: "):
+        Exchange(api_key="", auth=None, connections=1)
+
+
+async def test_proxies_are_not_asked_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")
+
+    async with FakeEndpoint() as endpoint, _recognizer(endpoint.url) as recognizer:
+        await recognizer.probe()
 
 
 async def test_prove_sends_a_small_image_and_asks_for_one_token() -> None:

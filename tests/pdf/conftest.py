@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pagemill.domain.pages.model import Rendering
-from pagemill.pdf.page import PdfPages, RenderOptions, RenderPage
+from tests.in_process import rendered
 
 logging.getLogger("pypdfium2").setLevel(logging.ERROR)
 
@@ -17,12 +17,6 @@ logging.getLogger("pypdfium2").setLevel(logging.ERROR)
 @pytest.fixture
 def render() -> Callable[..., Rendering]:
     """Render one page of a file."""
-
-    def rendered(path: Path, number: int = 1, options: RenderOptions | None = None) -> Rendering:
-        rendering = PdfPages(options or RenderOptions()).answer(RenderPage(path, number))
-        assert isinstance(rendering, Rendering)
-        return rendering
-
     return rendered
 
 

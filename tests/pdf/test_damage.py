@@ -18,6 +18,7 @@ from pagemill.errors import PageUnreadable
 from pagemill.pdf.annotations import NOT_RENDERED
 from pagemill.pdf.damage import damage_of
 from pagemill.pdf.page import RenderOptions
+from pagemill.pdf.pdf_file import PdfFile
 from pagemill.pdf.second_reader import SecondReader
 from tests.raw_pdf import HELVETICA, TEXT, deflated, raw_pdf, stream
 
@@ -354,7 +355,7 @@ def test_the_walk_ends_where_forms_draw_each_other(tmp_path: Path) -> None:
     objects = {number: deflated(b"/X1 Do /X2 Do /X9 Do", _FORM) for number in (6, 7)}
     path = raw_pdf(tmp_path / "a.pdf", b"/X1 Do", resources=resources, objects=objects)
 
-    with SecondReader(path) as reader:  # not rendered: PDFium draws them 2^30 times
+    with PdfFile.opened(path) as file, SecondReader(file) as reader:  # not rendered: PDFium draws them 2^30 times
         page = reader.page(1)
         assert page is not None
         assert damage_of(reader, page).findings == ["object X9 is missing"]

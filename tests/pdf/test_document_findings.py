@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ import pytest
 
 from pagemill.domain.pages.model import CountedPdf
 from pagemill.errors import DocumentUnreadable
-from pagemill.pdf.page import CountPages, PdfPages, RenderOptions
 from tests import hostile_pdfs
+from tests.in_process import counted
 from tests.raw_pdfs import lettered, raw, stream, write_raw
 
 FAULTY = Path(__file__).parents[1] / "faulty_inputs"
@@ -27,9 +28,8 @@ XREF = b"xref\n11 1\n%010d 00000 n \ntrailer\n<</Size 16/Root 1 0 R/Prev %d>>\ns
 
 
 def _counted(path: Path) -> CountedPdf:
-    counted = PdfPages(RenderOptions()).answer(CountPages(path, path.with_name("copy.pdf")))
-    assert isinstance(counted, CountedPdf)
-    return counted
+    with tempfile.TemporaryDirectory() as folder:
+        return counted(path, Path(folder) / "copy.pdf")
 
 
 def _findings(data: bytes, tmp_path: Path) -> tuple[str, ...]:
@@ -78,9 +78,9 @@ def test_a_linearized_file_that_is_cut_off_says_how_much_is_there(tmp_path: Path
 
 
 def test_what_a_portfolio_holds_is_said_to_be_not_read() -> None:
-    counted = _counted(FAULTY / "b12-portfolio.pdf")
+    portfolio = _counted(FAULTY / "b12-portfolio.pdf")
 
-    assert (counted.pages, counted.findings) == (1, ("2 embedded PDFs not read",))
+    assert (portfolio.pages, portfolio.findings) == (1, ("2 embedded PDFs not read",))
 
 
 def test_attachments_of_any_name_are_counted(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import os
+import resource
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -18,7 +20,7 @@ from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
 from pagemill.domain.pages.model import Rendering
-from pagemill.errors import DocumentUnreadable, PageUnreadable
+from pagemill.errors import DocumentUnreadable, NoRoomLeft, PageUnreadable, RenderingLost
 from pagemill.pdf.page import RenderOptions
 from pagemill.pdf.rasterizer import PdfiumRasterizer
 from tests import hostile_pdfs
@@ -252,6 +254,32 @@ async def test_a_file_that_is_not_a_readable_pdf_says_what_it_is(tmp_path: Path,
             await pages.page_count(path)
 
 
+@contextlib.contextmanager
+def _files_of_at_most(size_bytes: int) -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+async def test_without_room_for_a_repaired_copy_the_run_ends_and_the_document_is_not_blamed() -> None:
+    damaged = Path(__file__).parents[1] / "faulty_inputs" / "b2-count-too-large.pdf"
+
+    async with rasterizer() as pages:
+        with _files_of_at_most(16), pytest.raises(NoRoomLeft, match=r"the temporary folder .* has no room left"):
+            await pages.page_count(damaged)
+
+
+async def test_a_document_that_needs_no_copy_is_read_without_room_for_one(tmp_path: Path) -> None:
+    path = numbered_pdf(tmp_path / "a.pdf", 2)
+
+    async with rasterizer() as pages:
+        with _files_of_at_most(16):
+            assert await pages.page_count(path) == 2
+
+
 async def test_a_password_protected_pdf_says_how_to_remove_the_password(tmp_path: Path) -> None:
     path = numbered_pdf(tmp_path / "a.pdf", 1)
     with pikepdf.open(path, allow_overwriting_input=True) as pdf:
@@ -269,7 +297,7 @@ async def test_a_page_that_kills_its_worker_is_tried_once_more_in_a_fresh_worker
     path = numbered_pdf(tmp_path / f"{kind}-2.pdf", 3)
 
     async with rasterizer(faulty=True) as pages:
-        with pytest.raises(PageUnreadable, match=f"{says}; in a fresh worker: .*{says}"):
+        with pytest.raises(RenderingLost, match=f"{says}; in a fresh worker: .*{says}"):
             await pages.render(path, 2)
         neighbours = [await pages.render(path, 1), await pages.render(path, 3)]
 
@@ -280,18 +308,22 @@ async def test_a_page_that_hangs_is_stopped_at_the_time_limit(tmp_path: Path) ->
     path = numbered_pdf(tmp_path / "hang-1.pdf", 2)
 
     async with rasterizer(faulty=True, page_seconds=2.0) as pages:
-        with pytest.raises(PageUnreadable, match="longer than 2 s"):
+        with pytest.raises(RenderingLost, match="longer than 2 s"):
             await pages.render(path, 1)
 
         assert (await pages.render(path, 2)).png
 
 
-async def test_an_unexpected_error_fails_its_page_alone(tmp_path: Path) -> None:
-    path = numbered_pdf(tmp_path / "bug-1.pdf", 2)
+@pytest.mark.parametrize(
+    ("kind", "says"), [("bug", "ValueError: an unexpected error"), ("rejected", "an error of other workers")]
+)
+async def test_an_unexpected_error_fails_its_page_alone(tmp_path: Path, kind: str, says: str) -> None:
+    path = numbered_pdf(tmp_path / f"{kind}-1.pdf", 2)
 
     async with rasterizer(faulty=True) as pages:
-        with pytest.raises(PageUnreadable, match="ValueError: an unexpected error"):
+        with pytest.raises(PageUnreadable, match=says) as error:
             await pages.render(path, 1)
+        assert not isinstance(error.value, RenderingLost)
 
         assert (await pages.render(path, 2)).png
 

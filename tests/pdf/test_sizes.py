@@ -18,7 +18,8 @@ from reportlab.pdfgen.canvas import Canvas
 from pagemill.domain.pages.model import Rendering
 from pagemill.errors import PageUnreadable
 from pagemill.pdf import png
-from pagemill.pdf.page import PdfPages, RenderOptions, RenderPage
+from pagemill.pdf.page import RenderOptions
+from tests.in_process import rendered
 from tests.pdfs import write_pdf
 
 MM = 72 / 25.4
@@ -28,9 +29,7 @@ CANARIES = sorted((Path(__file__).parents[2] / "src" / "pagemill" / "canary").gl
 
 
 def _render(path: Path, number: int = 1, **options: int) -> Rendering:
-    found = PdfPages(RenderOptions(**options)).answer(RenderPage(path, number))  # type: ignore[arg-type]
-    assert isinstance(found, Rendering)
-    return found
+    return rendered(path, number, RenderOptions(**options))  # type: ignore[arg-type]
 
 
 def _grey(image: bytes) -> NDArray[np.uint8]:
@@ -74,6 +73,14 @@ def _lines(grey: NDArray[np.uint8]) -> int:
     """Bands of rows with ink."""
     inked = (grey < 200).any(axis=1)
     return int(np.diff(inked.astype(np.int8), prepend=0).clip(0).sum())
+
+
+def test_an_empty_page_that_needs_pieces_is_sent_as_one_if_every_page_is_wanted(tmp_path: Path) -> None:
+    path = write_pdf(tmp_path / "a.pdf", [lambda _: None], size=(2384, 3370))
+
+    rendering = _render(path, skip_blank=False)
+
+    assert [_grey(piece.png).min() for piece in rendering.pieces] == [255]
 
 
 def test_a_drawing_of_a0_becomes_tiles_that_hold_all_ink_once() -> None:

@@ -7,7 +7,15 @@ import pytest
 
 from pagemill.domain.pages.model import Transcript
 from pagemill.domain.service.canary import CanaryPage
-from pagemill.errors import DeploymentFailed, EndpointRefusesUs, EndpointUnavailable, PagemillError, WrongModel
+from pagemill.errors import (
+    DeploymentFailed,
+    EndpointNotFound,
+    EndpointRefusesUs,
+    EndpointUnavailable,
+    PagemillError,
+    UsageError,
+    WrongModel,
+)
 from pagemill.rollout.preflight import require
 from pagemill.rollout.verification import AcceptanceCriteria, Verification, VerificationResult
 
@@ -114,6 +122,15 @@ async def test_a_grant_that_has_not_taken_effect_yet_is_waited_for() -> None:
 async def test_a_refusal_that_lasts_is_an_error_with_the_fix() -> None:
     with pytest.raises(DeploymentFailed, match="refuses our token: let me in"):
         await _verified(FakeService(probes=[EndpointRefusesUs("let me in")]), replace(_CRITERIA, grant_seconds=0.0))
+
+
+async def test_an_answer_that_no_service_gives_is_not_called_a_refusal() -> None:
+    with pytest.raises(DeploymentFailed, match="cannot be verified: /health answered 302"):
+        await _verified(FakeService(probes=[UsageError("/health answered 302")]))
+
+
+async def test_an_address_that_is_not_known_yet_is_waited_for() -> None:
+    await _verified(FakeService(probes=[EndpointNotFound("404"), EndpointNotFound("no such host")]))
 
 
 async def test_health_that_never_succeeds_is_an_error_with_the_last_answer() -> None:

@@ -59,7 +59,9 @@ def test_a_file_that_cannot_be_read_to_an_end_is_rejected_at_once(
     (entry,) = LocalSource(folder / "bad.pdf").documents() if (folder / "bad.pdf").exists() else [None]
     assert entry is None or isinstance(entry, RejectedEntry)
     if entry:
-        assert _listed(ListedSource(tmp_path / "list.txt")) == (["in/good.pdf"], {"in/bad.pdf": rejected["bad.pdf"]})
+        listed, wrong = _listed(ListedSource(tmp_path / "list.txt"))
+        assert listed == ["in/good.pdf"]
+        assert wrong == {"in/bad.pdf": f"line 2 of {tmp_path}/list.txt: {rejected['bad.pdf']}"}
 
 
 @pytest.mark.parametrize(
@@ -177,7 +179,7 @@ def test_a_pdf_whose_name_does_not_end_so_is_named(folder: Path, name: str) -> N
     documents, rejected = _listed(LocalSource(folder))
 
     assert documents == ["good.pdf"]
-    assert rejected == {name: "a PDF whose name does not end in .pdf; rename it"}
+    assert rejected == {name: "a PDF whose name does not end in .pdf; rename it, or name it with --include"}
 
 
 @pytest.mark.parametrize("name", ["x.pdf.txt", "README", "notes.md", "x.pdf.part", ".hidden", "x.pdf "])
@@ -259,3 +261,71 @@ def test_a_line_with_a_nul_character_names_no_file(folder: Path) -> None:
 
     assert documents == ["good.pdf"]
     assert [reason.partition(": ")[2] for reason in rejected.values()] == [r"no such file or folder: 'a\x00.pdf'"]
+
+
+@pytest.mark.parametrize(
+    ("include", "read", "named"),
+    [
+        ("sc*", ["scan", "scans/scan.bin"], []),
+        ("scans/*", ["scans/scan.bin"], []),
+        ("x.pdf.1", ["x.pdf.1"], []),
+        ("*", ["good.pdf", "scan", "scans/scan.bin", "x.pdf.1"], []),
+        ("*.pdf", ["good.pdf"], []),
+        ("", ["good.pdf"], ["scan", "x.pdf.1"]),
+    ],
+)
+def test_a_pdf_of_another_name_is_read_where_include_asks_for_it(
+    folder: Path, tmp_path: Path, include: str, read: list[str], named: list[str]
+) -> None:
+    (folder / "scans").mkdir()
+    for name in ("scan", "scans/scan.bin", "x.pdf.1", ".scan", "scans/.scan", "scan.part"):
+        (folder / name).write_bytes(_PDF)
+    (folder / "scan of nothing").write_bytes(b"text")
+
+    documents, rejected = _listed(LocalSource(folder, include=include))
+
+    assert sorted(documents) == read
+    assert rejected.keys() == set(named)
+    if "/" not in include:
+        (tmp_path / "list.txt").write_text("in\n")
+        listed, _ = _listed(ListedSource(tmp_path / "list.txt", include=include))
+        assert sorted(listed) == [f"in/{key}" for key in read]
+
+
+def test_images_beside_pdfs_are_counted_by_their_endings(folder: Path, tmp_path: Path) -> None:
+    (folder / "2024").mkdir()
+    for name in ("a.TIF", "b.tif", "2024/c.jpeg", ".d.tif", "notes.txt"):
+        (folder / name).write_bytes(b"image")
+    (tmp_path / "list.txt").write_text("in\n")
+    whole, part, listed = LocalSource(folder), LocalSource(folder, include="2*/*"), ListedSource(tmp_path / "list.txt")
+
+    assert _listed(whole) == _listed(LocalSource(folder))
+    assert whole.images == {".tif": 2, ".jpeg": 1}
+    assert _listed(listed)[0] == ["in/good.pdf"]
+    assert listed.images == {".tif": 2, ".jpeg": 1}
+    with pytest.raises(StoreUnusable, match=r"no PDFs matching '2\*/\*' in it .*; 1 image not read \(1 \.jpeg\)"):
+        _listed(part)
+
+
+@pytest.mark.parametrize("target", [".releases/1", "text/1"], ids=["hidden", "left out"])
+def test_a_link_to_a_folder_that_is_not_searched_is_named(folder: Path, target: str) -> None:
+    (folder / target).mkdir(parents=True)
+    (folder / target / "a.pdf").write_bytes(_PDF)
+    (folder / "current").symlink_to(target)
+
+    documents, rejected = _listed(LocalSource(folder, without=folder / "text"))
+
+    assert (documents, list(rejected)) == (["good.pdf"], ["current/"])
+
+
+def test_links_that_lead_in_a_circle_end_no_listing(folder: Path) -> None:
+    (folder / "loop").symlink_to("loop")
+    (folder / "loop.pdf").symlink_to("loop.pdf")
+    (folder / "one").symlink_to("other")
+    (folder / "other").symlink_to("one")
+
+    documents, rejected = _listed(LocalSource(folder, without=folder / "loop"))
+
+    assert documents == ["good.pdf"]
+    assert rejected.keys() == {"loop.pdf"}
+    assert "symbolic links" in rejected["loop.pdf"]

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from pagemill.domain.pages.model import Document, RejectedEntry
 from pagemill.errors import DocumentUnreadable, StoreUnusable
-from pagemill.storage.local_source import ListedSource, LocalSource, names_objects
+from pagemill.storage.lists import names_objects
+from pagemill.storage.local_source import ListedSource, LocalSource
 
 
 @pytest.fixture
@@ -138,3 +140,54 @@ def test_the_first_entry_decides_what_a_list_names(folder: Path, content: bytes,
 
     assert names_objects(folder / "list.txt") is objects
     assert not names_objects(folder / "missing.txt")
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (b"x" * 5000, "it cannot be read: File name too long"),
+        (b"x/" * 2500 + b"a.pdf", "it cannot be read: File name too long"),
+        (b"~nobody/a.pdf", "no such file or folder: ~nobody/a.pdf; a list holds whole paths"),
+        (b"~", "no such file or folder: ~; a list holds whole paths"),
+        (b"b.pdf/below", "the file cannot be read: Not a directory"),
+        (b"loop/a.pdf", "the file cannot be read: Too many levels of symbolic links"),
+        (b"nul\0.pdf", r"no such file or folder: 'nul\x00.pdf'"),
+        (b"\xff\xfe.pdf", r"no such file or folder: '\udcff\udcfe.pdf'"),
+    ],
+    ids=lambda value: repr(value[:16]),
+)
+def test_a_line_of_a_list_that_no_file_can_have_costs_only_itself(folder: Path, line: bytes, says: str) -> None:
+    (folder / "loop").symlink_to("loop")
+    (folder / "list.txt").write_bytes(b"b.pdf\n" + line + b"\na\n")
+
+    first, rejected, last = ListedSource(folder / "list.txt").documents()
+
+    assert (first.key, last.key) == ("b.pdf", "a/C.PDF")
+    assert isinstance(rejected, RejectedEntry)
+    assert rejected.reason.startswith("line 2 of ")
+    assert says in rejected.reason
+    rejected.key.encode()
+
+
+def test_a_file_whose_name_is_no_utf8_can_be_listed(folder: Path) -> None:
+    (folder / os.fsdecode(b"gr\xf6\xdfe.pdf")).write_bytes(b"x")
+    (folder / "list.txt").write_bytes(b"gr\xf6\xdfe.pdf\n")
+
+    assert _keys(ListedSource(folder / "list.txt")) == ["gr\\xf6\\xdfe.pdf"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_a_list_in_utf_16_is_refused_by_its_name(folder: Path, encoding: str) -> None:
+    (folder / "list.txt").write_bytes("\ufeffb.pdf\n".encode(encoding))
+
+    with pytest.raises(StoreUnusable, match="the list is UTF-16; save it as UTF-8"):
+        _keys(ListedSource(folder / "list.txt"))
+
+
+def test_a_file_that_is_no_list_is_not_read_into_memory(folder: Path) -> None:
+    with (folder / "list.txt").open("wb") as file:
+        file.truncate(2**40)  # a hole
+
+    with pytest.raises(StoreUnusable, match=r"list\.txt: line 1 is longer than 65,536 characters"):
+        _keys(ListedSource(folder / "list.txt"))
+    assert not names_objects(folder / "list.txt")

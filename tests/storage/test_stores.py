@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import errno
 import io
+import os
+import socket
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from google.cloud import storage
 
-from pagemill.errors import NameUnusable, PreconditionFailed, StoreUnusable
+from pagemill.errors import NameUnusable, NoRoomLeft, PreconditionFailed, StoreUnusable
 from pagemill.ports import ABSENT, ObjectStore
 from pagemill.storage.gcs import client as gcs
 from pagemill.storage.gcs.store import GcsStore
@@ -255,3 +258,65 @@ def test_a_name_that_cannot_be_used_is_not_the_fault_of_the_whole_store(tmp_path
     with pytest.raises(NameUnusable):
         store.version(key)
     _write(store, "other", b"x")
+
+
+def _bind(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(path))
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (os.mkfifo, "is a named pipe, not a regular file; remove it"),
+        (lambda path: path.symlink_to("/dev/zero"), "is a device, not a regular file; remove it"),
+        (_bind, "cannot be read: No such device or address; see what lies there"),
+        (lambda path: path.symlink_to(path.name), "cannot be read: Too many levels of symbolic links"),
+        (Path.mkdir, "cannot be read: Is a directory"),
+    ],
+    ids=["pipe", "device", "socket", "circle", "folder"],
+)
+def test_what_is_no_file_at_the_place_of_a_result_is_neither_waited_for_nor_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], None], says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)  # names of sockets must be short
+    make(Path("manifest.json"))
+    store = LocalStore(tmp_path)
+
+    for read in (store.read, store.version):
+        with pytest.raises(NameUnusable, match=says):
+            read("manifest.json")
+
+
+def test_a_bucket_that_refuses_a_name_may_take_others(gcs_client: storage.Client, google: FakeGcs) -> None:
+    google.create_bucket("results")
+    store = GcsStore(gcs_client, gcs.Location("results", "p" * 600))
+    key = "k" * 500
+
+    for use in (store.read, store.version, lambda key: _write(store, key, b"x")):
+        with pytest.raises(NameUnusable, match="rejects the request"):
+            use(key)
+    _write(store, "short", b"x")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG], ids=os.strerror)
+def test_a_destination_without_room_says_so_and_keeps_no_half_file(tmp_path: Path, number: int) -> None:
+    class Full(io.BytesIO):
+        def read(self, _size: int | None = -1, /) -> bytes:
+            raise OSError(number, os.strerror(number))
+
+    with pytest.raises(NoRoomLeft, match=rf"key cannot be written: {os.strerror(number)}; free some space"):
+        LocalStore(tmp_path).write("key", Full(), content_type="text/plain")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_destination_without_room_for_a_probe_keeps_none(tmp_path: Path) -> None:
+    class FullStore(LocalStore):
+        def _path(self, key: str) -> Path:
+            path = super()._path(key)
+            path.touch()  # a name takes no room on the disk, bytes do
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    with pytest.raises(NoRoomLeft, match="free some space"):
+        FullStore(tmp_path).check_writable()

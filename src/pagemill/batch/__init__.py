@@ -5,6 +5,7 @@ A run goes through these modules in one direction:
 run.py          the documents of a run, read in chunks of pages
 opening.py      list the source, skip finished documents, open the others
 pages.py        one page: render, wait for the gate and a slot, send, judge, save
+lost_pages.py   when the rest of a document is not rendered: a circuit breaker
 gate.py         whether pages may be sent at all: a circuit breaker
 outcomes.py     the result of a document
 publishing.py   the checkpoints of a document into its Markdown, JSONL and manifest

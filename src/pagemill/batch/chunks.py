@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pagemill.batch.lost_pages import LostPages
 from pagemill.domain.pages.model import Document, PageResult, Status
 from pagemill.domain.pages.planning import format_pages
 from pagemill.domain.wording import shown
@@ -20,6 +21,7 @@ class DocumentFile:
 
     path: Path
     check: Callable[[], None]  # raises DocumentChanged if the document is no longer what was listed; blocks
+    lost_pages: LostPages = field(default_factory=LostPages)
 
 
 @dataclass(slots=True)
@@ -51,3 +53,5 @@ class BatchLimits:
     pages: int = 24  # being rendered, waiting or in flight
     documents: int = 32  # open: enough documents of one page to reach the limit of pages
     chunk_pages: int = 200
+    open_bytes: int = 2**28  # temporary space of open documents; two may exceed it
+    pages_ahead: int = 200  # of open documents whose turn has not come

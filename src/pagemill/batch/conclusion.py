@@ -67,13 +67,9 @@ class _Conclusion:
         self._pending = {document.document.key: document for document in pending}
         self._reports = [report for report in reports if report]
         self._outcomes = list(batch.progress.outcomes)
-        self._unfinished: Counter[Status] = Counter()  # pages with a result, of documents without an outcome
         self._divided: dict[str, list[_SliceResult]] = {}
         for slices, report in zip(shards, reports, strict=True):
             self._add_shard(slices, report)
-        for report in self._reports:
-            finished = _statuses(report.summary.outcomes)
-            self._unfinished += Counter(report.summary.statuses) - finished
 
     def _add_shard(self, slices: Sequence[DocumentSlice], report: ShardReport | None) -> None:
         reported = {outcome.key: outcome for outcome in report.summary.outcomes} if report else {}
@@ -88,14 +84,12 @@ class _Conclusion:
     async def publish(self) -> None:
         """Publish the documents of which all slices are read."""
         for key, results in self._divided.items():
-            if all(result.outcome for result in results):
+            if all(result.outcome and result.outcome.finished for result in results):
                 failed = {number: page for result in results for number, page in result.failures()}
                 outcome = await self._finished(self._pending[key], failed)
                 if outcome:
                     seconds = max(result.outcome.seconds for result in results if result.outcome)
                     self._outcomes.append(replace(outcome, seconds=seconds))
-                    continue
-            self._unfinished += _statuses(result.outcome for result in results if result.outcome)
 
     async def _finished(self, pending: PendingDocument, failed: dict[int, PageResult]) -> DocumentOutcome | None:
         """Publish a document; None if the run stopped before. Pages without a checkpoint are read again, once."""
@@ -124,9 +118,9 @@ class _Conclusion:
     def summary(self, run_id: str, stopped_by: PagemillError | None) -> RunSummary:
         """The summary of the run."""
         progress, summaries = self._batch.progress, [report.summary for report in self._reports]
-        progress.outcomes = self._outcomes
-        progress.statuses = _statuses(self._outcomes) + self._unfinished
-        progress.reused = sum(outcome.reused for outcome in self._outcomes)
+        progress.outcomes = [*self._outcomes, *self._unfinished()]
+        progress.statuses = _statuses(progress.outcomes)
+        progress.reused = sum(outcome.reused for outcome in progress.outcomes)
         progress.requests = self._unreported_requests + sum(summary.requests for summary in summaries)
         reasons = [self._batch.stop.stopped_by, *(summary.stopped_by for summary in summaries), stopped_by]
         own = progress.summary(
@@ -142,9 +136,18 @@ class _Conclusion:
         cost = busy_cost_usd(busy_seconds, usd_per_second=self._batch.usd_per_second)
         return replace(own, cost_usd=cost, first_sent_at=first, last_answer_at=last)
 
+    def _unfinished(self) -> Iterator[DocumentOutcome]:
+        """The outcomes of the documents that no shard finished, or not all of their shards."""
+        finished = {outcome.key for outcome in self._outcomes}
+        for key in self._pending.keys() - finished:
+            parts = [result.outcome for result in self._divided.get(key, []) if result.outcome]
+            failures = {number: reason for part in parts for number, reason in part.failures.items()}
+            pages, reused = sum(part.pages for part in parts), sum(part.reused for part in parts)
+            yield DocumentOutcome(key, pages, _statuses(parts), reused=reused, failures=failures, finished=False)
+
     def _with_reused(self, outcome: DocumentOutcome) -> DocumentOutcome:
         """Count the pages that are older than the run. A shard also counts those of its own first attempt."""
-        if outcome.error:
+        if outcome.error or not outcome.finished:
             return outcome
         pending = self._pending[outcome.key]
         return replace(outcome, reused=len(pending.done.intersection(pending.selected)))

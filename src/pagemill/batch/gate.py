@@ -17,7 +17,16 @@ from dataclasses import dataclass
 import stamina
 
 from pagemill.batch.stop import RunStop
-from pagemill.errors import EndpointNeverAnswered, EndpointUnavailable, PagemillError, Transient
+from pagemill.errors import (
+    EndpointNeverAnswered,
+    EndpointNotFound,
+    EndpointUnavailable,
+    NothingListens,
+    PagemillError,
+    Transient,
+    UsageError,
+    out_of_resources,
+)
 from pagemill.ports import Recognizer
 
 
@@ -27,6 +36,8 @@ class Patience:
 
     wake_seconds: float = 900.0  # until it is ready at first: image pull, model load, waiting for a GPU
     silence_seconds: float = 1800.0  # of failures without a page read in between
+    absent_seconds: float = 60.0  # of 404 and the like for every page, before any is read
+    longest_retry_after_seconds: float = 300.0  # when the endpoint asks to be left alone for longer, it is probed then
     probe_seconds: float = 0.02  # shortest pause between the first two probes; each later pause is twice as long
     longest_probe_seconds: float = 2.0  # longest pause between two probes
     longest_pause_seconds: float = 30.0  # before the first probe, if pages fail although probes succeed
@@ -69,6 +80,7 @@ class EndpointGate:
         self._width = math.inf  # pages through at once
         self._failures = 0  # in a row, without a page read in between
         self._failing_since = 0.0
+        self._has_read = False  # whether any page had an answer
         stop.on_stop(self._on_stop)
 
     @property
@@ -143,6 +155,7 @@ class EndpointGate:
 
     def _answered(self) -> None:
         self._failures = 0
+        self._has_read = True
         self._width *= 2
 
     def _close(self, trouble: EndpointUnavailable) -> None:
@@ -161,14 +174,20 @@ class EndpointGate:
 
     async def _reopen(self, trouble: EndpointUnavailable) -> None:
         self._announce(f"the endpoint is failing: {trouble}")
-        failing = f"read no page for {self._patience.silence_seconds:g} s"
-        left = self._failing_since + self._patience.silence_seconds - time.monotonic()
-        pause = self._backoff() if trouble.retry_after_seconds is None else trouble.retry_after_seconds
-        await asyncio.sleep(min(pause, max(left, 0.0)))
-        if pause < left:
-            await self._open_within(left - pause, failing)
-        else:
+        nowhere = isinstance(trouble, EndpointNotFound) and not self._has_read
+        patience = self._patience.absent_seconds if nowhere else self._patience.silence_seconds
+        failing = f"read no page for {patience:g} s"
+        left = self._failing_since + patience - time.monotonic()
+        if left <= 0:
             self._give_up(failing, trouble)
+            return
+        pause = min(max(self._backoff(), self._asked_for(trouble)), left)
+        await asyncio.sleep(pause)
+        await self._open_within(max(left - pause, self._patience.probe_seconds), failing)
+
+    def _asked_for(self, trouble: EndpointUnavailable) -> float:
+        """Seconds for which the endpoint asks to be left alone, up to a bound; 0 if it does not."""
+        return min(trouble.retry_after_seconds or 0.0, self._patience.longest_retry_after_seconds)
 
     def _backoff(self) -> float:
         """Seconds before the first probe. 0 after one failure; after several, successful probes have proven nothing."""
@@ -188,7 +207,8 @@ class EndpointGate:
         except Exception as error:  # noqa: BLE001 -- lost in this task, it would leave all pages waiting for ever
             what = f"{type(error).__name__}: {error}"
             self._stop.now(
-                PagemillError(f"an unforeseen error while the endpoint was probed: {what}; please report it")
+                out_of_resources(error)
+                or PagemillError(f"an unforeseen error while the endpoint was probed: {what}; please report it")
             )
         else:
             self._width = 1.0 if time.monotonic() - started > self._patience.cold_seconds else math.inf
@@ -198,6 +218,11 @@ class EndpointGate:
             self._notify()
 
     def _give_up(self, failing: str, last: EndpointUnavailable) -> None:
+        if isinstance(last, EndpointNotFound) and not self._has_read:
+            self._stop.now(
+                EndpointNeverAnswered(str(last)) if isinstance(last, NothingListens) else UsageError(str(last))
+            )
+            return
         reason = f"the endpoint {failing}: {last}"
         self._stop.now(EndpointNeverAnswered(f"{reason}; check that it runs, then run again: finished pages are kept"))
 
@@ -207,9 +232,11 @@ class EndpointGate:
         def pause(error: Exception) -> bool | float:
             if not isinstance(error, EndpointUnavailable):
                 return False
+            if isinstance(error, EndpointNotFound) and not self._openings:
+                return False  # nothing is known to have been there: the address is wrong
             self._announce(f"waiting for the endpoint: {error}")
-            asked_for = error.retry_after_seconds
-            return True if asked_for is None else min(asked_for, max(deadline - time.monotonic(), 0.0))
+            asked_for = min(self._asked_for(error), max(deadline - time.monotonic(), 0.0))
+            return asked_for if asked_for > patience.probe_seconds else True  # True: the usual backoff
 
         async for attempt in stamina.retry_context(
             on=pause,

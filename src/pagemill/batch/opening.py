@@ -8,18 +8,21 @@ import datetime as dt
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from dataclasses import dataclass, replace
+from typing import Any
 
 from pagemill.batch import outcomes, publishing
 from pagemill.batch.checkpoints import Checkpoints
-from pagemill.batch.chunks import DocumentFile
+from pagemill.batch.chunks import BatchLimits
+from pagemill.batch.local_files import LocalFiles, OpenedDocument, ResultsSoFar
 from pagemill.batch.owners import FoldersInUse
 from pagemill.batch.progress import Progress
 from pagemill.batch.stop import RunStop
+from pagemill.batch.threads import BlockingCalls
 from pagemill.batch.withheld import WithheldDocuments
 from pagemill.domain.pages.manifest import Manifest, Tally
-from pagemill.domain.pages.model import CountedPdf, Document, RejectedEntry, Status
+from pagemill.domain.pages.model import Document, RejectedEntry
 from pagemill.domain.pages.planning import PendingDocument, Selection
 from pagemill.domain.pages.summary import DocumentOutcome
 from pagemill.domain.wording import encodable, shown
@@ -36,15 +39,6 @@ from pagemill.errors import (
 from pagemill.ports import DocumentSource, Rasterizer
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class OpenedDocument:
-    """A document with pages to read, and its local file."""
-
-    pending: PendingDocument
-    file: DocumentFile
-    read: Counter[Status] = field(default_factory=Counter)  # results so far, counted by whoever reads the pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +67,8 @@ class Documents:
         checkpoints: Checkpoints,
         progress: Progress,
         stop: RunStop,
+        threads: BlockingCalls,
+        limits: BatchLimits,
     ) -> None:
         """Configure; nothing is listed yet.
 
@@ -83,27 +79,61 @@ class Documents:
             checkpoints: The pages that are finished already, and the destination.
             progress: Counts what is found.
             stop: When it is set, no further document is opened.
+            threads: For calls that block.
+            limits: How much is open at once.
         """
         self._source = source
         self._selection = selection
-        self._rasterizer = rasterizer
         self._checkpoints = checkpoints
         self._progress = progress
         self._stop = stop
+        self._threads = threads
+        self._at_once = limits.documents
         self._folders = FoldersInUse(checkpoints.destination)
         self._withheld = WithheldDocuments(source.name)
+        self._files = LocalFiles(
+            source, rasterizer, stop=stop, threads=threads, limits=limits, on_copy=self._withheld.handed_out
+        )
 
-    async def each(self, handle: Handle, *, at_once: int) -> None:
+    async def each(self, handle: Handle) -> None:
         """Open the documents, a few at once, and pass those with pages to read to `handle`.
 
         A document that is finished or unreadable gets its outcome here. An error of one document is that document's
-        outcome, and no other's. `handle` returns None where the run stopped before the document was finished.
+        outcome, and no other's. `handle` returns None for a document whose pages others read.
 
         Raises:
             StoreUnusable: The destination cannot be written.
         """
-        await asyncio.to_thread(self._checkpoints.destination.check_writable)
-        places = asyncio.Semaphore(at_once)
+        await self._threads.lookups(self._checkpoints.destination.check_writable)
+        await self._begin_each(lambda entry: self._account(entry, handle))
+        await self._try_withheld(handle)
+
+    async def survey(self) -> list[SurveyedDocument]:
+        """Report what a run would read of each document, in the order of the source. Nothing is sent or written.
+
+        Raises:
+            StoreUnusable: The source or the destination cannot be read.
+            OutOfResources: The machine opens no further document.
+        """
+        surveys: list[SurveyedDocument] = []
+
+        async def survey(number: int, entry: Document | RejectedEntry) -> None:
+            surveys[number] = await self._survey(entry)
+
+        def begin(entry: Document | RejectedEntry) -> Coroutine[Any, Any, None]:
+            surveys.append(SurveyedDocument(entry.key, 0, 0))
+            return survey(len(surveys) - 1, entry)
+
+        await self._begin_each(begin)
+        self._withheld.release()
+        if self._stop.stopped_by:
+            raise self._stop.stopped_by
+        return surveys
+
+    async def _begin_each(self, begin: Callable[[Document | RejectedEntry], Coroutine[Any, Any, None]]) -> None:
+        """Begin each entry of the source, a few at once, and wait for all."""
+        self._progress.images = self._source.images  # counted while the source is listed
+        places = asyncio.Semaphore(self._at_once)
         async with asyncio.TaskGroup() as documents:
             try:
                 async for entry in self._entries():
@@ -111,7 +141,7 @@ class Documents:
                     if self._stop.reason:
                         break
                     self._progress.documents += 1
-                    task = documents.create_task(self._account(entry, handle))
+                    task = documents.create_task(begin(entry))
                     task.add_done_callback(lambda _: places.release())
             except StoreUnusable as error:  # inside the task group: the documents found so far are read to their end
                 self._stop.listing_failed(error)
@@ -120,17 +150,6 @@ class Documents:
             self._progress.listed = True
             if self._progress.requests == 0:  # later, the endpoint's state is announced
                 self._progress.announce("rendering the first pages")
-        await self._try_withheld(handle)
-
-    async def survey(self) -> list[SurveyedDocument]:
-        """Open each document and report what a run would read. Nothing is sent or written.
-
-        Raises:
-            StoreUnusable: The source cannot be read.
-        """
-        surveyed = [await self._survey(entry) async for entry in self._entries()]
-        self._withheld.release()
-        return surveyed
 
     @contextlib.asynccontextmanager
     async def reopened(self, pending: PendingDocument) -> AsyncIterator[OpenedDocument]:
@@ -140,8 +159,8 @@ class Documents:
             DocumentUnreadable: It cannot be opened, or is no longer what was listed.
             StoreUnusable: The source is gone.
         """
-        async with self._counted(pending.document) as (_, file):
-            yield OpenedDocument(pending, file)
+        async with self._files.counted(pending.document) as counted:
+            yield OpenedDocument(pending, counted.file, counted.begin)
 
     async def _entries(self) -> AsyncIterator[Document | RejectedEntry]:
         """The entries of the source, listed in a thread.
@@ -150,7 +169,7 @@ class Documents:
             StoreUnusable: The source cannot be read.
         """
         entries = self._source.documents()
-        while entry := await asyncio.to_thread(next, entries, None):
+        while entry := await self._threads.lookups(next, entries, None):
             if isinstance(entry, Document) and entry.stamp:  # its bytes were read for its version
                 self._withheld.handed_out()
             yield entry
@@ -161,36 +180,41 @@ class Documents:
             withheld = self._withheld.release()
         except StoreUnusable as error:
             self._stop.listing_failed(error)
+            for entry in self._withheld.entries:
+                self._progress.add(outcomes.unfinished(entry.key, {}, {}), Counter())
             return
         for entry in withheld:
             await self._account(entry, handle)
 
     async def _account(self, entry: Document | RejectedEntry, handle: Handle) -> None:
-        """Add the outcome of one entry to the progress. Trouble of the machine or of a store stops the run instead."""
-        started, read = time.monotonic(), Counter[Status]()
+        """Add the outcome of one entry to the progress. Trouble of the machine or of a store also stops the run."""
+        started, results = time.monotonic(), ResultsSoFar()
         try:
-            outcome = await self._outcome(entry, handle, read)
-        except (StoreUnusable, UsageError) as error:
-            self._stop.now(error)
+            outcome = await self._outcome(entry, handle, results)
         except Exception as error:  # noqa: BLE001 -- a defect of ours must not cost the other documents
-            if trouble := out_of_resources(error):
-                self._stop.now(trouble)
-                return
-            _log.exception("%s", shown(entry.key))
-            reason = encodable(f"an unforeseen error: {type(error).__name__}: {error}; please report it")
-            self._progress.add(DocumentOutcome(entry.key, 0, {}, error=reason), read)
-        else:
-            if outcome:
-                self._progress.add(replace(outcome, seconds=time.monotonic() - started), read)
+            outcome = self._after(error, entry.key, results)
+        if outcome:
+            self._progress.add(replace(outcome, seconds=time.monotonic() - started), results.read)
+
+    def _after(self, error: Exception, key: str, results: ResultsSoFar) -> DocumentOutcome:
+        """The outcome of a document that ended with an error."""
+        if error is self._stop.reason:  # until then the document waited for room
+            return outcomes.unfinished(key, results.read, results.failed)
+        if trouble := error if isinstance(error, (StoreUnusable, UsageError)) else out_of_resources(error):
+            self._stop.now(trouble)
+            return outcomes.unfinished(key, results.read, results.failed)
+        _log.error("%s", shown(key), exc_info=error)
+        reason = encodable(f"an unforeseen error: {type(error).__name__}: {error}; please report it")
+        return DocumentOutcome(key, 0, {}, error=reason)
 
     async def _outcome(
-        self, entry: Document | RejectedEntry, handle: Handle, read: Counter[Status]
+        self, entry: Document | RejectedEntry, handle: Handle, results: ResultsSoFar
     ) -> DocumentOutcome | None:
         try:
             if isinstance(entry, RejectedEntry):
                 return await self._rejected(entry)
             self._folders.take(entry.key)
-            return await self._already_finished(entry) or await self._opened(entry, handle, read)
+            return await self._already_finished(entry) or await self._opened(entry, handle, results)
         except (KeyTaken, NameUnusable) as error:  # the folder is not this document's: nothing is written there
             return outcomes.unreadable(entry.key, str(error))
         except ExceptionGroup as group:  # of the pages that were read at once
@@ -214,65 +238,61 @@ class Documents:
 
     async def _already_finished(self, document: Document) -> DocumentOutcome | None:
         """The outcome of a document that an earlier run has finished; it is not opened."""
-        prior = await asyncio.to_thread(publishing.covering_manifest, self._checkpoints, document, self._selection)
+        prior = await self._threads.lookups(publishing.covering_manifest, self._checkpoints, document, self._selection)
         if prior is None:
             return None
         selected = self._selection.selected(document, prior.page_count)
         self._progress.pages_planned += len(selected)
         return outcomes.already_finished(document.key, prior, selected)
 
-    async def _opened(self, document: Document, handle: Handle, read: Counter[Status]) -> DocumentOutcome | None:
-        async with self._counted(document) as (pdf, file):
+    async def _opened(self, document: Document, handle: Handle, results: ResultsSoFar) -> DocumentOutcome | None:
+        async with self._files.counted(document) as counted:
+            pdf = counted.pdf
             done = await self._done(document, pdf.pages)
-            pending = PendingDocument(
-                document, pdf.pages, self._selection.selected(document, pdf.pages), done, pdf.findings
-            )
+            selected = self._selection.selected(document, pdf.pages)
+            pending = PendingDocument(document, pdf.pages, selected, done, pdf.findings)
             self._progress.pages_planned += len(pending.selected)
             if not pending.selected:
                 return outcomes.nothing_selected(pending)
-            return await handle(OpenedDocument(pending, file, read))
+            counted.wait_with(len(pending.left))
+            return await handle(OpenedDocument(pending, counted.file, counted.begin, results))
 
     async def _done(self, document: Document, page_count: int) -> frozenset[int]:
-        return await asyncio.to_thread(self._checkpoints.pages, document, page_count)
+        return await self._threads.lookups(self._checkpoints.pages, document, page_count)
 
     async def _unreadable(self, document: Document, reason: str) -> DocumentOutcome:
         manifest = Manifest(document, self._checkpoints.recipe, 0, Tally(), 0.0, dt.datetime.now(dt.UTC), error=reason)
-        await asyncio.to_thread(publishing.write_manifest, self._checkpoints.destination, manifest)
+        try:
+            await self._threads.publications(publishing.write_manifest, self._checkpoints.destination, manifest)
+        except NameUnusable as error:
+            reason = f"{reason}; and its manifest: {error}"
         return outcomes.unreadable(document.key, reason)
 
     async def _survey(self, entry: Document | RejectedEntry) -> SurveyedDocument:
+        """What a run would read of a document. If the survey has to stop, the stop has the reason."""
         if isinstance(entry, RejectedEntry):
             if entry.shared_cause:
                 self._withheld.sets_aside(entry, entry.shared_cause)
             return SurveyedDocument(entry.key, 0, 0, entry.reason)
         try:
             self._folders.take(entry.key)
-            await asyncio.to_thread(publishing.prior_manifest, self._checkpoints.destination, entry)
-            async with self._counted(entry) as (pdf, _):
-                to_read = frozenset(self._selection.selected(entry, pdf.pages)) - await self._done(entry, pdf.pages)
-                return SurveyedDocument(entry.key, pdf.pages, len(to_read), findings=pdf.findings)
+            return await self._already_surveyed(entry) or await self._counted(entry)
         except (DocumentUnreadable, KeyTaken, NameUnusable) as error:
             if isinstance(error, DocumentWithheld):
                 self._withheld.sets_aside(entry, error.cause)
             return SurveyedDocument(entry.key, 0, 0, str(error))
+        except Exception as error:  # noqa: BLE001 -- as in `_account`
+            return SurveyedDocument(entry.key, 0, 0, self._after(error, entry.key, ResultsSoFar()).error)
 
-    @contextlib.asynccontextmanager
-    async def _counted(self, document: Document) -> AsyncIterator[tuple[CountedPdf, DocumentFile]]:
-        """Open a document and count its pages. If it was changed since it was listed, that is the reason of any error.
+    async def _already_surveyed(self, document: Document) -> SurveyedDocument | None:
+        prior = await self._threads.lookups(publishing.covering_manifest, self._checkpoints, document, self._selection)
+        return SurveyedDocument(document.key, prior.page_count, 0, findings=prior.findings) if prior else None
 
-        Raises:
-            DocumentUnreadable: It cannot be opened, or was changed.
-        """
-        with contextlib.ExitStack() as stack:
-            copy = await asyncio.to_thread(stack.enter_context, self._source.local_copy(document))
-            self._withheld.handed_out()
-            try:
-                async with self._rasterizer.counted(copy.path) as pdf:
-                    await asyncio.to_thread(copy.check)
-                    yield pdf, DocumentFile(pdf.path, copy.check)
-            except DocumentUnreadable:
-                await asyncio.to_thread(copy.check)
-                raise
+    async def _counted(self, document: Document) -> SurveyedDocument:
+        async with self._files.counted(document) as counted:
+            pages = counted.pdf.pages
+            left = frozenset(self._selection.selected(document, pages)) - await self._done(document, pages)
+            return SurveyedDocument(document.key, pages, len(left), findings=counted.pdf.findings)
 
 
 def _first(group: ExceptionGroup[NameUnusable]) -> NameUnusable:

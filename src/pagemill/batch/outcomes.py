@@ -9,7 +9,7 @@ from pagemill.batch import publishing
 from pagemill.batch.checkpoints import Checkpoints
 from pagemill.batch.records import write_failures
 from pagemill.domain.pages.manifest import PriorManifest, Tally
-from pagemill.domain.pages.model import PageResult
+from pagemill.domain.pages.model import PageResult, Status
 from pagemill.domain.pages.planning import PendingDocument
 from pagemill.domain.pages.sharding import ShardPlan
 from pagemill.domain.pages.summary import DocumentOutcome
@@ -25,6 +25,12 @@ def already_finished(document_key: str, prior: PriorManifest, selected: tuple[in
 def unreadable(document_key: str, reason: str) -> DocumentOutcome:
     """The outcome of a document that cannot be opened."""
     return DocumentOutcome(document_key, 0, {}, error=reason)
+
+
+def unfinished(document_key: str, read: Mapping[Status, int], failed: Mapping[int, PageResult]) -> DocumentOutcome:
+    """The outcome of a document that the run did not finish, with the pages that it read."""
+    failures = {number: "; ".join(result.objections) for number, result in failed.items()}
+    return DocumentOutcome(document_key, sum(read.values()), dict(read), failures=failures, finished=False)
 
 
 def nothing_selected(pending: PendingDocument) -> DocumentOutcome:

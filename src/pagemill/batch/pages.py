@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,8 +14,10 @@ from pagemill.batch.chunks import DocumentFile
 from pagemill.batch.gate import EndpointGate, GateClosed
 from pagemill.batch.progress import Progress
 from pagemill.batch.stop import RunStop
+from pagemill.batch.threads import CallThreads
 from pagemill.domain.pages.model import Document, PageResult, Rendering, Status, Transcript
 from pagemill.domain.pages.quality import is_empty, objections
+from pagemill.domain.wording import encodable, shown
 from pagemill.errors import (
     DocumentChanged,
     EndpointNeverAnswered,
@@ -22,11 +25,15 @@ from pagemill.errors import (
     NameUnusable,
     PagemillError,
     PageUnreadable,
+    RenderingLost,
     RequestRejected,
     StoreUnusable,
     UsageError,
+    out_of_resources,
 )
 from pagemill.ports import Rasterizer, Recognizer, SlotPool
+
+_log = logging.getLogger(__name__)
 
 _STOPPING = (EndpointNeverAnswered, StoreUnusable, UsageError)  # errors that no page can be read after
 
@@ -53,6 +60,7 @@ class PageReader:
         checkpoints: Checkpoints,
         progress: Progress,
         stop: RunStop,
+        saves: CallThreads,
         limits: PageLimits,
     ) -> None:
         self._rasterizer = rasterizer
@@ -62,6 +70,7 @@ class PageReader:
         self._checkpoints = checkpoints
         self._progress = progress
         self._stop = stop
+        self._saves = saves
         self._limits = limits
         self._rendering = asyncio.Semaphore(limits.rendering)
         self._images = _ByteBudget(limits.image_bytes)
@@ -69,7 +78,8 @@ class PageReader:
     async def read(self, document: Document, file: DocumentFile, number: int) -> PageResult | None:
         """Read one page and save its result; None if the run stopped before the page had one.
 
-        An error of the page becomes its result. An error of the endpoint or of the destination stops the run.
+        Any error of the page becomes its result, a defect of ours included. An error of the endpoint or of the
+        destination stops the run.
 
         Raises:
             NameUnusable: Nothing can be saved in this document's folder.
@@ -79,10 +89,16 @@ class PageReader:
         except NameUnusable:
             raise
         except PagemillError as error:
-            if error is not self._stop.reason and not isinstance(error, _STOPPING):
-                raise
-            self._stop.now(error)
-            return None
+            if error is self._stop.reason or isinstance(error, _STOPPING):
+                self._stop.now(error)
+                return None
+            result = _failed(number, str(error))
+        except Exception as error:  # noqa: BLE001 -- a defect of ours must not cost the other pages
+            if trouble := out_of_resources(error):
+                self._stop.now(trouble)
+                return None
+            _log.exception("%s, page %d", shown(document.key), number)
+            result = _failed(number, f"an unforeseen error: {type(error).__name__}: {error}; please report it")
         if result:
             self._progress.statuses[result.status] += 1
         return result
@@ -91,7 +107,7 @@ class PageReader:
         try:
             rendering = await self._render(file, number)
         except (DocumentChanged, PageUnreadable) as error:
-            return PageResult(number, Status.FAILED, objections=(str(error),))
+            return _failed(number, str(error))
         if rendering is None:
             return None
         if rendering.png is None and not rendering.pieces:
@@ -110,18 +126,24 @@ class PageReader:
 
         Raises:
             DocumentChanged: The file is no longer what was listed.
-            PageUnreadable: The page cannot be rendered.
+            PageUnreadable: The page cannot be rendered, or is not tried after too many others of its document.
         """
         async with self._rendering:
             await self._images.room()
             if self._stop.reason:
                 return None
+            file.lost_pages.check()
             await asyncio.to_thread(file.check)
             try:
                 rendering = await self._rasterizer.render(file.path, number)
-            except PageUnreadable:
+            except PageUnreadable as error:
+                if isinstance(error, RenderingLost):
+                    file.lost_pages.add(number, error)
+                else:
+                    file.lost_pages.end_row()
                 await asyncio.to_thread(file.check)
                 raise
+            file.lost_pages.end_row()
             await asyncio.to_thread(file.check)
             return rendering
 
@@ -195,7 +217,7 @@ class PageReader:
             pass  # a 4xx answer still proves that the engine works
         except EndpointUnavailable as trouble:
             image.excuse()
-            raise EndpointUnavailable(str(trouble), retry_after_seconds=trouble.retry_after_seconds) from trouble
+            raise type(trouble)(str(trouble), retry_after_seconds=trouble.retry_after_seconds) from trouble
 
     def _most_tokens(self, transcript: Transcript) -> int:
         """The tokens that the context has left beside the image; unchanged if the endpoint counts no tokens."""
@@ -213,7 +235,7 @@ class PageReader:
         return transcript
 
     async def _save(self, document: Document, result: PageResult) -> None:
-        await asyncio.to_thread(self._checkpoints.write, document, result)
+        await self._saves(self._checkpoints.write, document, result)
 
 
 class _ByteBudget:
@@ -242,6 +264,10 @@ class _ByteBudget:
             self._has_room.set()
         else:
             self._has_room.clear()
+
+
+def _failed(number: int, reason: str) -> PageResult:
+    return PageResult(number, Status.FAILED, objections=(encodable(reason),))
 
 
 def _without_model(rendering: Rendering) -> PageResult:

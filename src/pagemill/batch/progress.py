@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pagemill.domain.pages.model import Status
-from pagemill.domain.pages.summary import DocumentOutcome, RunSummary
+from pagemill.domain.pages.summary import DocumentOutcome, RunSummary, trouble
 from pagemill.domain.service.cost import busy_cost_usd
 from pagemill.errors import PagemillError
 
@@ -18,6 +19,7 @@ class Progress:
     """Changes on the event loop only. Code on the same loop may read it at any time."""
 
     started: float = field(default_factory=time.monotonic)
+    reading_since: float = field(default_factory=time.monotonic)
     activity: str = "starting"
     listed: bool = False  # whether `documents` is final
     documents: int = 0
@@ -29,6 +31,8 @@ class Progress:
     first_sent: float | None = None
     last_answer: float | None = None
     outcomes: list[DocumentOutcome] = field(default_factory=list)
+    troubled: Counter[str] = field(default_factory=Counter)  # documents by `DocumentOutcome.trouble`
+    images: Mapping[str, int] = field(default_factory=dict)  # files beside the PDFs that are not read, by ending
 
     @property
     def pages_done(self) -> int:
@@ -36,19 +40,19 @@ class Progress:
         return sum(self.statuses.values())
 
     @property
-    def failures(self) -> int:
-        """Failed pages, and documents that could not be opened."""
-        return self.statuses[Status.FAILED] + sum(bool(outcome.error) for outcome in self.outcomes)
+    def trouble(self) -> str:
+        """What has no result so far, pages and documents apart; empty if nothing."""
+        return trouble(self.troubled, failed_pages=self.statuses[Status.FAILED])
 
     @property
     def seconds(self) -> float:
-        """Seconds since the run began."""
+        """Seconds since the run was started, by the clock on the wall: a server that had to start counts, too."""
         return time.monotonic() - self.started
 
     @property
     def pages_per_second(self) -> float:
-        """Pages that this run read itself, divided by its whole time."""
-        return (self.pages_done - self.reused) / max(self.seconds, 1e-9)
+        """Pages that this run read itself, divided by the time since it began to read."""
+        return (self.pages_done - self.reused) / max(time.monotonic() - self.reading_since, 1e-9)
 
     @property
     def seconds_left(self) -> float | None:
@@ -82,11 +86,12 @@ class Progress:
             stopped_by=stopped_by,
             first_sent_at=_time_of_day(self.first_sent),
             last_answer_at=_time_of_day(self.last_answer),
+            images=dict(self.images),
         )
 
     def begin(self) -> None:
-        """Start the clock. The time before it does not count as reading."""
-        self.started = time.monotonic()
+        """Begin to read. The time before does not count in `pages_per_second`."""
+        self.reading_since = time.monotonic()
         self.announce("listing documents")
 
     def announce(self, activity: str) -> None:
@@ -104,6 +109,7 @@ class Progress:
             read: What was counted for it, page by page.
         """
         self.outcomes.append(outcome)
+        self.troubled[outcome.trouble] += 1
         self.statuses = self.statuses - read + Counter(outcome.statuses)
         self.reused += outcome.reused
 

@@ -15,6 +15,7 @@ from typing import IO
 
 from pagemill.batch.checkpoints import Checkpoints
 from pagemill.batch.owners import check_owner
+from pagemill.config.temporary_folder import temporary_files
 from pagemill.domain.pages import assembly, keys
 from pagemill.domain.pages.manifest import (
     TEXTS,
@@ -203,6 +204,7 @@ class _Texts:
 @contextlib.contextmanager
 def _assembled(results: Iterable[PageResult]) -> Iterator[_Texts]:
     with (
+        temporary_files(),  # outermost: a file that could not be written fails once more when it is closed
         tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as markdown,
         tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as jsonl,
     ):

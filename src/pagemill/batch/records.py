@@ -6,6 +6,7 @@ import json
 import tempfile
 from collections.abc import Iterable, Mapping
 
+from pagemill.config.temporary_folder import temporary_files
 from pagemill.domain.pages import assembly, keys
 from pagemill.domain.pages.model import PageResult
 from pagemill.domain.pages.summary import RunSummary
@@ -37,6 +38,6 @@ def write_failures(destination: ObjectStore, shard_id: str, failed: Mapping[str,
 
 def write_parts(destination: ObjectStore, key: str, parts: Iterable[str], content_type: str) -> None:
     """Write a text that may be larger than memory; blocks."""
-    with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as body:
+    with temporary_files(), tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as body:
         body.writelines(part.encode() for part in parts)
         destination.write(key, body, content_type=content_type)

@@ -6,14 +6,16 @@ import asyncio
 import logging
 from functools import partial
 
-from pagemill.batch import records
+from pagemill.batch import outcomes, records
 from pagemill.batch.checkpoints import CheckpointsDamaged
 from pagemill.batch.chunks import BatchLimits, PageChunk, Perform
-from pagemill.batch.opening import Documents, OpenedDocument
+from pagemill.batch.local_files import OpenedDocument
+from pagemill.batch.opening import Documents
 from pagemill.batch.outcomes import DocumentPublisher
 from pagemill.batch.pages import PageReader
 from pagemill.batch.progress import Progress
 from pagemill.batch.stop import RunStop
+from pagemill.batch.threads import BlockingCalls
 from pagemill.domain.pages.model import PageResult, Status
 from pagemill.domain.pages.planning import PendingDocument, page_chunks
 from pagemill.domain.pages.summary import DocumentOutcome, RunSummary
@@ -37,6 +39,7 @@ class Batch:
         publisher: DocumentPublisher,
         progress: Progress,
         stop: RunStop,
+        threads: BlockingCalls,
         usd_per_second: float,
         limits: BatchLimits | None = None,
     ) -> None:
@@ -48,6 +51,7 @@ class Batch:
             publisher: Publishes documents.
             progress: The counters of the run.
             stop: Why the run ends early; shared with `documents` and `reader`.
+            threads: For calls that block; shared as well.
             usd_per_second: Price of the busy endpoint, in USD a second.
             limits: How much is in progress at once.
         """
@@ -57,6 +61,7 @@ class Batch:
         self.stop = stop
         self.usd_per_second = usd_per_second
         self._reader = reader
+        self._threads = threads
         self.limits = limits or BatchLimits()
         self._pages = asyncio.Semaphore(self.limits.pages)
         self._turn = asyncio.Lock()  # held by the document whose pages are being started
@@ -72,26 +77,32 @@ class Batch:
         """
         self.progress.begin()
         try:
-            await self.documents.each(
-                partial(self._read_document, perform=perform or self.read), at_once=self.limits.documents
-            )
+            await self.documents.each(partial(self._read_document, perform=perform or self.read))
             summary = self._summary(run_id)
-            await asyncio.to_thread(self.publisher.close, run_id)
-            await asyncio.to_thread(records.write_summary, self.publisher.destination, summary)
+            await self._threads.publications(self.publisher.close, run_id)
+            await self._threads.publications(records.write_summary, self.publisher.destination, summary)
         except StoreUnusable as error:
             self.stop.now(error)
             return self._summary(run_id)
         return summary
 
     async def read(self, chunk: PageChunk) -> None:
-        """Read the pages of a chunk. Each gets a result, unless the run stops before."""
+        """Read the pages of a chunk. Each gets a result, unless the run stops before.
+
+        No page's error ends another page, unless it is one of the whole document: then its other pages are cancelled. A
+        permit is given back when the task of its page is done, even if that was cancelled before it began.
+
+        Raises:
+            ExceptionGroup: Of NameUnusable: nothing can be saved in this document's folder.
+        """
         async with asyncio.TaskGroup() as pages:
             for number in chunk.numbers:
                 await self._pages.acquire()
                 if self.stop.reason:
                     self._pages.release()
                     break
-                pages.create_task(self._page(chunk, number))
+                page = pages.create_task(self._page(chunk, number))
+                page.add_done_callback(lambda _: self._pages.release())
             chunk.started.set()
 
     async def read_again(
@@ -109,41 +120,39 @@ class Batch:
             StoreUnusable: The source is gone.
         """
         async with self.documents.reopened(pending) as opened:
-            await self._read_chunks(opened, numbers, failed, self.read)
+            await self._read_chunks(opened, numbers, self.read)
+            failed.update(opened.results.failed)
 
     async def _page(self, chunk: PageChunk, number: int) -> None:
-        try:
-            result = await self._reader.read(chunk.document, chunk.file, number)
-        finally:
-            self._pages.release()
+        result = await self._reader.read(chunk.document, chunk.file, number)
         if result:
             chunk.read[result.status] += 1
         if result and result.status is Status.FAILED:
             chunk.failed[number] = result
 
-    async def _read_document(self, opened: OpenedDocument, perform: Perform) -> DocumentOutcome | None:
-        pending, numbers, failed = opened.pending, opened.pending.left, dict[int, PageResult]()
+    async def _read_document(self, opened: OpenedDocument, perform: Perform) -> DocumentOutcome:
+        pending, numbers, failed = opened.pending, opened.pending.left, opened.results.failed
         while True:
-            await self._read_chunks(opened, numbers, failed, perform)
+            await self._read_chunks(opened, numbers, perform)
             if self.stop.reason:
-                return None
+                return outcomes.unfinished(pending.document.key, opened.results.read, failed)
             try:
-                return await asyncio.to_thread(self.publisher.finish, pending, failed)
+                return await self._threads.publications(self.publisher.finish, pending, failed)
             except CheckpointsDamaged as error:
                 _log.warning("%s: %s", pending.document.key, error)
                 numbers = tuple(sorted(pending.done.intersection(pending.selected, error.pages)))
                 # What this run has written itself does not last: to read the page once more would not help.
-                failed |= {number: error.pages[number] for number in error.pages.keys() - pending.done}
+                failed.update((number, error.pages[number]) for number in error.pages.keys() - pending.done)
                 pending = pending.without(error.pages)
 
-    async def _read_chunks(
-        self, opened: OpenedDocument, left: tuple[int, ...], failed: dict[int, PageResult], perform: Perform
-    ) -> None:
+    async def _read_chunks(self, opened: OpenedDocument, left: tuple[int, ...], perform: Perform) -> None:
+        results = opened.results
         async with asyncio.TaskGroup() as chunks, self._turn:
+            opened.begin()
             for numbers in page_chunks(left, size=self.limits.chunk_pages):
                 if self.stop.reason:
                     break
-                chunk = PageChunk(opened.pending.document, opened.file, numbers, failed, opened.read)
+                chunk = PageChunk(opened.pending.document, opened.file, numbers, results.failed, results.read)
                 performing = chunks.create_task(perform(chunk))
                 started = asyncio.create_task(chunk.started.wait())
                 await asyncio.wait([performing, started], return_when=asyncio.FIRST_COMPLETED)

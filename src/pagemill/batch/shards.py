@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
-from pagemill.batch import records
-from pagemill.batch.opening import OpenedDocument
+from pagemill.batch import outcomes, records
+from pagemill.batch.local_files import OpenedDocument
 from pagemill.batch.run import Batch
 from pagemill.domain.pages import assembly, keys, strict_json
 from pagemill.domain.pages.model import Document, PageResult, Status
@@ -32,6 +33,7 @@ class PlannedSource:
     def __init__(self, source: DocumentSource, plan: ShardPlan) -> None:
         """Configure; `source` is not listed."""
         self.name = source.name
+        self.images: Counter[str] = Counter()  # the run that divided the documents counts them
         self._source = source
         self._plan = plan
 
@@ -58,10 +60,14 @@ async def plan(batch: Batch) -> list[PendingDocument]:
 
     batch.progress.begin()
     try:
-        await batch.documents.each(note, at_once=batch.limits.documents)
+        await batch.documents.each(note)
     except StoreUnusable as error:
         batch.stop.now(error)
-    return [] if batch.stop.reason else pending
+    if not batch.stop.reason:
+        return pending
+    for document in pending:
+        batch.progress.add(outcomes.unfinished(document.document.key, {}, {}), Counter())
+    return []
 
 
 def write_plans(batch: Batch, run_id: str, shards: Sequence[Sequence[DocumentSlice]]) -> None:

@@ -17,7 +17,7 @@ class WithheldDocuments:
             source: Its name, as the user wrote it.
         """
         self._source = source
-        self._entries: list[Document | RejectedEntry] = []
+        self.entries: list[Document | RejectedEntry] = []
         self._causes: set[str] = set()
         self._are_to_blame = False  # whether the source is known to be well
 
@@ -34,7 +34,7 @@ class WithheldDocuments:
         """
         if self._are_to_blame:
             return False
-        self._entries.append(entry)
+        self.entries.append(entry)
         self._causes.add(cause)
         return True
 
@@ -44,10 +44,10 @@ class WithheldDocuments:
         Raises:
             StoreUnusable: None of several documents was handed out, all for one reason: that is no fault of each.
         """
-        if len(self._entries) > 1 and len(self._causes) == 1 and not self._are_to_blame:
+        if len(self.entries) > 1 and len(self._causes) == 1 and not self._are_to_blame:
             raise StoreUnusable(
-                f"{shown(self._source)}: none of its {len(self._entries)} documents can be read, all for the same "
-                f"reason: {next(iter(self._causes))} (the first is {shown(self._entries[0].key)})"
+                f"{shown(self._source)}: none of its {len(self.entries)} documents can be read, all for the same "
+                f"reason: {next(iter(self._causes))} (the first is {shown(self.entries[0].key)})"
             )
         self._are_to_blame = True
-        return self._entries
+        return self.entries

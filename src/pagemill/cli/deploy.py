@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import importlib
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from pagemill.cli.support import ExitCode, console, fail
-from pagemill.config.environment import set_prefect_defaults
+from pagemill.cli.console import messages, output
+from pagemill.cli.interrupts import run_until_interrupted
+from pagemill.cli.support import ExitCode, fail, warn_of_misspelt_settings
 from pagemill.errors import PagemillError, UsageError
 from pagemill.extras import needs
 
 if TYPE_CHECKING:
+    from pagemill.config.service import ServiceSettings
     from pagemill.domain.service.deployment import Deployment
+    from pagemill.gcp.cloud_run import CloudRun
     from pagemill.orchestration.deploy.parameters import DeployParameters
     from pagemill.rollout.rollout import Plan
 
@@ -39,29 +42,32 @@ def deploy(
     The previous revision keeps serving until the new one is verified, and if it fails. The settings are
     PAGEMILL_SERVICE_ variables.
     """
-    from pagemill.orchestration.deploy.parameters import Action, DeployParameters
+    from pagemill.orchestration.prefect_settings import load_prefect
 
-    parameters = DeployParameters(
-        action=Action.ROLL_BACK if rollback else Action.DEPLOY,
-        project=project,
-        region=region,
-        max_instances=max_instances,
-        approval=approval,
-    )
     try:
         if dry_run + rollback + delete > 1:
             raise UsageError("choose one of --dry-run, --rollback and --delete")
-        set_prefect_defaults()
+        warn_of_misspelt_settings()
+        load_prefect()
+        from pagemill.orchestration.deploy.parameters import Action, DeployParameters
+
+        parameters = DeployParameters(
+            action=Action.ROLL_BACK if rollback else Action.DEPLOY,
+            project=project,
+            region=region,
+            max_instances=max_instances,
+            approval=approval,
+        )
         if dry_run:
-            asyncio.run(_preview(parameters))
+            run_until_interrupted(_preview(parameters))
         elif delete:
-            asyncio.run(_delete(parameters))
-        else:
-            _conclude(asyncio.run(_deploy(parameters)))
+            _delete(parameters)
+        else:  # as long as it takes to send the requests where they went before
+            _conclude(run_until_interrupted(_deploy(parameters), clean_up_seconds=None))
     except PagemillError as error:
         fail(error)
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        console().print("interrupted; the previous revision keeps serving")
+    except KeyboardInterrupt:
+        messages().print("interrupted; the previous revision keeps serving")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
 
 
@@ -72,19 +78,21 @@ def build_runner() -> None:
     """
     from pagemill.config.run import read_settings
     from pagemill.config.service import read_service_settings
+    from pagemill.orchestration.prefect_settings import load_prefect
 
     try:
-        set_prefect_defaults()
+        load_prefect()
         with needs("deploy", "pagemill build-runner"):
             from pagemill.orchestration.deploy.image_build import runner_image
 
-        image = asyncio.run(runner_image(read_service_settings(), read_settings(), _print_status))
+        building = runner_image(read_service_settings(), read_settings(), _print_status)
+        image = run_until_interrupted(building, clean_up_seconds=None)
     except PagemillError as error:
         fail(error)
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        console().print("interrupted; the build was cancelled")
+    except KeyboardInterrupt:
+        messages().print("interrupted; the build was cancelled")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
-    Console().print(f"export PAGEMILL_POOL_IMAGE={image.reference}", highlight=False, soft_wrap=True)
+    output().print(f"export PAGEMILL_POOL_IMAGE={image.reference}")
     _print_status("then type: pagemill register && prefect --no-prompt deploy --all")
 
 
@@ -92,27 +100,28 @@ async def _deploy(parameters: DeployParameters) -> Deployment:
     from pagemill.flows.deploy_service import deploy_service
     from pagemill.orchestration.deploy.session import announcing
     from pagemill.orchestration.server.private import prefect_api
+    from pagemill.orchestration.server.shared import server_errors_named
 
     with needs("deploy", _DEPLOY):  # the flow checks this as well, but only after a Prefect server has started
         importlib.import_module("pagemill.orchestration.deploy.wiring")
-    with announcing(_print_status):
+    with announcing(_print_status), server_errors_named():
         async with prefect_api():
             state = await deploy_service(parameters, return_state=True)
-    outcome = await state.aresult(raise_on_failure=False)
-    if isinstance(outcome, Exception):
-        raise outcome
-    return outcome
+        outcome = await state.aresult(raise_on_failure=False)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
 
 def _conclude(record: Deployment) -> None:
-    screen = Console()
+    screen = output()
     table = Table("page", "word F1", "seconds", "tokens", box=None, title="Canary pages")
     for result in record.canaries:
         tokens = str(result.completion_tokens)
         table.add_row(result.name, f"{result.word_f1:.3f}", f"{result.seconds:.1f}", tokens)
-    screen.print(table)
-    screen.print(f"{record.service}: {record.outcome}, revision {record.revision}", highlight=False)
-    screen.print(f"LIGHTONOCR_SERVICE_URL={record.url}", highlight=False, soft_wrap=True)
+    screen.print(table, soft_wrap=False)
+    screen.print(f"{record.service}: {record.outcome}, revision {record.revision}")
+    screen.print(f"LIGHTONOCR_SERVICE_URL={record.url}")
 
 
 async def _preview(parameters: DeployParameters) -> None:
@@ -138,52 +147,75 @@ async def _preview(parameters: DeployParameters) -> None:
 
 
 def _print_plan(plan: Plan, record: Deployment) -> None:
-    screen = Console()
+    screen = output()
     now = f"{plan.state.serving or 'no single revision'} serves" if plan.state else "there is no such service"
-    screen.print(f"{record.service} in {record.region}: {now}; nothing was changed", highlight=False, soft_wrap=True)
-    screen.print(f"image: {'exists' if plan.image else 'would be built'}", highlight=False)
+    screen.print(f"{record.service} in {record.region}: {now}; nothing was changed")
+    screen.print(f"image: {'exists' if plan.image else 'would be built'}")
     for change in plan.changes:
         for mark, value, style in (("-", change.before, "red"), ("+", change.after, "green")):
             if value:
-                screen.print(
-                    f"{mark} {change.path}: {value}", style=style, highlight=False, markup=False, soft_wrap=True
-                )
+                screen.print(f"{mark} {change.path}: {value}", style=style)
     if not plan.changes:
-        screen.print("no field would change", highlight=False)
+        screen.print("no field would change")
     table = Table("cost, estimated from list prices", "USD", box=None)
     for what, usd in record.cost.lines() if record.cost else []:
         table.add_row(what, usd)
-    screen.print(table)
+    screen.print(table, soft_wrap=False)
 
 
-async def _delete(parameters: DeployParameters) -> None:
-    from pagemill.config.run import read_settings
+def _delete(parameters: DeployParameters) -> None:
+    """Delete the service, once its name has been typed."""
     from pagemill.config.service import read_service_settings
-    from pagemill.orchestration.credentials import google_key
+
+    settings = read_service_settings(**parameters.overrides())
+    where = f"{settings.name} in {settings.region} of {settings.project}"
+    url = run_until_interrupted(_existing(settings, where))
+    typed = typer.prompt(f"This deletes {where} with all its revisions. To continue, type its name", err=True)
+    if typed != settings.name:
+        raise UsageError(f"'{typed}' is not its name; nothing was deleted")
+    withdrawn = run_until_interrupted(_deleted(settings, url), clean_up_seconds=None)
+    output().print(f"{where} is deleted{'; its URL is no longer published' if withdrawn else ''}")
+
+
+async def _existing(settings: ServiceSettings, where: str) -> str:
+    """The URL of the service.
+
+    Raises:
+        UsageError: There is none.
+    """
+    async with _cloud_run(settings) as host:
+        state = await host.state()
+    if state is None:
+        raise UsageError(f"there is no service {where}")
+    return state.url
+
+
+async def _deleted(settings: ServiceSettings, url: str) -> bool:
+    """Delete the service; return whether its URL was published, and is not any more."""
     from pagemill.orchestration.server.private import prefect_api
+    from pagemill.orchestration.server.shared import server_errors_named
     from pagemill.orchestration.service_url import withdraw
+
+    async with _cloud_run(settings) as host:
+        await host.delete()
+    with server_errors_named():
+        async with prefect_api():
+            return await withdraw(url)
+
+
+@contextlib.asynccontextmanager
+async def _cloud_run(settings: ServiceSettings) -> AsyncIterator[CloudRun]:
+    from pagemill.config.run import read_settings
+    from pagemill.orchestration.credentials import google_key
 
     with needs("deploy", _DEPLOY):
         from pagemill.gcp.api import GoogleApi
         from pagemill.gcp.cloud_run import CloudRun
 
-    settings = read_service_settings(**parameters.overrides())
-    where = f"{settings.name} in {settings.region} of {settings.project}"
     key = await google_key(read_settings().gcp_credentials_block)
     async with GoogleApi(settings.project, key, emulated=bool(settings.run_emulator_host)) as google:
-        host = CloudRun(google, settings, model="")
-        state = await host.state()
-        if state is None:
-            raise UsageError(f"there is no service {where}")
-        typed = typer.prompt(f"This deletes {where} with all its revisions. To continue, type its name", err=True)
-        if typed != settings.name:
-            raise UsageError(f"'{typed}' is not its name; nothing was deleted")
-        await host.delete()
-    async with prefect_api():
-        withdrawn = await withdraw(state.url)
-    url = "; its URL is no longer published" if withdrawn else ""
-    Console().print(f"{where} is deleted{url}", highlight=False, soft_wrap=True)
+        yield CloudRun(google, settings, model="")
 
 
 def _print_status(line: str) -> None:
-    console().print(line, highlight=False, soft_wrap=True, markup=False)
+    messages().print(line)

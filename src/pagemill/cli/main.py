@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import typer
 
+from pagemill.cli.console import messages, prepare_streams
 from pagemill.cli.deploy import build_runner, deploy
+from pagemill.cli.endings import ending_of, flushed
 from pagemill.cli.endpoint import endpoint
+from pagemill.cli.leaving import do_not_wait
 from pagemill.cli.run import run
 from pagemill.cli.server import doctor, register
+from pagemill.cli.support import ExitCode
+from pagemill.config.proxies import exempt_own_addresses
 
 app = typer.Typer(
     name="pagemill",
@@ -19,3 +26,29 @@ app = typer.Typer(
 
 for command in (run, endpoint, register, doctor, deploy, build_runner):
     app.command()(command)
+
+_NOBODY_READS = 1  # typer's status where the reader of the output has gone, as with `pagemill --help | head -1`
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command to its end.
+
+    Args:
+        arguments: After the name of the program; None: those that it was started with.
+
+    Returns:
+        One of `ExitCode`, whatever happens.
+    """
+    prepare_streams()
+    exempt_own_addresses()
+    try:
+        code = ExitCode(app(arguments, prog_name="pagemill", standalone_mode=False) or ExitCode.DONE)
+    except (KeyboardInterrupt, typer.Abort):  # typer.Abort: a prompt without an answer
+        do_not_wait()
+        messages().print("interrupted")
+        code = ExitCode.INTERRUPTED
+    except SystemExit as ending:
+        code = ExitCode.DONE if ending.code == _NOBODY_READS else ending_of(RuntimeError(f"status {ending.code}"))
+    except Exception as error:  # noqa: BLE001 -- every ending is typed, also that of a defect
+        code = ending_of(error)
+    return flushed(code)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
-import sys
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from pagemill.cli.support import ExitCode, console, exit_code, fail
-from pagemill.config.environment import set_prefect_defaults
+from pagemill.cli.console import messages, output
+from pagemill.cli.interrupts import run_until_interrupted
+from pagemill.cli.leaving import do_not_wait
+from pagemill.cli.support import ExitCode, exit_code, fail, warn_of_misspelt_settings
 from pagemill.domain.pages.model import Mode
-from pagemill.errors import PagemillError, UsageError
+from pagemill.errors import PagemillError
 
 if TYPE_CHECKING:
     from pagemill.domain.pages.summary import RunSummary
@@ -67,12 +65,10 @@ def run(
 
     A second run over finished documents does no work. After an interruption, the same command goes on from there.
     """
-    from pydantic import ValidationError
-
-    from pagemill.orchestration.parameters import OcrBatchParameters
+    from pagemill.orchestration.parameters import checked_parameters
 
     try:
-        parameters = OcrBatchParameters(
+        parameters = checked_parameters(
             source=source,
             destination=destination,
             endpoint=endpoint,
@@ -82,63 +78,58 @@ def run(
             mode=mode,
             shards=shards,
         )
-    except ValidationError as error:
-        problem = error.errors()[0]
-        fail(UsageError(f"{problem['loc'][0]} '{problem['input']}': {problem['msg'].removeprefix('Value error, ')}"))
-    try:
+        warn_of_misspelt_settings()
+        summary = None if dry_run else _run(parameters)
         if dry_run:
-            asyncio.run(_survey(parameters))
-            return
-        summary = asyncio.run(_run(parameters))
+            run_until_interrupted(_survey(parameters))
     except PagemillError as error:
         fail(error)
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        console().print("interrupted; finished pages are kept, the same command goes on from there")
+    except KeyboardInterrupt:
+        do_not_wait()
+        messages().print("interrupted; finished pages are kept, the same command goes on from there")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
-    _finish(summary, as_json=json)
+    if summary:
+        _finish(summary, as_json=json)
 
 
-async def _run(parameters: OcrBatchParameters) -> RunSummary:
-    set_prefect_defaults()
-    from pagemill.batch.progress import Progress
-    from pagemill.cli.display import live_display
-    from pagemill.flows.ocr_batch import ocr_batch
-    from pagemill.orchestration.server.private import prefect_api
-    from pagemill.orchestration.server.shared import require_server
-    from pagemill.orchestration.wiring import watching
+def _run(parameters: OcrBatchParameters) -> RunSummary:
+    """Read everything; return the summary, which the Prefect server need not answer for.
 
-    if parameters.shards > 1:
-        await require_server()  # a private server has no workers
-    stop = asyncio.current_task()
-    assert stop  # noqa: S101 -- for mypy: this is a coroutine
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.cancel)
-    progress = Progress()
-    with watching(progress):
-        async with live_display(progress, console()), prefect_api():
-            state = await ocr_batch(parameters, return_state=True)
-    outcome = await state.aresult(raise_on_failure=False)
-    if isinstance(outcome, Exception):
-        raise outcome
-    return cast("RunSummary", outcome)
+    Raises:
+        KeyboardInterrupt: The run was interrupted before its pages were read.
+        PagemillError: It ended before it could read pages.
+    """
+    from pagemill.orchestration.prefect_settings import load_prefect
+
+    load_prefect()
+    from pagemill.cli.flow_run import FlowRun
+    from pagemill.orchestration.watching import RunWatch
+
+    run = FlowRun(parameters, RunWatch())
+    return run_until_interrupted(run.to_its_end(), stop=run.stop)
 
 
 async def _survey(parameters: OcrBatchParameters) -> None:
     from pagemill.cli.display import print_survey
     from pagemill.config.run import read_settings
+    from pagemill.orchestration.prefect_settings import load_prefect
+
+    load_prefect()
+    from pagemill.orchestration.server.shared import check_server, configured_url, server_errors_named
+    from pagemill.orchestration.service_url import located
     from pagemill.orchestration.wiring import open_batch
 
-    settings = read_settings()
-    if settings.prefect_api_url:
-        set_prefect_defaults()
-        from pagemill.orchestration.service_url import located
-
-        settings = await located(settings, parameters.endpoint)
+    if configured_url():
+        await check_server()
+    with server_errors_named():
+        settings = await located(read_settings(), parameters.endpoint)
     async with open_batch(parameters, settings) as batch:
         print_survey(
             await batch.documents.survey(),
-            Console(),
+            output(),
             in_flight=parameters.max_in_flight,
             usd_per_second=batch.usd_per_second,
+            images=batch.progress.images,
         )
 
 
@@ -148,9 +139,9 @@ def _finish(summary: RunSummary, *, as_json: bool) -> None:
     from pagemill.cli.display import print_summary
 
     if summary.documents:
-        print_summary(summary, console() if as_json else Console())
+        print_summary(summary, messages() if as_json else output())
     if as_json:
-        sys.stdout.write(dumps(summary.as_dict()) + "\n")
+        output().print(dumps(summary.as_dict()))
     if summary.stopped_by:
         fail(summary.stopped_by)
     raise typer.Exit(exit_code(summary))

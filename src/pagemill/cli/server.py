@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.text import Text
 
-from pagemill.cli.support import ExitCode, fail
-from pagemill.config.environment import set_prefect_defaults
+from pagemill.cli.console import output
+from pagemill.cli.interrupts import run_until_interrupted
+from pagemill.cli.support import ExitCode, fail, warn_of_misspelt_settings
 from pagemill.errors import PagemillError
 
 
@@ -32,20 +32,24 @@ def register(
     """
     from pagemill.config.pool import read_pool_settings
     from pagemill.config.run import read_settings
+    from pagemill.orchestration.prefect_settings import load_prefect
 
     try:
+        warn_of_misspelt_settings()
         settings, pool = read_settings(), read_pool_settings()
-        set_prefect_defaults()
+        load_prefect()
         from pagemill.deployments.register import differences, register_all
+        from pagemill.orchestration.server.shared import server_errors_named
 
-        if check:
-            lines, up_to_date = asyncio.run(differences(settings, pool))
-        else:
-            lines, up_to_date = asyncio.run(register_all(settings, pool, slots=slots)), True
+        with server_errors_named():
+            if check:
+                lines, up_to_date = run_until_interrupted(differences(settings, pool))
+            else:
+                lines, up_to_date = run_until_interrupted(register_all(settings, pool, slots=slots)), True
     except PagemillError as error:
         fail(error)
     for line in lines:
-        Console().print(line, highlight=False, soft_wrap=True, markup=False)
+        output().print(line)
     raise typer.Exit(ExitCode.DONE if up_to_date else ExitCode.FAILURES)
 
 
@@ -55,9 +59,11 @@ def doctor(
     ] = False,
 ) -> None:
     """Check what is configured, reachable or missing, and print the command that fixes each problem."""
+    from pagemill.orchestration.prefect_settings import load_prefect
+
     try:
-        set_prefect_defaults()
-        status = asyncio.run(_print_findings(repair=repair))
+        load_prefect()
+        status = run_until_interrupted(_print_findings(repair=repair))
     except PagemillError as error:
         fail(error)
     raise typer.Exit(status)
@@ -67,10 +73,9 @@ async def _print_findings(*, repair: bool) -> ExitCode:
     from pagemill.config.run import read_settings
     from pagemill.orchestration.doctor import findings
 
-    screen, healthy = Console(), True
+    screen, healthy = output(), True
     async for finding in findings(read_settings(), repair=repair):
         healthy = healthy and finding.ok
-        mark = "[green]ok[/]     " if finding.ok else "[red]problem[/]"
-        screen.print(f"{mark} {finding.subject}: ", end="")
-        screen.print(finding.detail, markup=False, highlight=False, soft_wrap=True)
+        mark = Text("ok     ", "green") if finding.ok else Text("problem", "red")
+        screen.print(mark, f"{finding.subject}: {finding.detail}")
     return ExitCode.DONE if healthy else ExitCode.WRONG_USAGE

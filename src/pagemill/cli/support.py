@@ -6,9 +6,8 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, NoReturn
 
 import typer
-from rich.console import Console
 
-from pagemill.domain.wording import without_controls
+from pagemill.cli.console import messages
 from pagemill.errors import DeploymentFailed, EndpointNeverAnswered, PagemillError, ShardLost, StoreUnusable
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ExitCode(IntEnum):
-    """How a command ended."""
+    """How a command ended. There are no others."""
 
     DONE = 0
     WRONG_USAGE = 2
@@ -25,6 +24,7 @@ class ExitCode(IntEnum):
     STORE_UNUSABLE = 5
     DEPLOYMENT_FAILED = 6  # the previous revision keeps serving
     SHARD_LOST = 7  # pages were not read; run again
+    DEFECT = 70  # of pagemill itself; the name in sysexits.h is EX_SOFTWARE
     INTERRUPTED = 130
 
 
@@ -47,12 +47,18 @@ def exit_code(outcome: RunSummary | PagemillError) -> ExitCode:
 
 def fail(error: PagemillError) -> NoReturn:
     """Print the error and end the command with its exit code."""
-    console().print(
-        f"pagemill: {without_controls(str(error))}", style="bold red", highlight=False, soft_wrap=True, markup=False
-    )
-    raise typer.Exit(exit_code(error))
+    raise typer.Exit(explain(error))
 
 
-def console() -> Console:
-    """Standard error: standard output is for results."""
-    return Console(stderr=True)
+def explain(error: PagemillError) -> ExitCode:
+    """Print the error; return its exit code."""
+    messages().print(f"pagemill: {error}", style="bold red")
+    return exit_code(error)
+
+
+def warn_of_misspelt_settings() -> None:
+    """Name variables that look like settings and have no effect."""
+    from pagemill.config.misspelt import misspelt_variables
+
+    for sentence in misspelt_variables():
+        messages().print(f"pagemill: {sentence}", style="yellow")

@@ -1,6 +1,6 @@
 """Environment variables that are not settings of pagemill: those of Google Cloud, Prefect and other libraries.
 
-Render workers import this module, so it does not import pydantic.
+OCR workers import this module, so it does not import pydantic.
 """
 
 from __future__ import annotations
@@ -12,6 +12,16 @@ from pagemill.config.import_path import import_path_variables
 
 # Google Cloud sets these; users set the first one to tell google-auth where the metadata server is.
 _GOOGLE_CLOUD = ("GCE_METADATA_HOST", "K_SERVICE", "CLOUD_RUN_JOB", "CLOUD_RUN_EXECUTION")
+
+# All that a worker inherits. It opens what strangers made: a key, token or proxy that is not here cannot be read in it.
+_FOR_WORKERS = (
+    *("PATH", "HOME", "TMPDIR", "TZ", "LANG", "LANGUAGE"),
+    *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH"),  # some interpreters need them to start
+    *("PYTHONHOME", "PYTHONUTF8", "PYTHONNOUSERSITE", "PYTHONUSERBASE"),
+    *("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"),
+    "TESSDATA_PREFIX",
+)
+_LOCALE = "LC_"
 
 # Pools of BLAS threads would only compete for a worker's one core, and reserve address space.
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OMP_THREAD_LIMIT": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -33,14 +43,20 @@ def on_google_cloud() -> bool:
     return any(os.environ.get(name) for name in _GOOGLE_CLOUD)
 
 
+def is_set(variable: str) -> bool:
+    """Whether a variable that another library reads has a value."""
+    return bool(os.environ.get(variable))
+
+
 def child_environment() -> dict[str, str]:
     """For a Python process of our own: this process's variables, and nothing imported from the current folder."""
     return {**os.environ, **import_path_variables()}
 
 
 def worker_environment() -> dict[str, str]:
-    """For a Python process of our own that works with one thread."""
-    return {**child_environment(), **_ONE_THREAD}
+    """For what opens or decodes what strangers made, with one thread: no variable but those that it needs."""
+    inherited = {name: os.environ[name] for name in os.environ if name in _FOR_WORKERS or name.startswith(_LOCALE)}
+    return {**inherited, **import_path_variables(), **_ONE_THREAD}
 
 
 def foreign_environment() -> dict[str, str]:

@@ -15,7 +15,7 @@ _LOCATION = r"^(gs://.+|/.+)?$"
 class PoolSettings(BaseSettings):
     """Work pools, the nightly run, and who is notified. Frozen once read."""
 
-    model_config = SettingsConfigDict(env_prefix="PAGEMILL_POOL_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="PAGEMILL_POOL_", frozen=True, extra="ignore", allow_inf_nan=False)
 
     kind: Literal["local-process", "cloud-run"] = Field(
         "local-process", description="work pool of the deployments: processes beside a worker, or Cloud Run jobs"

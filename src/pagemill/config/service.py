@@ -16,7 +16,7 @@ EmulatorHost = Annotated[str, AfterValidator(assert_loopback)]
 class ServiceSettings(BaseSettings):
     """The service as it should be. Frozen once read; the defaults are the specification."""
 
-    model_config = SettingsConfigDict(env_prefix="PAGEMILL_SERVICE_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="PAGEMILL_SERVICE_", frozen=True, extra="ignore", allow_inf_nan=False)
 
     # Where
     project: str = Field(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
 
 # Printable by their category, and yet nothing is seen of them: fillers, joiners and variation selectors.
 _UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
@@ -18,6 +19,18 @@ def counted(number: int, noun: str, plural: str = "") -> str:
         plural: Where it is not the singular with an s.
     """
     return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def passed_over(images: Mapping[str, int]) -> str:
+    """What a source has beside PDFs: "3 images not read (2 .jpg, 1 .tif)"; empty if there is none.
+
+    Args:
+        images: How many, by ending.
+    """
+    if not any(images.values()):
+        return ""
+    kinds = ", ".join(f"{count} {without_controls(ending)}" for ending, count in sorted(images.items()))
+    return f"{counted(sum(images.values()), 'image')} not read ({kinds})"
 
 
 def encodable(text: str) -> str:

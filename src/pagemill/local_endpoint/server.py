@@ -107,9 +107,11 @@ class _Service:
     async def _read_by_worker(self, image: bytes) -> Reading:
         try:
             return await self._readers.read(image)
-        except PagemillError:
+        except (RequestRejected, WorkerLost):
             raise
-        except Exception as error:  # an engine's bug fails its page; unhandled, it would close the connection, too
+        except PagemillError as error:  # an engine's bug fails its page; unhandled, it would close the connection, too
+            raise WorkerLost(str(error)) from error
+        except Exception as error:
             raise WorkerLost(f"{type(error).__name__}: {error}") from error
 
     @contextlib.contextmanager

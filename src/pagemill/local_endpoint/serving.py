@@ -11,6 +11,7 @@ import typer
 import uvicorn
 from starlette.applications import Starlette
 
+from pagemill.config.processors import processors
 from pagemill.errors import PagemillError, UsageError
 from pagemill.local_endpoint.engines import choose_engine, model_id
 from pagemill.local_endpoint.server import MOST_REQUESTS, create_app
@@ -45,7 +46,7 @@ def serve(
     """
     name = choose_engine(engine, tessdata=tessdata)
     model = model_id(name, tessdata=tessdata)
-    count = workers or min(_cores(), MOST_REQUESTS)
+    count = workers or min(processors(), MOST_REQUESTS)
     with _listening(host, port) as listener, WorkerPool(name, workers=count, tessdata=tessdata) as pool:
         server = _Server(create_app(pool, model=model), pool)
         if lifeline:
@@ -88,17 +89,14 @@ class _Server(uvicorn.Server):
             self.should_exit = True
 
 
-def _cores() -> int:
-    # A container may have fewer cores than the machine; macOS does not know.
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _listening(host: str, port: int) -> socket.socket:
     if not 0 <= port <= _HIGHEST_PORT:
         raise UsageError(f"port {port} does not exist; choose one from 1 to {_HIGHEST_PORT}, or 0 for a free one")
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server((str(address[0]), port), family=family, backlog=128)
+    except UnicodeError as error:  # a part of the name that is too long, or empty
+        raise UsageError(f"cannot listen on {host}, port {port}: that is no name of a host") from error
     except OSError as error:
         # `create_server` repeats the address in strerror; getaddrinfo has error numbers of its own.
         reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)

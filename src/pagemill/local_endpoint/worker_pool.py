@@ -16,7 +16,9 @@ from typing import Self
 from pagemill.errors import WorkerLost
 from pagemill.local_endpoint.engines import EngineName
 from pagemill.local_endpoint.reading import Reading
-from pagemill.worker_process import WorkerProcess
+from pagemill.local_endpoint.worker_answers import READING
+from pagemill.workers.frames import Message
+from pagemill.workers.process import WorkerProcess
 
 SECONDS_A_PAGE = 120.0
 _SECONDS_TO_LOAD = 120.0
@@ -92,7 +94,8 @@ class WorkerPool:
     def _call(self, image: bytes | None, timeout_seconds: float) -> Reading | None:
         worker = self._take()
         try:
-            answer: Reading | None = worker.call(image, timeout_seconds=timeout_seconds)
+            request = Message({}, () if image is None else (image,))
+            answer = worker.call(request, READING, timeout_seconds=timeout_seconds)
         except WorkerLost as lost:
             self._give_back(worker, replace=True)
             raise (WorkerLost(_STOPPING) if self._closing else lost) from None

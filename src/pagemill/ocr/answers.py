@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import re
 import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
-import httpx
 from pydantic import BaseModel, ValidationError
 
 from pagemill.domain.pages.model import Transcript
@@ -15,6 +16,27 @@ from pagemill.errors import MalformedAnswer
 
 _LONGEST_DETAIL = 300  # characters of an endpoint's answer that an error message quotes
 _REQUEST_ID = re.compile(r"pagemill-[0-9a-f]{32}")
+_MOST_TOKENS = 10**9  # a larger count is none
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer. Of an error, `body` may be only the beginning."""
+
+    status: int
+    reason: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is 2xx."""
+        return 200 <= self.status < 300  # noqa: PLR2004 -- RFC 9110, section 15.3
+
+    @property
+    def text(self) -> str:
+        """The body, read as UTF-8 whatever its header says: a name of an encoding may be that of no text."""
+        return self.body.decode(errors="replace")
 
 
 class _Message(BaseModel):
@@ -26,15 +48,10 @@ class _Choice(BaseModel):
     finish_reason: str | None = None
 
 
-class _Usage(BaseModel):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-
 class _Completion(BaseModel):
     id: object = None  # vLLM: `chatcmpl-` and the request's X-Request-Id
     choices: list[_Choice]
-    usage: _Usage = _Usage()
+    usage: object = None  # for the record only: no page is lost for it
 
 
 class _Delta(BaseModel):
@@ -53,6 +70,14 @@ class Models(BaseModel):
     """The models that an endpoint serves."""
 
     data: list[_Model]
+
+
+class _Error(BaseModel):
+    message: str
+
+
+class _Failure(BaseModel):
+    error: _Error
 
 
 def new_request_id() -> str:
@@ -74,11 +99,11 @@ def check_id(answered: object, request_id: str) -> None:
         )
 
 
-def transcript(response: httpx.Response, request_id: str, seconds: float) -> Transcript:
+def transcript(answer: Answer, request_id: str, seconds: float) -> Transcript:
     """The transcript in the answer to a request.
 
     Args:
-        response: The answer.
+        answer: The answer.
         request_id: What the request was sent with.
         seconds: From the request to the answer.
 
@@ -86,10 +111,10 @@ def transcript(response: httpx.Response, request_id: str, seconds: float) -> Tra
         MalformedAnswer: It is no chat completion, or the answer to another request.
     """
     try:
-        completion = _Completion.model_validate_json(response.content)
+        completion = _Completion.model_validate_json(answer.body)
     except ValidationError as error:
         raise MalformedAnswer(
-            f"the endpoint's answer is no chat completion: {excerpt(response.text)}", page_may_be_the_cause=True
+            f"the endpoint's answer is no chat completion: {excerpt(answer.text)}", page_may_be_the_cause=True
         ) from error
     check_id(completion.id, request_id)
     if not completion.choices:
@@ -97,11 +122,17 @@ def transcript(response: httpx.Response, request_id: str, seconds: float) -> Tra
     choice = completion.choices[0]
     return Transcript(
         markdown=choice.message.content or "",
-        finish_reason=choice.finish_reason or "",
-        prompt_tokens=completion.usage.prompt_tokens,
-        completion_tokens=completion.usage.completion_tokens,
+        finish_reason=excerpt(choice.finish_reason or ""),
+        prompt_tokens=_count(completion.usage, "prompt_tokens"),
+        completion_tokens=_count(completion.usage, "completion_tokens"),
         seconds=seconds,
     )
+
+
+def _count(usage: object, name: str) -> int:
+    """A number of tokens; 0 where the endpoint counts none."""
+    found = usage.get(name) if isinstance(usage, dict) else None
+    return found if type(found) is int and 0 <= found <= _MOST_TOKENS else 0
 
 
 def text_of(line: str) -> str:
@@ -120,24 +151,24 @@ def text_of(line: str) -> str:
     return "".join(choice.delta.content or "" for choice in choices)
 
 
-def retry_after(response: httpx.Response) -> float | None:
+def retry_after(answer: Answer) -> float | None:
     """Seconds to wait before the next request. The header holds seconds or a date (RFC 9110, section 10.2.3)."""
-    value = response.headers.get("Retry-After", "").strip()
+    value = answer.headers.get("Retry-After", "").strip()
     if value.isdecimal():
         return float(value)
     try:
         return max((parsedate_to_datetime(value) - dt.datetime.now(dt.UTC)).total_seconds(), 0.0)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, LookupError):
         return None
 
 
-def detail(response: httpx.Response) -> str:
+def detail(answer: Answer) -> str:
     """The status and the endpoint's message: OpenAI's error message if there is one."""
     try:
-        message = str(response.json()["error"]["message"])
-    except (ValueError, KeyError, TypeError):
-        message = response.text
-    return f"{response.status_code} {response.reason_phrase}: {excerpt(message)}".removesuffix(": ")
+        message = _Failure.model_validate_json(answer.body).error.message
+    except ValidationError:
+        message = answer.text
+    return f"{answer.status} {excerpt(answer.reason)}: {excerpt(message)}".removesuffix(": ")
 
 
 def excerpt(text: str) -> str:
@@ -146,6 +177,6 @@ def excerpt(text: str) -> str:
     return text if len(text) <= _LONGEST_DETAIL else f"{text[:_LONGEST_DETAIL]}…"
 
 
-def describe(error: httpx.HTTPError) -> str:
-    """An error of the HTTP client: its kind, and its message if it has one."""
+def describe(error: Exception) -> str:
+    """An error of the HTTP client, or below it: its kind, and its message if it has one."""
     return f"{type(error).__name__} ({error})" if str(error) else type(error).__name__

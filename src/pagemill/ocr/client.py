@@ -3,57 +3,37 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-import httpx
 from pydantic import ValidationError
 
 from pagemill.domain.pages.model import Recipe, Transcript
-from pagemill.errors import (
-    EndpointRefusesUs,
-    EndpointUnavailable,
-    MalformedAnswer,
-    RequestRejected,
-    UsageError,
-    WrongModel,
-)
-from pagemill.ocr.answers import (
-    Models,
-    check_id,
-    describe,
-    detail,
-    excerpt,
-    new_request_id,
-    retry_after,
-    text_of,
-    transcript,
-)
+from pagemill.domain.service.endpoint_url import is_cloud_run, origin
+from pagemill.errors import EndpointNotFound, EndpointUnavailable, MalformedAnswer, UsageError, WrongModel
+from pagemill.ocr.answers import Answer, Models, check_id, detail, excerpt, new_request_id, text_of, transcript
+from pagemill.ocr.exchange import Exchange
+from pagemill.ocr.failures import NOT_THERE, failure
 
 if TYPE_CHECKING:
     from pagemill.ocr.identity.auth import IdTokenAuth
 
-_PROBE_SECONDS = 60.0  # Cloud Run holds a request while an instance starts
-_BUSY = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT}
-_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 # A white page of 224 by 224 pixels: no engine fails on it.
 _HARMLESS = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAOAAAADgAQAAAAAyVldMAAAAKklEQVR42u3JoQEAAAwCIP9/WvvCLoBK+oiUUkoppZRSSiml"
     "lFJKKaW8BmbdaOmo2byVAAAAAElFTkSuQmCC"
 )
-_REFUSED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 _ID_HEADER = "X-Request-Id"
 
 
 class OpenAiRecognizer:
     """Reads pages with one client; a client for each request would cost 25 ms for its TLS context.
 
-    Every request has a connection of its own. Bytes that an endpoint or a proxy leaves on a connection would otherwise
-    be taken for the answer to the next page. Each page is sent with an id; an answer with another page's id is refused.
+    Each page is sent with an id; an answer with another page's id is refused.
     """
 
     def __init__(
@@ -64,6 +44,7 @@ class OpenAiRecognizer:
         api_key: str = "",
         connections: int = 8,
         answer_seconds: float = 300.0,
+        probe_seconds: float = 60.0,
         auth: IdTokenAuth | None = None,
     ) -> None:
         """Configure; nothing is sent before the first probe.
@@ -73,21 +54,22 @@ class OpenAiRecognizer:
             recipe: Names the model and its sampling parameters.
             api_key: Sent as a bearer token, if any.
             connections: Pages in flight at once.
-            answer_seconds: How long it may take to read one page.
+            answer_seconds: How long it may take to read one page, from the connection to the last byte.
+            probe_seconds: How long the answer to a probe may take: Cloud Run holds a request while an instance starts.
             auth: Adds identity tokens, if the endpoint requires them.
+
+        Raises:
+            UsageError: The key cannot be sent, or a variable for proxies or certificates is wrong.
         """
         self._locate = locate
         self._recipe = recipe
         self._auth = auth
+        self._has_key = bool(api_key)
+        self._answer_seconds = answer_seconds
+        self._probe_seconds = probe_seconds
         self._base_url = ""
         self._before_image, self._after_image = _envelope(recipe)
-        self._client = httpx.AsyncClient(
-            headers={"Content-Type": "application/json", "Connection": "close"}
-            | ({"Authorization": f"Bearer {api_key}"} if api_key else {}),
-            auth=auth,
-            timeout=httpx.Timeout(answer_seconds, connect=30.0),
-            limits=httpx.Limits(max_connections=connections + 1, max_keepalive_connections=0),
-        )
+        self._exchange = Exchange(api_key=api_key, auth=auth, connections=connections)
 
     async def __aenter__(self) -> Self:
         return self
@@ -95,21 +77,22 @@ class OpenAiRecognizer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._client.aclose()
+        await self._exchange.close()
 
     async def probe(self) -> None:
         """Check once whether the endpoint is healthy and serves the recipe's model.
 
         Raises:
-            EndpointUnavailable: It is not yet.
+            EndpointNotFound: There is no endpoint at this address.
+            EndpointUnavailable: It is not healthy yet.
             EndpointNeverAnswered: The embedded endpoint does not start.
-            UsageError: It serves another model, or refuses our credentials.
+            UsageError: It serves another model, or refuses our credentials, or is no OCR endpoint.
         """
         self._base_url = (await self._locate()).rstrip("/").removesuffix("/v1")
         health = await self._get("/health")
         # An endpoint that is not vLLM may have no /health; then /v1/models decides.
-        if health.status_code != HTTPStatus.NOT_FOUND:
-            self._raise_for_status(health)
+        if health.status not in NOT_THERE:
+            self._assert_well(health, "/health")
         await self._find_model()
 
     async def prove(self) -> None:
@@ -126,88 +109,95 @@ class OpenAiRecognizer:
         """Return the transcript of one page image; one request, no retries.
 
         Raises:
-            EndpointUnavailable: Connection error, timeout, 429, 5xx, or an answer that is no chat completion or
-                another request's.
-            RequestRejected: The endpoint refuses this request (any other 4xx).
-            UsageError: It refuses our credentials.
+            EndpointUnavailable: Connection error, timeout, 404, 429, 5xx, or an answer that is no chat completion,
+                another request's, or too long.
+            RequestRejected: The endpoint refuses this request (other 4xx).
+            UsageError: It refuses our credentials, points to another address, or its certificate is refused.
         """
         body = b"".join((self._before_image, base64.b64encode(png), self._after_image, str(max_tokens).encode(), b"}"))
         request_id = new_request_id()
         started = time.monotonic()
-        try:
-            response = await self._client.post(
-                f"{self._base_url}/v1/chat/completions", content=body, headers={_ID_HEADER: request_id}
-            )
-        except httpx.HTTPError as error:
-            raise EndpointUnavailable(
-                f"the endpoint gave no answer: {describe(error)}",
-                page_may_be_the_cause=not isinstance(error, _NOT_SENT),
-            ) from error
-        check_id(response.headers.get(_ID_HEADER, ""), request_id)
-        self._raise_for_status(response)
-        return transcript(response, request_id, time.monotonic() - started)
+        answer = await self._exchange.post(
+            self._pages_url, body, seconds=self._answer_seconds, headers={_ID_HEADER: request_id}
+        )
+        check_id(answer.headers.get(_ID_HEADER, ""), request_id)
+        self._raise_for_status(answer)
+        return transcript(answer, request_id, time.monotonic() - started)
 
     async def first_token_seconds(self, png: bytes) -> float:
         """Time from a request to the first piece of its text, with the answer as a stream of server-sent events.
 
         Raises:
-            EndpointUnavailable: Connection error, timeout, 429, 5xx, or a stream that holds no text.
+            EndpointUnavailable: Connection error, timeout, 404, 429, 5xx, or a stream that holds no text.
             RequestRejected: The endpoint refuses this request.
             UsageError: It refuses our credentials.
         """
         body = b"".join((self._before_image, base64.b64encode(png), self._after_image, b'64, "stream": true}'))
         started = time.monotonic()
-        try:
-            async with self._client.stream("POST", f"{self._base_url}/v1/chat/completions", content=body) as response:
-                if not response.is_success:
-                    await response.aread()
-                self._raise_for_status(response)
-                events = []
-                async for line in response.aiter_lines():
-                    if text_of(line):
-                        return time.monotonic() - started
-                    events.append(line)
-        except httpx.HTTPError as error:
-            raise EndpointUnavailable(f"the endpoint gave no stream: {describe(error)}") from error
+        stream = self._exchange.lines(self._pages_url, body, seconds=self._answer_seconds, check=self._raise_for_status)
+        events = []
+        async with contextlib.aclosing(stream) as lines:
+            async for line in lines:
+                if text_of(line):
+                    return time.monotonic() - started
+                events.append(line)
         raise MalformedAnswer(f"the endpoint's stream holds no text, only: {excerpt(' '.join(events))}")
 
-    async def _get(self, path: str) -> httpx.Response:
-        try:
-            return await self._client.get(f"{self._base_url}{path}", timeout=_PROBE_SECONDS)
-        except httpx.HTTPError as error:
-            raise EndpointUnavailable(f"{self._base_url}{path} gives no answer: {describe(error)}") from error
+    @property
+    def _pages_url(self) -> str:
+        return f"{self._base_url}/v1/chat/completions"
+
+    async def _get(self, path: str) -> Answer:
+        return await self._exchange.get(f"{self._base_url}{path}", seconds=self._probe_seconds)
 
     async def _find_model(self) -> None:
-        response = await self._get("/v1/models")
+        answer = await self._get("/v1/models")
+        url = f"{self._base_url}/v1/models"
+        if answer.status not in NOT_THERE:
+            self._assert_well(answer, "/v1/models")
         try:
-            self._raise_for_status(response)
-            served = [model.id for model in Models.model_validate_json(response.content).data]
-        except (RequestRejected, ValidationError) as error:
-            url = f"{self._base_url}/v1/models"
-            raise UsageError(f"{url} does not list models, as OpenAI-compatible endpoints do: {error}") from error
+            served = [model.id for model in Models.model_validate_json(answer.body).data]
+        except ValidationError as error:
+            raise EndpointNotFound(
+                f"{url} does not list models, as OpenAI-compatible endpoints do, but answers {detail(answer)}; "
+                "check the endpoint's URL"
+            ) from error
         if self._recipe.model not in served:
             raise WrongModel(
-                f"the endpoint {self._base_url} does not serve '{self._recipe.model}', it serves {', '.join(served)}; "
-                "set PAGEMILL_MODEL to the one to use"
+                f"the endpoint {self._base_url} does not serve '{self._recipe.model}', it serves "
+                f"{excerpt(', '.join(served)) or 'no model'}; set PAGEMILL_MODEL to the one to use"
             )
 
-    def _raise_for_status(self, response: httpx.Response) -> None:
-        if response.is_success:
-            return
-        if response.status_code in _REFUSED:
-            advice = (
-                self._auth.advice(response.status_code)
-                if self._auth
-                else "if it requires an API key, set PAGEMILL_API_KEY"
+    def _assert_well(self, answer: Answer, path: str) -> None:
+        """Raise if the answer to a probe is an error."""
+        error = failure(answer, self._base_url, self._advice(answer.status))
+        if isinstance(error, (EndpointUnavailable, UsageError)):
+            raise error
+        if error:
+            raise UsageError(
+                f"{self._base_url}{path} answered {detail(answer)}: this is no OCR endpoint, or its URL has another "
+                "path; check the endpoint's URL"
             )
-            raise EndpointRefusesUs(f"the endpoint {self._base_url} refuses us: {detail(response)}; {advice}")
-        if response.status_code in _BUSY or response.is_server_error:
-            raise EndpointUnavailable(
-                f"the endpoint answered {detail(response)}",
-                page_may_be_the_cause=response.status_code not in _BUSY,
-                retry_after_seconds=retry_after(response),
-            )
-        raise RequestRejected(f"the endpoint refuses the page: {detail(response)}")
+
+    def _raise_for_status(self, answer: Answer) -> None:
+        if error := failure(answer, self._base_url, self._advice(answer.status)):
+            raise error
+
+    def _advice(self, status: int) -> str:
+        """What to do when the endpoint refuses our credentials, or that there are none."""
+        if self._auth:
+            return self._auth.advice(status)
+        if self._has_key and is_cloud_run(self._base_url):
+            return "check PAGEMILL_API_KEY; unset it if the service wants an identity token"
+        if self._has_key:
+            return "check PAGEMILL_API_KEY"
+        advice = "if it requires an API key, set PAGEMILL_API_KEY"
+        if not self._base_url.startswith("https://"):
+            return advice
+        return (
+            f"{advice}; if it is a Cloud Run service behind a domain of its own, set PAGEMILL_IDENTITY_TOKENS_TO="
+            f"{origin(self._base_url)} and add that URL to the service's custom audiences"
+        )
 
 
 def _envelope(recipe: Recipe) -> tuple[bytes, bytes]:

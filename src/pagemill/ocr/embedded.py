@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from pagemill.config.environment import child_environment
+from pagemill.config.environment import worker_environment
 from pagemill.errors import EndpointNeverAnswered
 
 _STOP_SECONDS = 10.0
@@ -63,7 +63,7 @@ class EmbeddedEndpoint:
             "--lifeline",
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env=child_environment(),
+            env=worker_environment(),
             process_group=0,  # Ctrl-C is for this process: pages in flight end before the service does
         )
         assert self._process.stdout  # noqa: S101 -- for mypy: it is a pipe

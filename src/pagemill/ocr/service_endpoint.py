@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -11,10 +12,12 @@ import stamina
 
 from pagemill.domain.pages.model import Recipe, Transcript
 from pagemill.errors import EndpointUnavailable
+from pagemill.ocr.answers import describe
 from pagemill.ocr.client import OpenAiRecognizer
 from pagemill.ocr.identity.auth import IdTokenAuth
 
 _TRIES = 5
+_NO_ANSWER = (httpx.HTTPError, TimeoutError)
 _TIMEOUT_SECONDS = 60.0  # without a token; Cloud Run refuses such requests before it starts an instance
 
 
@@ -71,12 +74,20 @@ class HttpsServiceEndpoint:
             EndpointUnavailable: No answer.
         """
         try:
-            async for attempt in stamina.retry_context(on=httpx.HTTPError, attempts=_TRIES, wait_max=5.0):
+            async for attempt in stamina.retry_context(on=_NO_ANSWER, attempts=_TRIES, wait_max=5.0):
                 with attempt:
-                    response = await self._unauthenticated.get(f"{self.url}/health")
-        except httpx.HTTPError as error:
-            raise EndpointUnavailable(f"{self.url} does not answer: {type(error).__name__} ({error})") from error
-        return response.status_code
+                    return await self._status()
+        except _NO_ANSWER as error:
+            raise EndpointUnavailable(f"{self.url} does not answer: {describe(error)}") from error
+        raise AssertionError("the loop returns or raises")
+
+    async def _status(self) -> int:
+        """One request. The body is not read: it says nothing, and it may have no end."""
+        async with (
+            asyncio.timeout(_TIMEOUT_SECONDS),
+            self._unauthenticated.stream("GET", f"{self.url}/health") as response,
+        ):
+            return response.status_code
 
     async def probe(self) -> None:
         """Check once whether the service is healthy and serves the model.

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pagemill.errors import UsageError
+
+if TYPE_CHECKING:
+    from prefect_gcp import GcpCredentials
 
 
 async def google_key(block: str) -> dict[str, Any] | None:
@@ -27,16 +30,20 @@ async def google_key(block: str) -> dict[str, Any] | None:
     from prefect_gcp import GcpCredentials  # noqa: PLC0415 -- takes seconds
 
     try:
-        found = await GcpCredentials.aload(block)
-    except (ValueError, RuntimeError) as error:  # no such block, no such key file, or no JSON in it
+        return await _key_of(await GcpCredentials.aload(block))
+    except (ValueError, RuntimeError, OSError) as error:  # no such block, no such key file, or no JSON in it
         raise UsageError(
             f"Prefect's GcpCredentials block '{block}' cannot be loaded: {error}; fix it in the UI under Blocks, or "
             "unset PAGEMILL_GCP_CREDENTIALS_BLOCK to use this machine's own credentials"
         ) from error
-    if found.service_account_info:
-        key: dict[str, Any] = found.service_account_info.get_secret_value()
+
+
+async def _key_of(credentials: GcpCredentials) -> dict[str, Any] | None:
+    if credentials.service_account_info:
+        key: dict[str, Any] = credentials.service_account_info.get_secret_value()
         return key
-    if found.service_account_file:
-        from_file: dict[str, Any] = json.loads(await asyncio.to_thread(Path(found.service_account_file).read_bytes))
+    if credentials.service_account_file:
+        path = Path(credentials.service_account_file)
+        from_file: dict[str, Any] = json.loads(await asyncio.to_thread(path.read_bytes))
         return from_file
     return None

@@ -4,28 +4,39 @@ from __future__ import annotations
 
 import platform
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import stamina
+from prefect import get_client
 
+from pagemill.config.misspelt import misspelt_variables
 from pagemill.config.run import GIB, Settings
 from pagemill.domain.pages.model import Recipe
 from pagemill.domain.wording import counted
-from pagemill.errors import DocumentUnreadable, EndpointUnavailable, OutOfResources, PagemillError, UsageError
+from pagemill.errors import (
+    DocumentUnreadable,
+    EndpointNotFound,
+    EndpointUnavailable,
+    OutOfResources,
+    PagemillError,
+    UsageError,
+)
+from pagemill.extras import INSTALL_FONTS
 from pagemill.local_endpoint.engines import choose_engine, model_id
 from pagemill.ocr.client import OpenAiRecognizer
 from pagemill.orchestration.credentials import google_key
-from pagemill.orchestration.endpoint import endpoint_auth
-from pagemill.pdf.font_probe import INSTALL, missing_scripts
+from pagemill.orchestration.endpoint import checked_url, endpoint_auth
+from pagemill.orchestration.server.advice import advice
+from pagemill.orchestration.server.shared import check_server, configured_url, server_errors_named
+from pagemill.orchestration.service_url import located
+from pagemill.orchestration.slots import limit as limits
+from pagemill.pdf.font_probe import missing_scripts
 from pagemill.pdf.page import RenderOptions
 from pagemill.pdf.rasterizer import PdfiumRasterizer
-
-if TYPE_CHECKING:
-    from pagemill.orchestration.slots.limit import LimitReport
+from pagemill.workers.containment import Containment
 
 _PATIENCE_SECONDS = 10.0
 _SERVER = "Prefect server"
@@ -40,7 +51,7 @@ class Finding:
     detail: str  # what was found; if something is wrong, also the command that fixes it
 
 
-async def findings(settings: Settings, *, repair: bool = False) -> AsyncIterator[Finding]:
+async def findings(settings: Settings, *, repair: bool = False) -> AsyncGenerator[Finding, None]:
     """Check everything a run needs, cheapest first. Sends requests to the configured endpoint, and so may wake it.
 
     Args:
@@ -48,16 +59,17 @@ async def findings(settings: Settings, *, repair: bool = False) -> AsyncIterator
         repair: Whether to give back slots that no live run holds.
     """
     yield Finding("versions", True, f"pagemill {version('pagemill')}, Prefect {version('prefect')}, {_python()}")
+    for variable in misspelt_variables():
+        yield Finding("settings", False, f"{variable}; correct or unset it")
     async for finding in _render_workers(settings):
         yield finding
-    reachable = bool(settings.prefect_api_url)
+    reachable = bool(configured_url())
     async for finding in _prefect_server(settings, repair=repair):
         reachable = reachable and (finding.ok or finding.subject != _SERVER)
         yield finding
     if reachable:
-        from pagemill.orchestration.service_url import located  # noqa: PLC0415 -- takes seconds, and only a server has published URLs
-
-        settings = await located(settings)
+        with server_errors_named():
+            settings = await located(settings)
     yield await _endpoint(settings)
 
 
@@ -81,6 +93,8 @@ async def _render_workers(settings: Settings) -> AsyncIterator[Finding]:
             if "0 bytes" in str(error):
                 workers = counted(settings.render_workers, "process", "processes")
                 yield Finding("render workers", True, f"{workers} with PDFium")
+                # Advice: documents are read all the same where a system lacks a means.
+                yield Finding("containment", True, (rasterizer.containment or Containment()).described())
                 yield _fonts(await missing_scripts(rasterizer))
             else:
                 yield Finding("render workers", False, f"{error}; try a larger PAGEMILL_RENDER_MEMORY_GIB")
@@ -98,30 +112,25 @@ def _fonts(missing: list[str]) -> Finding:
     return Finding(
         "fonts",
         True,
-        f"none for {', '.join(missing)}: pages with such text in fonts that are not embedded fail; type: {INSTALL}",
+        f"none for {', '.join(missing)}: pages with such text in fonts that are not embedded fail; "
+        f"type: {INSTALL_FONTS}",
     )
 
 
 async def _prefect_server(settings: Settings, *, repair: bool) -> AsyncIterator[Finding]:
-    if not settings.prefect_api_url:
+    if not configured_url():
         yield Finding(
             _SERVER, True, "none configured: each `pagemill run` starts its own; set PREFECT_API_URL to share one"
         )
         return
-    # The import takes seconds, and only this check needs it.
-    from prefect import get_client  # noqa: PLC0415
-
-    from pagemill.orchestration.server.advice import advice  # noqa: PLC0415
-    from pagemill.orchestration.server.shared import require_server  # noqa: PLC0415
-    from pagemill.orchestration.slots import limit as limits  # noqa: PLC0415
-
     try:
-        yield Finding(_SERVER, True, await require_server())
-        async with get_client() as client:
-            report = await limits.report_limit(client, settings.concurrency_limit)
-            if repair and report.drift > 0:
-                report = await limits.repair(client, report)
-            advised = await advice(client)
+        yield Finding(_SERVER, True, await check_server())
+        with server_errors_named():
+            async with get_client() as client:
+                report = await limits.report_limit(client, settings.concurrency_limit)
+                if repair and report.drift > 0:
+                    report = await limits.repair(client, report)
+                advised = await advice(client)
     except UsageError as error:
         yield Finding(_SERVER, False, str(error))
         return
@@ -130,7 +139,7 @@ async def _prefect_server(settings: Settings, *, repair: bool) -> AsyncIterator[
         yield Finding(given.subject, True, f"{given.problem}; start the server with {given.variable}")
 
 
-def _slots(report: LimitReport) -> Finding:
+def _slots(report: limits.LimitReport) -> Finding:
     holders = ", ".join(f"{holder.flow_run} {holder.slots}" for holder in report.holders if holder.slots)
     detail = f"'{report.name}': {report.taken} of {report.limit} taken; held by {holders or 'no run'}"
     if report.drift <= 0:
@@ -144,33 +153,40 @@ def _slots(report: LimitReport) -> Finding:
 
 
 async def _endpoint(settings: Settings) -> Finding:
-    if settings.service_url in {"", "local"}:
-        return _embedded_endpoint(settings)
-
     try:
-        key = await google_key(settings.gcp_credentials_block)
-    except UsageError as error:
+        url = checked_url("", settings)
+        if not url:
+            return _embedded_endpoint(settings)
+        await _probe(url, settings)
+    except PagemillError as error:
         return Finding("OCR endpoint", False, str(error))
+    return Finding("OCR endpoint", True, f"{url} serves {settings.model}")
+
+
+async def _probe(url: str, settings: Settings) -> None:
+    """Wait a moment for an endpoint that may be starting.
+
+    Raises:
+        PagemillError: It cannot be used.
+    """
 
     async def locate() -> str:
-        return settings.service_url
+        return url
 
     recognizer = OpenAiRecognizer(
         locate,
         recipe=Recipe(model=settings.model),
         api_key=settings.api_key.get_secret_value(),
-        auth=endpoint_auth(settings.service_url, settings, key),
+        auth=endpoint_auth(url, settings, await google_key(settings.gcp_credentials_block)),
     )
     async with recognizer:
-        try:
-            async for attempt in stamina.retry_context(
-                on=EndpointUnavailable, attempts=None, timeout=_PATIENCE_SECONDS
-            ):
-                with attempt:
-                    await recognizer.probe()
-        except PagemillError as error:
-            return Finding("OCR endpoint", False, str(error))
-    return Finding("OCR endpoint", True, f"{settings.service_url} serves {settings.model}")
+        async for attempt in stamina.retry_context(on=_may_start, attempts=None, timeout=_PATIENCE_SECONDS):
+            with attempt:
+                await recognizer.probe()
+
+
+def _may_start(error: Exception) -> bool:
+    return isinstance(error, EndpointUnavailable) and not isinstance(error, EndpointNotFound)
 
 
 def _embedded_endpoint(settings: Settings) -> Finding:

@@ -6,10 +6,11 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from pagemill.config.run import LOOPBACK, Settings
+from pagemill.config.run import Settings
 from pagemill.domain.pages.model import Recipe
+from pagemill.domain.service.endpoint_url import checked, is_cloud_run, is_loopback, origin
+from pagemill.errors import UsageError
 from pagemill.local_endpoint.engines import EngineName, choose_engine
 from pagemill.ocr.client import OpenAiRecognizer
 from pagemill.ocr.embedded import EmbeddedEndpoint
@@ -29,14 +30,15 @@ class ChosenEndpoint:
     @property
     def billed(self) -> bool:
         """Whether time at the endpoint costs money: not on this machine."""
-        return urlsplit(self.url).hostname not in {None, *LOOPBACK}
+        return bool(self.url) and not is_loopback(self.url)
 
 
 def chosen_endpoint(parameters: OcrBatchParameters, settings: Settings) -> ChosenEndpoint:
     """The endpoint of a run.
 
     Raises:
-        UsageError: The embedded service has no engine.
+        UsageError: The URL is not valid or holds a secret, our key would be sent in the clear, or the embedded service
+            has no engine.
     """
     url = endpoint_url(parameters, settings)
     return ChosenEndpoint(url, None if url else choose_engine(settings.local_engine, tessdata=settings.tessdata_prefix))
@@ -73,15 +75,54 @@ async def open_recognizer(
 
 
 def endpoint_url(parameters: OcrBatchParameters, settings: Settings) -> str:
-    """The endpoint's URL; empty for the embedded one."""
-    chosen = parameters.endpoint or settings.service_url
-    return "" if chosen == "local" else chosen
+    """The endpoint's URL; empty for the embedded one.
+
+    Raises:
+        UsageError: It is not valid or holds a secret, or our key would be sent in the clear.
+    """
+    return checked_url(parameters.endpoint, settings)
+
+
+def checked_url(asked: str, settings: Settings) -> str:
+    """The endpoint's URL; empty for the embedded one.
+
+    Args:
+        asked: The endpoint in the run's parameters, if any.
+        settings: Name the endpoint otherwise.
+
+    Raises:
+        UsageError: It is not valid or holds a secret, or our key would be sent in the clear.
+    """
+    url = checked(asked, name="endpoint") if asked else checked(settings.service_url, name="LIGHTONOCR_SERVICE_URL")
+    has_key = bool(settings.api_key.get_secret_value())
+    if url and has_key and not url.startswith("https://") and not is_loopback(url) and not settings.api_key_over_http:
+        raise UsageError(
+            f"PAGEMILL_API_KEY would be sent to {url} without TLS, where anybody on the way can read it: use https://, "
+            "or set PAGEMILL_API_KEY_OVER_HTTP=true if the network is trusted"
+        )
+    return url
 
 
 def endpoint_auth(url: str, settings: Settings, key: Mapping[str, Any] | None) -> IdTokenAuth | None:
-    """Identity tokens, where the endpoint may want them: over TLS, unless it has an API key."""
-    if urlsplit(url).scheme != "https" or settings.api_key.get_secret_value():
+    """Identity tokens, for a service of Cloud Run or an endpoint that a setting names; none beside an API key.
+
+    Never because an endpoint asks for them: whoever has a token can call other services with it.
+
+    Raises:
+        UsageError: The setting is not a URL over TLS.
+    """
+    if settings.api_key.get_secret_value() or not (is_cloud_run(url) or _is_named(url, settings.identity_tokens_to)):
         return None
     from pagemill.ocr.identity.auth import IdTokenAuth  # noqa: PLC0415 -- only such endpoints need Google's libraries
 
     return IdTokenAuth(url, key=key)
+
+
+def _is_named(url: str, setting: str) -> bool:
+    """Whether PAGEMILL_IDENTITY_TOKENS_TO names this endpoint."""
+    if not setting:
+        return False
+    named = checked(setting, name="PAGEMILL_IDENTITY_TOKENS_TO")
+    if not named.startswith("https://"):
+        raise UsageError(f"PAGEMILL_IDENTITY_TOKENS_TO is {named}: identity tokens are sent over https:// only")
+    return origin(named) == origin(url)

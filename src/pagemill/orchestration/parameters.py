@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, field_validator
+from pydantic import BaseModel, ValidationError, field_validator
 
+from pagemill.config.invalid import invalid_values
 from pagemill.domain.pages.model import Mode
 from pagemill.domain.pages.planning import parse_pages
+from pagemill.domain.service.endpoint_url import checked
+from pagemill.domain.wording import shown
 from pagemill.errors import UsageError
 from pagemill.orchestration.forms import form_field
 
 
-class OcrBatchParameters(BaseModel, frozen=True, extra="forbid"):
+class OcrBatchParameters(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True):
     """Read PDFs and write Markdown."""
 
     source: str = form_field(
@@ -32,7 +35,7 @@ class OcrBatchParameters(BaseModel, frozen=True, extra="forbid"):
     endpoint: str = form_field(
         "",
         position=2,
-        pattern=r"^(|local|https?://\S+)$",
+        pattern=r"^(|local|https?://[^\s@?#/]+(/[^\s@?#]*)?)$",  # no password: the server keeps parameters
         title="Endpoint",
         description="URL of the OCR service, or 'local' for the embedded one; empty: LIGHTONOCR_SERVICE_URL or local",
     )
@@ -71,6 +74,14 @@ class OcrBatchParameters(BaseModel, frozen=True, extra="forbid"):
         """The same with absolute paths: a worker has another current folder."""
         return self.model_copy(update={"source": _absolute(self.source), "destination": _absolute(self.destination)})
 
+    @field_validator("endpoint", mode="before")
+    @classmethod
+    def _is_a_url(cls, endpoint: object) -> object:
+        """Check the URL before its value is in any message: a UsageError passes through pydantic as it is."""
+        if isinstance(endpoint, str):
+            checked(endpoint, name="endpoint")
+        return endpoint
+
     @field_validator("pages")
     @classmethod
     def _are_page_ranges(cls, pages: str) -> str:
@@ -81,5 +92,32 @@ class OcrBatchParameters(BaseModel, frozen=True, extra="forbid"):
         return pages
 
 
+def checked_parameters(**given: object) -> OcrBatchParameters:
+    """The parameters of a run.
+
+    Raises:
+        UsageError: Some are invalid; the message names all of them.
+    """
+    try:
+        return OcrBatchParameters.model_validate(given)
+    except ValidationError as error:
+        wrong = invalid_values(error, OcrBatchParameters)
+        raise UsageError(
+            "; ".join(f"{name.replace('_', '-')} '{value}' {words}" for name, value, words in wrong)
+        ) from None
+
+
+def expanded(location: str) -> Path:
+    """A local path, with the home folder in the place of `~` or `~user`.
+
+    Raises:
+        UsageError: There is no such user.
+    """
+    try:
+        return Path(location).expanduser()
+    except RuntimeError:
+        raise UsageError(f"{shown(location)}: there is no such user, or no home folder; write the whole path") from None
+
+
 def _absolute(location: str) -> str:
-    return location if "://" in location else str(Path(location).expanduser().absolute())
+    return location if "://" in location else str(expanded(location).absolute())

@@ -1,13 +1,16 @@
-"""Artifacts of a run in the Prefect UI: its progress while it runs, its results when it ends."""
+"""Artifacts of a run in the Prefect UI: its progress while it runs, its results when it ends.
+
+They never decide about a run: where the server does not take them, they are missing.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
-from pathlib import Path
-from urllib.parse import quote
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+from typing import TypeVar
 from uuid import UUID
 
 from prefect import get_client
@@ -18,26 +21,30 @@ from prefect.artifacts import (
     aupdate_progress_artifact,
 )
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
+from prefect.states import Cancelled, Completed, Failed
 
 from pagemill.batch.progress import Progress
 from pagemill.domain.pages import keys
-from pagemill.domain.pages.model import Status
-from pagemill.domain.pages.summary import DocumentOutcome, RunSummary
-from pagemill.domain.wording import counted, shown, without_controls
+from pagemill.domain.pages.summary import RunSummary
+from pagemill.domain.wording import counted, passed_over, without_controls
 from pagemill.errors import StoreUnusable
+from pagemill.orchestration.documents_table import link, rows, shortened
+from pagemill.orchestration.server.private import has_ended
 from pagemill.orchestration.shards.counters import write_counters
 
 _UPDATE_SECONDS = 5.0  # each update is a write to the server's database
-_TABLE_ROWS = 1000  # summary.json lists all
+_SEND_SECONDS = 30.0  # how long a server may take to accept one
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 @contextlib.asynccontextmanager
 async def reporting(progress: Progress, *, shard: UUID | None = None) -> AsyncIterator[None]:
     """Keep a progress artifact up to date while the context lasts; for a shard, its counters as well."""
-    artifact: UUID = await acreate_progress_artifact(0.0, key="ocr-progress", description=_headline(progress))
+    create = partial(acreate_progress_artifact, 0.0, key="ocr-progress", description=_headline(progress))
+    artifact = await _sent("progress", create)
     updates = asyncio.create_task(_keep_updating(artifact, progress, shard))
     try:
         yield
@@ -48,83 +55,84 @@ async def reporting(progress: Progress, *, shard: UUID | None = None) -> AsyncIt
 
 
 async def report(summary: RunSummary) -> None:
-    """Create a table of the documents, and a link to summary.json, which has all details.
-
-    Documents with failures come first, then those with findings.
-    """
-    outcomes = sorted(summary.outcomes, key=lambda outcome: (not outcome.failed, not outcome.findings, outcome.key))
-    left_out = max(len(outcomes) - _TABLE_ROWS, 0)
-    note = f" summary.json also lists {counted(left_out, 'more document')}." if left_out else ""
-    await acreate_table_artifact(
-        [_row(outcome, summary.destination) for outcome in outcomes[:_TABLE_ROWS]],
-        key="ocr-documents",
-        description=f"{verdict(summary)} Results: {summary.destination}, run {summary.run_id}.{note}",
-    )
+    """Create a table of the documents, and a link to summary.json, which has all details."""
+    await _sent("table of documents", partial(_send_table, summary))
     if not isinstance(summary.stopped_by, StoreUnusable):  # in that case the summary may not have been written
-        link = _link(summary.destination, keys.run_summary(summary.run_id))
-        await acreate_link_artifact(link, link_text="summary.json", key="ocr-summary", description=verdict(summary))
+        await _sent("link to the summary", partial(_send_link, summary))
 
 
-def final_state(summary: RunSummary) -> State[RunSummary]:
-    """The final state: failed if the run ended early. With failed pages it is completed, and its name says so."""
+async def _send_table(summary: RunSummary) -> None:
+    table, left_out = rows(summary)
+    note = f" summary.json also lists {counted(left_out, 'more document')}." if left_out else ""
+    about = shortened(f"{verdict(summary)} Results: {summary.destination}, run {summary.run_id}.{note}")
+    await acreate_table_artifact(table, key="ocr-documents", description=about)
+
+
+async def _send_link(summary: RunSummary) -> None:
+    url, about = link(summary.destination, keys.run_summary(summary.run_id)), shortened(verdict(summary))
+    await acreate_link_artifact(url, link_text="summary.json", key="ocr-summary", description=about)
+
+
+def final_state(summary: RunSummary | None) -> State[RunSummary]:
+    """The final state: failed if the run ended early. With failed pages it is completed, and its name says so.
+
+    Args:
+        summary: Of the run; None: it was interrupted.
+    """
+    if summary is None:
+        return Cancelled(message="The run was interrupted; finished pages are kept.")
+    message = shortened(verdict(summary))
     if summary.stopped_by:
-        return Failed(message=verdict(summary), data=summary)
-    name = "Completed" if summary.complete else "CompletedWithFailures"
-    return Completed(name=name, message=verdict(summary), data=summary)
+        return Failed(message=message, data=summary)
+    return Completed(name="Completed" if summary.complete else "CompletedWithFailures", message=message, data=summary)
 
 
 def verdict(summary: RunSummary) -> str:
     """The run in one sentence."""
-    if summary.stopped_by:
-        return f"Stopped after {counted(summary.pages, 'page')}: {without_controls(str(summary.stopped_by))}."
-    unread = sum(bool(outcome.error) for outcome in summary.outcomes)
-    failed = f"{counted(summary.statuses.get(Status.FAILED, 0), 'page')} and {counted(unread, 'document')} failed"
     read = f"{counted(summary.documents, 'document')}, {counted(summary.pages, 'page')}"
-    return f"{read}: {'none failed' if summary.complete else failed}."
+    images = f"; {passed_over(summary.images)}" if summary.images else ""
+    if summary.stopped_by:
+        trouble = f" ({summary.trouble})" if summary.trouble else ""
+        return f"Stopped after {read}{trouble}: {without_controls(str(summary.stopped_by))}."
+    return f"{read}: {summary.trouble or 'none failed'}{images}."
 
 
-async def _keep_updating(artifact: UUID, progress: Progress, shard: UUID | None) -> None:
+async def _keep_updating(artifact: UUID | None, progress: Progress, shard: UUID | None) -> None:
     while True:
         await asyncio.sleep(_UPDATE_SECONDS)
         await _update(artifact, progress, shard)
 
 
-async def _update(artifact: UUID, progress: Progress, shard: UUID | None) -> None:
+async def _update(artifact: UUID | None, progress: Progress, shard: UUID | None) -> None:
     share = progress.pages_done / progress.pages_planned if progress.pages_planned else 0.0
+    if artifact:
+        description = _headline(progress)
+        update = partial(aupdate_progress_artifact, artifact, progress=100.0 * share, description=description)
+        await _sent("progress", update)
+    if shard:
+        await _sent("counters of the shard", partial(_write_counters, shard, progress))
+
+
+async def _write_counters(shard: UUID, progress: Progress) -> None:
+    async with get_client() as client:
+        await write_counters(client, shard, progress)
+
+
+async def _sent(what: str, send: Callable[[], Awaitable[T]]) -> T | None:
+    """Send a report; None if the server does not take it, which must not cost a page or fail a run."""
+    if has_ended():
+        return None
     try:
-        await aupdate_progress_artifact(artifact, progress=100.0 * share, description=_headline(progress))
-        if shard:
-            async with get_client() as client:
-                await write_counters(client, shard, progress)
-    except Exception as error:  # noqa: BLE001 -- a server that does not answer must not cost a page
-        _log.warning("the run's progress could not be reported: %s", error)
+        async with asyncio.timeout(_SEND_SECONDS):
+            return await send()
+    except Exception as error:  # noqa: BLE001 -- whatever a server or a proxy before it answers
+        _log.warning("the run's %s could not be reported: %s", what, error)
+        return None
 
 
 def _headline(progress: Progress) -> str:
-    pages, failures = counted(progress.pages_planned, "page"), counted(progress.failures, "failure")
-    return (
+    pages, trouble = counted(progress.pages_planned, "page"), progress.trouble or "none failed"
+    return shortened(
         f"{progress.activity}: {progress.pages_done} of {pages}, "
-        f"{progress.pages_per_second:.1f} a second, {progress.in_flight} in flight, {failures}"
+        f"{progress.pages_per_second:.1f} a second, {progress.in_flight} in flight, {trouble}"
     )
-
-
-def _row(outcome: DocumentOutcome, destination: str) -> dict[str, object]:
-    return {
-        "document": shown(outcome.key),
-        "what failed": without_controls(
-            outcome.error or "; ".join(f"page {n}: {why}" for n, why in outcome.failures.items())
-        ),
-        "findings": without_controls("; ".join(outcome.findings)),
-        "pages": outcome.pages,
-        **{status.value: outcome.statuses.get(status, 0) for status in Status},
-        "reused": outcome.reused,
-        "seconds": round(outcome.seconds, 1),
-        "text": _link(destination, keys.markdown(outcome.key)) if outcome.pages else "",
-    }
-
-
-def _link(destination: str, key: str) -> str:
-    """The URL of an object for a browser; for an object in a bucket, Google asks the user to log in."""
-    if destination.startswith("gs://"):
-        return f"https://storage.cloud.google.com/{quote(destination.removeprefix('gs://').rstrip('/'))}/{quote(key)}"
-    return (Path(destination).absolute() / key).as_uri()

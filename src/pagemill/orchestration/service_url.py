@@ -7,6 +7,8 @@ from prefect.client.schemas.actions import VariableCreate, VariableUpdate
 from prefect.settings import get_current_settings
 
 from pagemill.config.run import Settings
+from pagemill.domain.service.endpoint_url import checked
+from pagemill.errors import UsageError
 from pagemill.orchestration.server.private import is_private
 
 VARIABLE = "lightonocr_service_url"  # LIGHTONOCR_SERVICE_URL; Prefect's names are in lower case
@@ -48,7 +50,17 @@ async def located(settings: Settings, asked: str = "") -> Settings:
     Args:
         settings: From the environment.
         asked: The endpoint in the run's parameters.
+
+    Raises:
+        UsageError: What is published is no URL.
     """
     if asked or settings.service_url or is_private() or not get_current_settings().api.url:
         return settings
-    return settings.model_copy(update={"service_url": await published()})
+    url = await published()
+    try:
+        checked(url, name=f"Prefect's variable {VARIABLE}")
+    except UsageError as error:
+        raise UsageError(
+            f"{error}; correct it in the UI under Variables, or name a service with LIGHTONOCR_SERVICE_URL"
+        ) from error
+    return settings.model_copy(update={"service_url": url})

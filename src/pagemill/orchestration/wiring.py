@@ -7,9 +7,8 @@ import contextlib
 import datetime as dt
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from contextvars import ContextVar
 
 from pagemill.batch.checkpoints import Checkpoints
 from pagemill.batch.chunks import BatchLimits
@@ -22,6 +21,8 @@ from pagemill.batch.run import Batch
 from pagemill.batch.shards import PlannedSource, plan_of
 from pagemill.batch.slots import RunSlots
 from pagemill.batch.stop import RunStop
+from pagemill.batch.threads import BlockingCalls
+from pagemill.config.proxies import check_proxies, exempt_own_addresses
 from pagemill.config.run import GIB, Settings
 from pagemill.domain.pages.model import Mode, Recipe
 from pagemill.domain.pages.planning import parse_pages
@@ -34,6 +35,7 @@ from pagemill.orchestration.credentials import google_key
 from pagemill.orchestration.endpoint import chosen_endpoint, open_recognizer
 from pagemill.orchestration.parameters import OcrBatchParameters
 from pagemill.orchestration.stores import google_client, open_destination, open_source
+from pagemill.orchestration.watching import watched
 from pagemill.pdf.page import RenderOptions
 from pagemill.pdf.rasterizer import PdfiumRasterizer
 from pagemill.ports import SlotPool
@@ -41,18 +43,6 @@ from pagemill.ports import SlotPool
 Admission = Callable[[OcrBatchParameters, Settings, Progress], AbstractAsyncContextManager[SlotPool]]
 
 _AHEAD = 2  # pages rendered or being rendered for each page in flight
-
-_watched: ContextVar[Progress | None] = ContextVar("watched", default=None)
-
-
-@contextlib.contextmanager
-def watching(progress: Progress) -> Iterator[Progress]:
-    """Make runs that start in this context count in `progress`, so that the caller can display it."""
-    token = _watched.set(progress)
-    try:
-        yield progress
-    finally:
-        _watched.reset(token)
 
 
 def new_run_id() -> str:
@@ -79,11 +69,13 @@ async def open_batch(
     Raises:
         UsageError: A parameter or a setting is wrong.
     """
+    check_proxies()
+    exempt_own_addresses()  # the endpoint may be one: of a worker, too, which has no command line
     logging.getLogger("stamina").setLevel(logging.ERROR)  # it logs each retry; page results say more
     endpoint = chosen_endpoint(parameters, settings)
     recipe = _recipe(parameters, settings, endpoint.engine)
     selection = parse_pages(parameters.pages)
-    progress, stop = _watched.get() or Progress(), RunStop()
+    progress, stop = watched().progress, RunStop()
     async with contextlib.AsyncExitStack() as stack:
         key = await google_key(settings.gcp_credentials_block)
         google = google_client(settings, key, stack)
@@ -99,6 +91,9 @@ async def open_batch(
         if admission:
             slots = await stack.enter_async_context(admission(parameters, settings, progress))
         usd_per_second = settings.usd_per_second if endpoint.billed else 0.0
+        limits = BatchLimits(pages=(1 + _AHEAD) * parameters.max_in_flight, open_bytes=settings.open_mib * 2**20)
+        threads = BlockingCalls(pages=limits.pages, documents=limits.documents)
+        stack.callback(threads.close)
         yield Batch(
             documents=Documents(
                 source=PlannedSource(source, plan) if plan else source,
@@ -107,6 +102,8 @@ async def open_batch(
                 checkpoints=checkpoints,
                 progress=progress,
                 stop=stop,
+                threads=threads,
+                limits=limits,
             ),
             reader=PageReader(
                 rasterizer=rasterizer,
@@ -116,13 +113,15 @@ async def open_batch(
                 checkpoints=checkpoints,
                 progress=progress,
                 stop=stop,
+                saves=threads.saves,
                 limits=_page_limits(settings),
             ),
             publisher=_publisher(checkpoints, plan, usd_per_second / parameters.max_in_flight),
             progress=progress,
             stop=stop,
+            threads=threads,
             usd_per_second=usd_per_second,
-            limits=BatchLimits(pages=(1 + _AHEAD) * parameters.max_in_flight),
+            limits=limits,
         )
 
 

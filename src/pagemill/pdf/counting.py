@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 
 import pikepdf
 import pypdfium2 as pdfium
@@ -14,30 +13,31 @@ from pagemill.domain.wording import counted
 from pagemill.errors import DocumentUnreadable
 from pagemill.pdf import embedded, file_end, page_tree
 from pagemill.pdf.documents import open_document
+from pagemill.pdf.pdf_file import PdfFile
 
 _LARGEST_MAPPED_BYTES = 2**28  # larger files are read, not mapped: a worker's address space is limited
 _LARGEST_GAP = 100  # pages in a row that cannot be loaded: there are no further ones
 
 
-def count(document: pdfium.PdfDocument, path: Path, copy: Path) -> CountedPdf:
+def count(document: pdfium.PdfDocument, file: PdfFile, copy: PdfFile | None) -> CountedPdf:
     """Count a document's pages, and say what is wrong with it as a whole.
 
     Args:
         document: The document as PDFium has it.
-        path: Its file.
-        copy: Where a repaired copy is written if PDFium cannot load all pages of the document itself.
+        file: Its file.
+        copy: Where a repaired copy is written if PDFium cannot load all pages of the document itself; None: nowhere.
 
     Raises:
         DocumentUnreadable: None of its pages can be found.
     """
     pages = len(document)  # at least one: pypdfium2 does not open a PDF without pages
-    found = (*file_end.findings(path), *embedded.findings(document))
-    with _second_opinion(path) as pdf:
+    found = (*file_end.findings(file), *embedded.findings(document))
+    with _second_opinion(file) as pdf:
         tree = _walked(pdf)
         if tree and tree.matches(pages):
-            return CountedPdf(path, pages, (*tree.findings(pages), *found))
-        if pdf and tree and tree.leaves and _is_written(pdf, tree, copy):
-            return CountedPdf(copy, len(tree.leaves), (*tree.findings(pages), *found))
+            return CountedPdf(file.path, pages, (*tree.findings(pages), *found))
+        if pdf and tree and tree.leaves and (written := _written(pdf, tree, copy)):
+            return CountedPdf(written.path, len(tree.leaves), (*tree.findings(pages), *found))
     last = 0 if tree and not tree.leaves else _last_page(document, pages)
     if not last:
         raise DocumentUnreadable(
@@ -45,35 +45,37 @@ def count(document: pdfium.PdfDocument, path: Path, copy: Path) -> CountedPdf:
             "fetch it again"
         )
     said = () if last == pages else (f"/Count says {counted(pages, 'page')}, {last} can be found",)
-    return CountedPdf(path, last, (*said, "the page tree is damaged: pages may be missing", *found))
+    return CountedPdf(file.path, last, (*said, "the page tree is damaged: pages may be missing", *found))
 
 
-def rebuild(path: Path, copy: Path) -> CountedPdf | None:
+def rebuild(file: PdfFile, copy: PdfFile | None) -> CountedPdf | None:
     """Count the pages of a file in which PDFium finds none, and write a copy that it can read.
 
     Returns:
         None if qpdf finds no pages, too.
     """
-    with _second_opinion(path) as pdf:
+    with _second_opinion(file) as pdf:
         tree = _walked(pdf)
-        if not (pdf and tree and tree.leaves and _is_written(pdf, tree, copy)):
+        written = _written(pdf, tree, copy) if pdf and tree and tree.leaves else None
+        if not (tree and written):
             return None
     found = ("the file's structure is damaged and was rebuilt: pages may be missing", *tree.findings(len(tree.leaves)))
-    return CountedPdf(copy, len(tree.leaves), (*found, *file_end.findings(path)))
+    return CountedPdf(written.path, len(tree.leaves), (*found, *file_end.findings(file)))
 
 
 @contextlib.contextmanager
-def _second_opinion(path: Path) -> Iterator[pikepdf.Pdf | None]:
+def _second_opinion(file: PdfFile) -> Iterator[pikepdf.Pdf | None]:
     """The document as qpdf has it, nothing in its page tree repaired; None if qpdf cannot open it."""
-    large = path.stat().st_size > _LARGEST_MAPPED_BYTES
+    large = file.size > _LARGEST_MAPPED_BYTES
     access = pikepdf.AccessMode.stream if large else pikepdf.AccessMode.default
-    try:
-        pdf = pikepdf.open(path, suppress_warnings=True, inherit_page_attributes=False, access_mode=access)
-    except (pikepdf.PdfError, RuntimeError, ValueError):
-        yield None
-        return
-    with pdf:
-        yield pdf
+    with contextlib.ExitStack() as stack:
+        reader = stack.enter_context(file.reader())
+        try:
+            pdf = pikepdf.open(reader, suppress_warnings=True, inherit_page_attributes=False, access_mode=access)
+        except (pikepdf.PdfError, RuntimeError, ValueError):
+            yield None
+            return
+        yield stack.enter_context(pdf)
 
 
 def _walked(pdf: pikepdf.Pdf | None) -> page_tree.PageTree | None:
@@ -84,22 +86,28 @@ def _walked(pdf: pikepdf.Pdf | None) -> page_tree.PageTree | None:
         return None
 
 
-def _is_written(pdf: pikepdf.Pdf, tree: page_tree.PageTree, copy: Path) -> bool:
-    """Write a copy with a page tree that is right; tell whether PDFium loads all its pages."""
+def _written(pdf: pikepdf.Pdf, tree: page_tree.PageTree, copy: PdfFile | None) -> PdfFile | None:
+    """Write a copy with a page tree that is right; None if that fails, or PDFium does not load all its pages."""
+    if copy is None:
+        raise _no_room("it cannot be created")
     try:
         page_tree.write_flat(pdf, tree, copy)
     except (pikepdf.PdfError, RuntimeError):
-        return False
+        return None
     except OSError as error:
-        raise DocumentUnreadable(
-            f"its page tree is damaged, and a repaired copy cannot be written to {copy.parent}: {error.strerror}; "
-            "free some space there, or set TMPDIR to another folder"
-        ) from error
+        raise _no_room(error.strerror or str(error)) from error
     try:
         with contextlib.closing(open_document(copy)) as document:
-            return len(document) == len(tree.leaves)
+            return copy if len(document) == len(tree.leaves) else None
     except DocumentUnreadable:
-        return False
+        return None
+
+
+def _no_room(why: str) -> DocumentUnreadable:
+    return DocumentUnreadable(
+        f"its page tree is damaged, and no repaired copy can be written to the temporary folder: {why}; free some "
+        "space there, or set TMPDIR to another folder"
+    )
 
 
 def _last_page(document: pdfium.PdfDocument, pages: int) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+
+from pagemill.pdf.pdf_file import PdfFile
 
 _REFERENCE = re.compile(rb"/Encrypt\s+(\d+)\s+(\d+)\s+R")
 _DIRECT = re.compile(rb"/Encrypt\s*<<")
@@ -14,14 +15,15 @@ _CERTIFICATES = ("Adobe.PubSec", "Entrust.PPKEF")
 _PASSWORDS = "Standard"
 
 
-def why_no_password_opens(path: Path) -> str:
+def why_no_password_opens(file: PdfFile) -> str:
     """Why no password can open an encrypted file; empty if one can, or if nothing is known.
 
     The file is searched for its encryption dictionary, which is never itself encrypted or compressed.
     """
-    if path.stat().st_size > _LARGEST_BYTES:
+    if file.size > _LARGEST_BYTES:
         return ""
-    handler = _handler(path.read_bytes())
+    with file.reader() as reader:
+        handler = _handler(reader.read())
     if handler in _CERTIFICATES:
         return (
             f"encrypted for certificates ({handler}): it needs a certificate with its key, no password opens it; "

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 from typing import IO
+
+from pagemill.pdf.pdf_file import PdfFile
 
 _END = b"%%EOF"
 _OBJECT = re.compile(rb"(?<!\d)\d+\s+\d+\s+obj\b")
@@ -17,14 +18,14 @@ _BLOCK_BYTES = 2**16
 _LONGEST_REST = 2**20  # of what follows the end mark; an object begins at once
 
 
-def findings(path: Path) -> tuple[str, ...]:
+def findings(file: PdfFile) -> tuple[str, ...]:
     """Say whether the end of a PDF is missing. Other bytes after the end, as mail gateways add them, are ignored."""
-    with path.open("rb") as file:
-        head, size = file.read(_HEAD_BYTES), file.seek(0, os.SEEK_END)
+    with file.reader() as reader:
+        head, size = reader.read(_HEAD_BYTES), reader.seek(0, os.SEEK_END)
         length = _LENGTH.search(head) if _LINEARIZED.search(head) else None
         if length and int(length[1]) > size:
             return (f"the file is cut off: it has {size:,} of {int(length[1]):,} bytes",)
-        rest = _after_end_mark(file, size)
+        rest = _after_end_mark(reader, size)
     if rest is None:
         return ("the file is cut off, or its end is damaged: it has no end mark",)
     if _OBJECT.search(rest):

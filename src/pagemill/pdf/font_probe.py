@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from pagemill.errors import PageUnreadable
+from pagemill.extras import INSTALL_FONTS
 from pagemill.pdf.page import RenderOptions
 from pagemill.pdf.rasterizer import PdfiumRasterizer
 
@@ -18,7 +19,6 @@ _SCRIPTS = {
     "Japanese": ("HeiseiMin-W3", "UniJIS-UCS2-H", "Japan1", "契約です"),
     "Korean": ("HYSMyeongJo-Medium", "UniKS-UCS2-H", "Korea1", "계약"),
 }
-INSTALL = "apt-get install fonts-noto-cjk"  # the package that has them all, on Debian and Ubuntu
 
 
 async def missing_scripts(rasterizer: PdfiumRasterizer) -> list[str]:
@@ -74,7 +74,7 @@ async def _main() -> int:
     async with PdfiumRasterizer(workers=1, page_seconds=60, memory_bytes=2 * 2**30, options=options) as rasterizer:
         missing = await missing_scripts(rasterizer)
     if missing:
-        sys.stderr.write(f"no fonts for {', '.join(missing)}; type: {INSTALL}\n")
+        sys.stderr.write(f"no fonts for {', '.join(missing)}; type: {INSTALL_FONTS}\n")
     return int(bool(missing))
 
 

@@ -21,8 +21,8 @@ import pypdfium2.raw as pdfium_c
 
 from pagemill.domain.wording import counted
 from pagemill.errors import PageUnreadable
+from pagemill.extras import INSTALL_FONTS
 from pagemill.pdf.blank import PagePixels
-from pagemill.pdf.font_probe import INSTALL
 
 _FILES = ("/FontFile", "/FontFile2", "/FontFile3")
 # Glyphs that PDFium's own fonts have under these names: those of WinAnsiEncoding.
@@ -153,7 +153,7 @@ def check_text(
             findings.append(said)
         missing = seen.without_outline if 2 * len(seen.without_ink) >= len(seen.without_outline) else seen.without_ink
         if missing:
-            cure = f"type: {INSTALL}" if risks[name] is Risk.CJK else _CURE
+            cure = f"type: {INSTALL_FONTS}" if risks[name] is Risk.CJK else _CURE
             what = f"font {name}: {counted(len(missing), 'character')} without ink"
             said = f"{what}: the font is not on this machine; {cure}"
             if any(unicodedata.category(character)[0] in _LETTERS for character in missing):

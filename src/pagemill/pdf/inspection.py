@@ -6,7 +6,6 @@ import contextlib
 import math
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from pathlib import Path
 
 import numpy as np
 import pikepdf
@@ -20,6 +19,7 @@ from pagemill.pdf.damage import Damage, damage_of, odd
 from pagemill.pdf.image_data import has_alpha
 from pagemill.pdf.objects import inherited, visible_box
 from pagemill.pdf.painting import Painter, TooManyInstructions
+from pagemill.pdf.pdf_file import PdfFile
 from pagemill.pdf.second_reader import ODD_OBJECTS, SecondReader, SecondReaders
 from pagemill.pdf.tokens import ContentsDamaged
 
@@ -42,20 +42,20 @@ class Inspector:
         self._damage: Future[Damage | None] = Future()
 
     @contextlib.contextmanager
-    def started(self, path: Path, number: int) -> Iterator[None]:
+    def started(self, file: PdfFile, number: int) -> Iterator[None]:
         """Look for damage on a page in another thread: PDFium and libjpeg leave the interpreter to each other."""
-        self._damage = self._thread.submit(self._damage_of, path, number)
+        self._damage = self._thread.submit(self._damage_of, file, number)
         try:
             yield
         finally:
             wait([self._damage])
 
-    def user_unit(self, path: Path, number: int) -> float:
+    def user_unit(self, file: PdfFile, number: int) -> float:
         """The UserUnit of a page (PDF 1.6), 1-based, in 1/72 inch; 1 where the file says none that makes sense.
 
         PDFium ignores it, and has no function that tells it.
         """
-        reader = self._readers.of(path)
+        reader = self._readers.of(file)
         try:
             page = reader.page(number) if reader else None
             unit = float(page.get("/UserUnit", 1)) if page is not None else 1.0
@@ -63,20 +63,20 @@ class Inspector:
             return 1.0
         return unit if math.isfinite(unit) and unit > 0 else 1.0
 
-    def assert_blank(self, path: Path, page: pdfium.PdfPage, number: int, pixels: PagePixels) -> None:
+    def assert_blank(self, file: PdfFile, page: pdfium.PdfPage, number: int, pixels: PagePixels) -> None:
         """Check that a page that came out in one colour is blank, within `started`; see `blank_proof`.
 
         Raises:
             PageUnreadable: It is not, or nothing proves it.
         """
         wait([self._damage])
-        blank_proof.assert_blank(self._readers.of(path), page, number, pixels)
+        blank_proof.assert_blank(self._readers.of(file), page, number, pixels)
 
-    def findings(self, path: Path, page: pdfium.PdfPage, number: int, pixels: PagePixels | None) -> tuple[str, ...]:
+    def findings(self, file: PdfFile, page: pdfium.PdfPage, number: int, pixels: PagePixels | None) -> tuple[str, ...]:
         """Say what is damaged on a page that is not blank, within `started`.
 
         Args:
-            path: The file.
+            file: The document.
             page: The page, 1-based `number`, as PDFium has it.
             number: See `page`.
             pixels: The page as it was rendered; None if only its text is wanted.
@@ -85,7 +85,7 @@ class Inspector:
             PageUnreadable: A large part of it is lost.
         """
         damage = self._damage.result()
-        reader = self._readers.of(path)
+        reader = self._readers.of(file)
         second = reader.page(number) if reader else None
         if pixels is not None and (damage is None or damage.has_images):
             _check_images(page, pixels)
@@ -102,8 +102,8 @@ class Inspector:
             damage.add(odd(error))
         return damage.said()
 
-    def _damage_of(self, path: Path, number: int) -> Damage | None:
-        reader = self._readers.of(path)
+    def _damage_of(self, file: PdfFile, number: int) -> Damage | None:
+        reader = self._readers.of(file)
         page = reader.page(number) if reader else None
         return damage_of(reader, page) if reader and page is not None else None
 

@@ -1,32 +1,10 @@
-"""Opens, counts and renders PDF pages with PDFium. For render workers only: it may crash, and is not thread-safe."""
+"""What a render worker is asked, and how it renders."""
 
 from __future__ import annotations
 
-import time
-from collections import OrderedDict
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-import numpy as np
-import pypdfium2 as pdfium
-from numpy.typing import NDArray
-
-from pagemill.domain.pages.model import CountedPdf, Rendering
-from pagemill.domain.pages.sizes import Sizes
-from pagemill.errors import DocumentUnreadable, PageUnreadable
-from pagemill.pdf import blank as ink
-from pagemill.pdf import file_end, scale
-from pagemill.pdf.documents import StructureDamaged, open_document
-from pagemill.pdf.pieces import image_or_pieces
-from pagemill.pdf.text_layer import usable_text
-
-if TYPE_CHECKING:
-    from pagemill.pdf.inspection import Inspector
-
-_LARGEST_DECODED_IMAGE_BYTES = 512 * 2**20  # above this, PDFium runs out of its 2 GiB and silently renders nothing
-_UNKNOWN_BITS_PER_PIXEL = 24  # PDFium says 0 for an image that it does not decode
-_OPEN_DOCUMENTS = 2  # pages come document by document; the next one begins while the last pages of one are rendered
+from pagemill.pdf.pdf_file import PdfFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,141 +22,13 @@ class RenderOptions:
 class CountPages:
     """Asks a worker for the number of pages of a PDF."""
 
-    path: Path
-    copy: Path  # where the worker writes a repaired copy, if the PDF needs one
+    file: PdfFile
+    copy: PdfFile | None  # where the worker writes a repaired copy, if the PDF needs one; None: there is no room
 
 
 @dataclass(frozen=True, slots=True)
 class RenderPage:
     """Asks a worker for one page, 1-based."""
 
-    path: Path
+    file: PdfFile
     number: int
-
-
-class PdfPages:
-    """Answers a worker's requests. Keeps the latest documents open: a worker opens each once, not once a page."""
-
-    def __init__(self, options: RenderOptions) -> None:
-        self._options = options
-        self._inspector: Inspector | None = None  # imported with the first page: only render workers need pikepdf
-        self._open: OrderedDict[Path, pdfium.PdfDocument] = OrderedDict()
-
-    def answer(self, request: CountPages | RenderPage) -> CountedPdf | Rendering:
-        """Count the pages of a document, or render one page.
-
-        Raises:
-            DocumentUnreadable: The file cannot be opened as a PDF.
-            PageUnreadable: The page cannot be rendered.
-        """
-        if isinstance(request, CountPages):
-            return self._count(request)
-        if not self._inspector:
-            from pagemill.pdf.inspection import Inspector  # noqa: PLC0415 -- see `_inspector`
-
-            self._inspector = Inspector()
-        document = self._document(request.path)
-        user_unit = self._inspector.user_unit(request.path, request.number)
-        with self._inspector.started(request.path, request.number):
-            return _render(document, request, user_unit, self._options, self._inspector)
-
-    def _count(self, request: CountPages) -> CountedPdf:
-        from pagemill.pdf import counting  # noqa: PLC0415 -- only render workers need pikepdf
-
-        try:
-            document = self._document(request.path)
-        except StructureDamaged as damage:
-            rebuilt = counting.rebuild(request.path, request.copy)
-            if rebuilt:
-                return rebuilt
-            raise DocumentUnreadable("; ".join([str(damage), *file_end.findings(request.path)])) from damage
-        return counting.count(document, request.path, request.copy)
-
-    def _document(self, path: Path) -> pdfium.PdfDocument:
-        if path in self._open:
-            self._open.move_to_end(path)
-            return self._open[path]
-        document = open_document(path)
-        self._open[path] = document
-        if len(self._open) > _OPEN_DOCUMENTS:
-            self._open.popitem(last=False)[1].close()
-        return document
-
-
-def _render(
-    document: pdfium.PdfDocument, request: RenderPage, user_unit: float, options: RenderOptions, inspector: Inspector
-) -> Rendering:
-    started = time.perf_counter()
-    try:
-        page = scale.load_page(document, request.number)
-    except (pdfium.PdfiumError, IndexError) as error:
-        raise PageUnreadable("the page is damaged: PDFium cannot load it") from error
-    try:
-        return _render_page(page, request, user_unit, options, inspector, started=started)
-    except pdfium.PdfiumError as error:
-        raise PageUnreadable(f"PDFium cannot render the page: {error}") from error
-    finally:
-        page.close()
-
-
-def _render_page(
-    page: pdfium.PdfPage,
-    request: RenderPage,
-    user_unit: float,
-    options: RenderOptions,
-    inspector: Inspector,
-    *,
-    started: float,
-) -> Rendering:
-    number = request.number
-    _check_images(page)
-    if options.prefer_text:
-        text = usable_text(page)
-        if text is not None:
-            found = inspector.findings(request.path, page, number, None)
-            seconds = time.perf_counter() - started
-            return Rendering(number, 0, 0, None, text=text, objections=found, render_seconds=seconds)
-
-    sizes = Sizes(options.longest_edge_px, options.max_dpi, options.max_pieces)
-    known, plan = scale.plan(page, user_unit, sizes)
-    width_px, height_px, dpi = plan.window.width, plan.window.height, round(plan.dpi, 1)
-    bitmap = scale.render(page, plan)
-    bgrx = _pixels(bitmap)
-    rendered = time.perf_counter()
-    if options.skip_blank and ink.is_uniform(bgrx):
-        inspector.assert_blank(request.path, page, number, scale.pixels_of(page, plan, bgrx))
-        return Rendering(number, width_px, height_px, None, blank=True, dpi=dpi, render_seconds=rendered - started)
-    found = inspector.findings(request.path, page, number, scale.pixels_of(page, plan, bgrx))
-    inspected = time.perf_counter()
-    image, pieces, findings = image_or_pieces(bgrx, plan, known)
-    encoded = time.perf_counter()
-    bitmap.close()
-    return Rendering(
-        number,
-        width_px,
-        height_px,
-        image,
-        pieces=pieces,
-        objections=(*found, *findings),
-        dpi=dpi,
-        render_seconds=rendered - started,
-        inspect_seconds=inspected - rendered,
-        encode_seconds=encoded - inspected,
-    )
-
-
-def _check_images(page: pdfium.PdfPage) -> None:
-    """Refuse images that are too large to decode."""
-    for image in ink.images(page):
-        width_px, height_px = image.get_px_size()
-        bits = image.get_metadata().bits_per_pixel or _UNKNOWN_BITS_PER_PIXEL
-        decoded_bytes = width_px * height_px * bits // 8
-        if decoded_bytes > _LARGEST_DECODED_IMAGE_BYTES:
-            raise PageUnreadable(
-                f"an image of {width_px} x {height_px} pixels on the page is too large to decode; downsample it first"
-            )
-
-
-def _pixels(bitmap: pdfium.PdfBitmap) -> NDArray[np.uint32]:
-    rows = np.frombuffer(bitmap.buffer, np.uint32).reshape(bitmap.height, bitmap.stride // 4)
-    return rows[:, : bitmap.width]

@@ -6,16 +6,15 @@ without a word where /Count is too small, and pages are expected that do not exi
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pikepdf
 from pikepdf import Array, Dictionary, Name
 
 from pagemill.domain.wording import counted
+from pagemill.pdf.pdf_file import PdfFile
 
 _INHERITED = ("/Resources", "/MediaBox", "/CropBox", "/Rotate")  # PDF 1.7, table 30
 _OF_A_PAGE = ("/Contents", "/MediaBox", "/Resources", "/Annots", "/Parent")
@@ -91,7 +90,7 @@ def walk(pdf: pikepdf.Pdf) -> PageTree:
     return tree
 
 
-def write_flat(pdf: pikepdf.Pdf, tree: PageTree, path: Path) -> None:
+def write_flat(pdf: pikepdf.Pdf, tree: PageTree, copy: PdfFile) -> None:
     """Write the document with a page tree of one node: the pages of the walk, in its order. Changes `pdf`.
 
     References to objects that are not in the file do not get into the copy. If qpdf had to repair the file, a page
@@ -115,7 +114,7 @@ def write_flat(pdf: pikepdf.Pdf, tree: PageTree, path: Path) -> None:
         kids.append(page)
     node.Kids = Array(kids)
     pdf.Root.Pages = node
-    with open(path, "wb", opener=_private) as file:
+    with copy.rewritten() as file:
         pdf.save(file, compress_streams=False, stream_decode_level=pikepdf.StreamDecodeLevel.none)
 
 
@@ -124,10 +123,6 @@ def _was_repaired(pdf: pikepdf.Pdf) -> bool:
         return bool(pdf.get_warnings())
     except UnicodeDecodeError:  # a warning that quotes damaged bytes
         return True
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW, 0o600)  # documents are no business of other users
 
 
 def _root(pdf: pikepdf.Pdf) -> pikepdf.Object | None:

@@ -30,7 +30,7 @@ def image_or_pieces(bgrx: Pixels, layout: Layout, contents: Contents) -> Images:
 
 
 def cut(bgrx: Pixels, layout: Layout, contents: Contents) -> tuple[tuple[Piece, ...], tuple[str, ...]]:
-    """Cut a rendering into pieces, row by row. Pieces without ink are left out.
+    """Cut a rendering into pieces, row by row. Pieces without ink are left out, but for the first if none has any.
 
     Args:
         bgrx: The layout's window, as uint32 pixels.
@@ -47,6 +47,9 @@ def cut(bgrx: Pixels, layout: Layout, contents: Contents) -> tuple[tuple[Piece, 
             continue
         shown = tile if overlap else cutter.trimmed(tile)
         pieces.append(Piece(png.encode(shown), overlap, may_be_empty=not contents.has_text_in(core)))
+    if not pieces:
+        first = bgrx[: layout.grid.piece_height, : layout.grid.piece_width]
+        pieces.append(Piece(png.encode(first)))
     if not cutter.damaged:
         return tuple(pieces), ()
     return tuple(pieces), (f"cut into {len(pieces)} pieces: words at {cutter.damaged} of their borders may be damaged",)

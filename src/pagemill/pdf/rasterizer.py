@@ -8,24 +8,35 @@ import json
 import secrets
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self, TypeVar
 
+from pagemill.config.temporary_folder import check_room
 from pagemill.domain.pages.model import CountedPdf, Rendering
 from pagemill.errors import (
     DocumentUnreadable,
+    NoRoomLeft,
     OutOfResources,
     PagemillError,
     PageUnreadable,
+    RenderingLost,
+    WorkerFault,
     WorkerLost,
     WorkerNeverReady,
+    out_of_resources,
 )
+from pagemill.pdf import messages
+from pagemill.pdf.answers import expected_count, expected_rendering
 from pagemill.pdf.page import CountPages, RenderOptions, RenderPage
-from pagemill.worker_process import WorkerProcess
+from pagemill.pdf.pdf_file import PdfFile
+from pagemill.workers.containment import Containment
+from pagemill.workers.process import Expected, WorkerProcess
+
+T = TypeVar("T")
 
 _TRIES = 2  # an earlier page may have damaged the worker that died; a fresh worker shows which page is the cause
 
@@ -56,12 +67,14 @@ class PdfiumRasterizer:
         """
         self._page_seconds = page_seconds
         self._worker_module = worker_module
+        self._options = options
         self._arguments = [str(memory_bytes), json.dumps(asdict(options))]
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="render")
         self._own = threading.local()
         self._workers: set[WorkerProcess] = set()
         self._guard = threading.Lock()
         self._closed = False
+        self._containment: Containment | None = None
         self._no_worker: OutOfResources | None = None  # once no worker starts, nobody waits for another one
 
     async def __aenter__(self) -> Self:
@@ -76,6 +89,11 @@ class PdfiumRasterizer:
                 worker.kill()
         await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
 
+    @property
+    def containment(self) -> Containment | None:
+        """What the workers may not do, as the first of them says; None: none has been ready yet."""
+        return self._containment
+
     async def page_count(self, path: Path) -> int:
         """Count a PDF's pages, as `counted` does."""
         async with self.counted(path) as pdf:
@@ -87,12 +105,13 @@ class PdfiumRasterizer:
 
         Raises:
             DocumentUnreadable: The file cannot be opened as a PDF, has no pages, or kills every worker that opens it.
+            NoRoomLeft: The temporary folder is full.
             OutOfResources: No worker starts.
         """
         copy = Path(tempfile.gettempdir()) / f"pagemill-{secrets.token_hex(16)}.pdf"
         try:
-            with _translated_to(DocumentUnreadable, "opening the PDF"):
-                pdf: CountedPdf = await self._call(CountPages(path, copy))
+            with _translated_to(DocumentUnreadable, "opening the PDF", lost=DocumentUnreadable):
+                pdf = await self._in_thread(lambda: self._count(path, copy))
             yield pdf
         finally:
             await asyncio.to_thread(copy.unlink, missing_ok=True)
@@ -101,30 +120,51 @@ class PdfiumRasterizer:
         """Render one page, 1-based.
 
         Raises:
-            PageUnreadable: The page cannot be rendered, or kills or hangs every worker that tries.
+            PageUnreadable: The page cannot be rendered.
+            RenderingLost: It kills or hangs every worker that tries.
             OutOfResources: No worker starts.
         """
-        with _translated_to(PageUnreadable, "rendering the page"):
-            rendering: Rendering = await self._call(RenderPage(path, number))
-        return rendering
+        with _translated_to(PageUnreadable, "rendering the page", lost=RenderingLost):
+            return await self._in_thread(lambda: self._render(path, number))
 
-    async def _call(self, request: CountPages | RenderPage) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._call_own_worker, request)
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
-    def _call_own_worker(self, request: CountPages | RenderPage) -> Any:
+    def _count(self, path: Path, copy: Path) -> CountedPdf:
+        with _opened(path) as file, contextlib.ExitStack() as stack:
+            place = None
+            with contextlib.suppress(OSError):  # without room for a copy, most documents are read all the same
+                place = stack.enter_context(PdfFile.created(copy))
+            asked = CountPages(file, place)
+            try:
+                return self._call_own_worker(asked, expected_count(asked))
+            except DocumentUnreadable:
+                with contextlib.suppress(OSError):  # a worker may end no run: the parent looks itself
+                    check_room()
+                raise
+
+    def _render(self, path: Path, number: int) -> Rendering:
+        with _opened(path) as file:
+            asked = RenderPage(file, number)
+            return self._call_own_worker(asked, expected_rendering(asked, self._options))
+
+    def _call_own_worker(self, asked: CountPages | RenderPage, expected: Expected[T]) -> T:
+        request = messages.request_of(asked)
         losses: list[WorkerLost] = []
         while len(losses) < _TRIES:
             if self._no_worker:
                 raise self._no_worker
             worker = self._own_worker()
             try:
-                return worker.call(request, timeout_seconds=self._page_seconds)
+                return worker.call(request, expected, timeout_seconds=self._page_seconds)
             except WorkerLost as error:
                 losses.append(error)
                 self._discard(worker)
             except MemoryError:
                 self._discard(worker)  # its state is unknown after that
                 raise
+            finally:
+                self._containment = worker.containment or self._containment
         if isinstance(losses[-1], WorkerNeverReady):
             self._no_worker = _no_worker(str(losses[-1]))
             raise self._no_worker from losses[-1]
@@ -160,17 +200,31 @@ def _no_worker(cause: str) -> OutOfResources:
 
 
 @contextlib.contextmanager
-def _translated_to(unreadable: type[DocumentUnreadable | PageUnreadable], doing: str) -> Iterator[None]:
+def _opened(path: Path) -> Iterator[PdfFile]:
+    try:
+        file = PdfFile.opened(path)
+    except OSError as error:
+        raise out_of_resources(error) or DocumentUnreadable(f"cannot be read: {error.strerror or error}") from error
+    with file:
+        yield file
+
+
+@contextlib.contextmanager
+def _translated_to(
+    unreadable: type[DocumentUnreadable | PageUnreadable], doing: str, *, lost: type[PagemillError]
+) -> Iterator[None]:
     """Turn every error of a worker, its death included, into an error of the document or the page."""
     try:
         yield
+    except (OutOfResources, NoRoomLeft):
+        raise
     except WorkerLost as error:
+        raise lost(f"{doing} fails: {error}") from error
+    except WorkerFault as error:
         raise unreadable(f"{doing} fails: {error}") from error
     except MemoryError as error:
         raise unreadable(f"{doing} takes more memory than a render worker has") from error
-    except DocumentUnreadable as error:
+    except PagemillError as error:
         raise unreadable(str(error)) from error
-    except PagemillError:
-        raise
     except Exception as error:
         raise unreadable(f"{doing} fails: {type(error).__name__}: {error}") from error

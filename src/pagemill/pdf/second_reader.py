@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pikepdf
 
 from pagemill.pdf.layers import Layers
+from pagemill.pdf.pdf_file import PdfFile
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -34,15 +35,20 @@ _NUMBER_BEFORE = re.compile(rb"(\d+)\s+\d+\s+$")
 class SecondReader:
     """One document as qpdf reads it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, file: PdfFile) -> None:
         """Open the file.
 
         Raises:
             pikepdf.PdfError: qpdf finds no PDF in it.
         """
-        self._pdf = pikepdf.open(path, suppress_warnings=True)
+        self._reader = file.reader()
+        try:
+            self._pdf = pikepdf.open(self._reader, suppress_warnings=True)
+        except BaseException:
+            self._reader.close()
+            raise
         self.layers = Layers(self._pdf)
-        self.file_repairs = [in_plain_words(zeroed) for zeroed in zeroed_objects(path)]  # they concern every page
+        self.file_repairs = [in_plain_words(zeroed) for zeroed in zeroed_objects(file)]  # they concern every page
         self.page_repairs: dict[tuple[int, int], list[str]] = {}  # by the page's number among the objects
         self._pages = len(self._pdf.pages)  # the page tree is read here, and repaired
         for warning in self._heard():
@@ -62,6 +68,7 @@ class SecondReader:
     def close(self) -> None:
         """Close the file."""
         self._pdf.close()
+        self._reader.close()
 
     def page(self, number: int) -> pikepdf.Dictionary | None:
         """A page, 1-based; None if qpdf does not find so many."""
@@ -84,17 +91,17 @@ class SecondReader:
         return heard
 
 
-def zeroed_objects(path: Path) -> list[str]:
+def zeroed_objects(file: PdfFile) -> list[str]:
     """Say which objects have zeroed bytes outside of their streams.
 
     A zero byte is white space in a PDF: whatever a damaged disk wiped out there is gone without a syntax error.
     """
-    if not 0 < path.stat().st_size <= _LARGEST_SCANNED:
+    if not 0 < file.size <= _LARGEST_SCANNED:
         return []
     found: list[str] = []
     before = b""  # what precedes a piece: enough to know what it is part of
-    with path.open("rb") as file:
-        while piece := file.read(_PIECE_BYTES):
+    with file.reader() as reader:
+        while piece := reader.read(_PIECE_BYTES):
             data = before + piece
             found += _zeroed_in(data, len(before))
             before = data[-_CONTEXT_BYTES:]
@@ -125,11 +132,12 @@ class SecondReaders:
     def __init__(self) -> None:
         self._open: OrderedDict[Path, SecondReader | None] = OrderedDict()
 
-    def of(self, path: Path) -> SecondReader | None:
+    def of(self, file: PdfFile) -> SecondReader | None:
         """The reader of a file; None if qpdf cannot open it."""
+        path = file.path
         if path not in self._open:
             try:
-                self._open[path] = SecondReader(path)
+                self._open[path] = SecondReader(file)
             except (*ODD_OBJECTS, OSError):
                 self._open[path] = None
             if len(self._open) > _OPEN_DOCUMENTS:

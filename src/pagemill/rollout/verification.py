@@ -159,8 +159,10 @@ class Verification:
         except WrongModel as error:
             what = str(error).partition(";")[0]
             raise DeploymentFailed(f"{what}; the image was built for another _MODEL than vLLM's flags name") from error
-        except PagemillError as error:
+        except EndpointRefusesUs as error:
             raise DeploymentFailed(f"{self._endpoint.url} refuses our token: {error}") from error
+        except PagemillError as error:
+            raise DeploymentFailed(f"{self._endpoint.url} cannot be verified: {error}") from error
 
     async def _first_token(self, page: CanaryPage) -> float:
         try:

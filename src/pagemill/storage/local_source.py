@@ -5,19 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Generator, Iterator
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
-from pagemill.domain.pages.matching import matches, may_match_below
+from pagemill.domain.pages.matching import asks_for, matches, may_match_below
 from pagemill.domain.pages.model import Document, RejectedEntry
-from pagemill.domain.wording import shown
+from pagemill.domain.wording import passed_over, shown
 from pagemill.errors import StoreUnusable, out_of_resources
 from pagemill.ports import LocalCopy
 from pagemill.storage.files import StillWritten, digest, opened
-from pagemill.storage.folder import Found, kind_problem, walk, without_waiting
-
-_OBJECTS = "gs://"
+from pagemill.storage.folder import Found, kind_problem, real, walk, without_waiting
+from pagemill.storage.lists import OBJECTS, at, list_entries
 
 
 class LocalSource:
@@ -33,9 +32,11 @@ class LocalSource:
         Args:
             path: A PDF, or a folder that is searched for `*.pdf` (any case); hidden files and folders are left out.
             include: Keep only documents whose key matches this glob; one without `/` is matched with the file name.
+                One that does not end in .pdf also asks for PDFs of other names.
             without: A folder that is not searched: the results may be written into the source.
         """
         self.name = str(path)
+        self.images: Counter[str] = Counter()
         self._path = path
         self._include = include
         self._without = without
@@ -61,7 +62,10 @@ class LocalSource:
             raise StoreUnusable(f"{shown(self.name)} cannot be read: {error.strerror or error}") from error
         if not found:
             wanted = f"matching '{self._include}' " if self._include else ""
-            raise StoreUnusable(f"{shown(self.name)}: no PDFs {wanted}in it (files ending in .pdf, in subfolders too)")
+            beside = f"; {passed_over(self.images)}" if self.images else ""
+            raise StoreUnusable(
+                f"{shown(self.name)}: no PDFs {wanted}in it (files ending in .pdf, in subfolders too){beside}"
+            )
 
     @contextlib.contextmanager
     def local_copy(self, document: Document) -> Iterator[LocalCopy]:
@@ -84,12 +88,19 @@ class LocalSource:
             key = printable(self._path.name)
             yield from [describe(key, self._path)] if matches(key, self._include) else []
             return
-        for found in walk(self._path, without=self._without):
-            key = printable(found.path.relative_to(self._path).as_posix())
+        for found in walk(
+            self._path, without=self._without, asked_for=lambda path: asks_for(self._key(path), self._include)
+        ):
+            key = self._key(found.path)
             if found.is_folder:
                 yield from [_not_read(key, found)] if may_match_below(key, self._include) else []
+            elif found.image:
+                self.images.update([found.image] if matches(key, self._include) else [])
             elif matches(key, self._include):
                 yield _not_read(key, found) if found.problem else describe(key, found.path)
+
+    def _key(self, path: Path) -> str:
+        return printable(path.relative_to(self._path).as_posix())
 
 
 class ListedSource:
@@ -101,11 +112,13 @@ class ListedSource:
     One file under several names is read once, under its first one; a link to a file counts as a file of its own.
     """
 
-    def __init__(self, path: Path, *, include: str = "") -> None:
-        """Configure; nothing is read yet."""
+    def __init__(self, path: Path, *, include: str = "", without: Path | None = None) -> None:
+        """Configure; nothing is read yet. `include` and `without` are as those of `LocalSource`."""
         self.name = str(path)
+        self.images: Counter[str] = Counter()
         self._path = path
         self._include = include
+        self._without = without
         self._found: dict[str, Path] = {}  # keys, each with its file
         self._files: set[Path] = set()
 
@@ -133,43 +146,49 @@ class ListedSource:
     def _entry(self, entry: str, line_number: int) -> Iterator[Document | RejectedEntry]:
         path = self._path.parent / entry
         where = f"line {line_number} of {self.name}"
-        if entry.startswith(_OBJECTS):
+        if entry.startswith(OBJECTS):
             hint = (
                 "a list names either local files or gs:// objects, not both; put the objects into a list of their own"
             )
             yield RejectedEntry(self._key(path), f"{where}: {shown(entry)} is not a local file; {hint}")
             return
         if not _exists(path):
-            yield RejectedEntry(self._key(path), f"{where}: no such file or folder: {shown(entry)}")
+            hint = "; a list holds whole paths, `~` has no meaning in it" if entry.startswith("~") else ""
+            yield RejectedEntry(self._key(path), f"{where}: no such file or folder: {shown(entry)}{hint}")
             return
         try:
-            files = list(walk(path)) if path.is_dir() else [Found(path)]
+            files = list(self._below(path)) if path.is_dir() else [Found(path)]
         except OSError as error:
             if lacking := out_of_resources(error):
                 raise lacking from error
-            reason = f"the folder cannot be read: {error.strerror}"
+            reason = f"it cannot be read: {error.strerror}"
             yield RejectedEntry(self._key(path), f"{where}: {reason}", has_folder=False, shared_cause=reason)
             return
-        if not files:
+        if all(file.image for file in files):
             yield RejectedEntry(self._key(path), f"{where}: no PDFs in the folder {shown(entry)}")
         for file in files:
             yield from self._file(file, where)
+
+    def _below(self, folder: Path) -> Iterator[Found]:
+        return walk(folder, without=self._without, asked_for=lambda path: asks_for(self._key(path), self._include))
 
     def _file(self, found: Found, where: str) -> Iterator[Document | RejectedEntry]:
         key = self._key(found.path)
         if not (may_match_below(key, self._include) if found.is_folder else matches(key, self._include)):
             return
-        if found.problem:
-            rejected = _not_read(key, found)
-            yield replace(rejected, reason=f"{where}: {rejected.reason}")
+        if found.image:
+            self.images[found.image] += 1
             return
-        file = found.path.parent.resolve() / found.path.name  # `b/../a.pdf` is `a.pdf`, unless `b` is a link
+        if found.problem:
+            yield at(where, _not_read(key, found))
+            return
+        file = real(found.path.parent) / found.path.name  # `b/../a.pdf` is `a.pdf`, unless `b` is a link
         if file in self._files:
             return
         self._files.add(file)
         other = self._found.setdefault(key, file)
         if other == file:
-            yield describe(key, found.path)
+            yield at(where, describe(key, found.path))
             return
         reason = f"{where}: {shown(str(found.path))} would have the same folder as {shown(str(other))}"
         advice = "which is read; put it into a list of its own, with another destination"
@@ -180,33 +199,6 @@ class ListedSource:
         with contextlib.suppress(ValueError):
             return printable(Path(absolute).relative_to(folder).as_posix())
         return printable(absolute.lstrip("/"))
-
-
-def list_entries(path: Path) -> Generator[tuple[int, str], None, None]:
-    """Yield the entries of a list with their line numbers; blank lines and comments are skipped.
-
-    Raises:
-        StoreUnusable: The list cannot be read.
-    """
-    try:
-        if problem := kind_problem(path.stat().st_mode):
-            raise StoreUnusable(f"{path}: {problem}")
-        with path.open(encoding="utf-8-sig") as lines:
-            for number, line in enumerate(lines, start=1):
-                entry = line.strip()
-                if entry and not entry.startswith("#"):
-                    yield number, entry
-    except (OSError, UnicodeDecodeError) as error:
-        raise StoreUnusable(f"{path}: the list cannot be read: {error}") from error
-
-
-def names_objects(path: Path) -> bool:
-    """Tell whether a list names gs:// objects: its first entry decides. False for a list that cannot be read."""
-    try:
-        with contextlib.closing(list_entries(path)) as entries:
-            return next(entries, (0, ""))[1].startswith(_OBJECTS)
-    except StoreUnusable:
-        return False
 
 
 def printable(name: str) -> str:
@@ -226,11 +218,11 @@ def describe(key: str, path: Path) -> Document | RejectedEntry:
     """
     try:
         if problem := kind_problem(path.stat().st_mode):  # a pipe would be waited for, and some devices never end
-            return RejectedEntry(key, problem)
+            return _special(key, problem)
         with open(path, "rb", opener=without_waiting) as file:
             status = os.fstat(file.fileno())
             if problem := kind_problem(status.st_mode):
-                return RejectedEntry(key, problem)
+                return _special(key, problem)
             version, stamp = digest(file)
             return Document(key, version, status.st_size, str(path), stamp, file_url(path))
     except StillWritten as error:
@@ -245,8 +237,12 @@ def describe(key: str, path: Path) -> Document | RejectedEntry:
 def file_url(path: Path) -> str:
     """A file's absolute name as a URL: unambiguous for any bytes. It names no host: containers change theirs."""
     if ".." in path.parts:
-        path = path.parent.resolve() / path.name
+        path = real(path.parent) / path.name
     return path.absolute().as_uri()
+
+
+def _special(key: str, problem: str) -> RejectedEntry:
+    return RejectedEntry(key, f"{problem}; remove it from the source")
 
 
 def _not_read(key: str, found: Found) -> RejectedEntry:

@@ -9,14 +9,17 @@ import hashlib
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Collection, Iterator, Mapping
+from io import BufferedReader
 from pathlib import Path
 from typing import IO
 
 from pagemill.domain.pages.keys import folded
 from pagemill.domain.wording import shown
-from pagemill.errors import NameUnusable, PreconditionFailed, StoreUnusable
+from pagemill.errors import NO_ROOM, NameUnusable, NoRoomLeft, PreconditionFailed, StoreUnusable
 from pagemill.ports import ABSENT, StoredObject
+from pagemill.storage.folder import kind_problem, without_waiting
 
 # Errors about one name: a file where a folder should be, a name that is not allowed, somebody else's folder.
 _ABOUT_A_NAME = {
@@ -29,6 +32,8 @@ _ABOUT_A_NAME = {
     errno.ELOOP,
     errno.EACCES,
     errno.EPERM,
+    errno.ENXIO,  # a socket
+    errno.ENODEV,
 }
 
 
@@ -58,7 +63,8 @@ class LocalStore:
             NameUnusable: The file cannot be read.
         """
         try:
-            data = self._path(key).read_bytes()
+            with self._opened(key) as file:
+                data = file.read()
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -72,7 +78,7 @@ class LocalStore:
             NameUnusable: The file cannot be read.
         """
         try:
-            with self._path(key).open("rb") as file:
+            with self._opened(key) as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
         except FileNotFoundError:
             return ABSENT
@@ -108,8 +114,10 @@ class LocalStore:
         path = self._path(key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = _write_temporary(path.parent, body)
+            # Not tempfile's names, whose mode 0600 would hide results from others.
+            temporary = path.parent / f".{secrets.token_hex(8)}.tmp"
             try:
+                _write_synced(temporary, body)
                 self._publish(temporary, path, if_version)
             finally:
                 temporary.unlink(missing_ok=True)
@@ -154,10 +162,19 @@ class LocalStore:
                 accents = self._is_found_as(f"{name}-\u00e9", f"{name}-e\u0301")
             self._folds = {"case": case, "accents": accents, "ends": ends}
         except OSError as error:
-            raise StoreUnusable(
-                f"the destination {self.name} cannot be written: {error.strerror}; "
-                "choose another folder, or change its owner"
-            ) from error
+            what = f"the destination {self.name} cannot be written: {error.strerror}"
+            if error.errno in NO_ROOM:
+                raise NoRoomLeft(f"{what}; free some space, or choose another folder") from error
+            raise StoreUnusable(f"{what}; choose another folder, or change its owner") from error
+
+    def _opened(self, key: str) -> BufferedReader:
+        """Open a regular file for reading; a pipe would be waited for, and some devices never end."""
+        path = self._path(key)
+        file = open(path, "rb", opener=without_waiting)  # noqa: SIM115 -- the caller closes it
+        if problem := kind_problem(os.fstat(file.fileno()).st_mode):
+            file.close()
+            raise NameUnusable(f"{shown(str(path))} is {problem}; remove it, or choose another destination")
+        return file
 
     def _path(self, key: str) -> Path:
         path = self._root / key
@@ -168,16 +185,16 @@ class LocalStore:
     def _is_found_as(self, name: str, other: str) -> bool:
         """Whether a file that is written under one name is found under another."""
         path = self._path(name)
-        path.write_bytes(b"probe")
         try:
+            path.write_bytes(b"probe")
             return self._path(other).exists()
         finally:
-            path.unlink()
+            path.unlink(missing_ok=True)
 
     def _unusable(self, key: str, done: str, error: OSError) -> StoreUnusable:
         path = self._path(key)
         below_root = [path, *(parent for parent in path.parents if parent.is_relative_to(self._root))]
-        blocking = next((parent for parent in below_root[1:-1] if parent.exists() and not parent.is_dir()), None)
+        blocking = next(filter(_is_no_folder, below_root[1:-1]), None)
         if blocking:
             return NameUnusable(
                 f"{shown(str(blocking))} is a file, and the folder of the results cannot be made there; "
@@ -186,8 +203,9 @@ class LocalStore:
         what = f"{shown(str(path))} cannot be {done}: {error.strerror}"
         if error.errno in _ABOUT_A_NAME:
             return NameUnusable(f"{what}; see what lies there, or choose another destination")
-        advice = "free some space, or choose" if error.errno == errno.ENOSPC else "check the disk, or choose"
-        return StoreUnusable(f"{what}; {advice} another destination")
+        if error.errno in NO_ROOM:
+            return NoRoomLeft(f"{what}; free some space, or choose another destination, then run again")
+        return StoreUnusable(f"{what}; check the disk, or choose another destination")
 
     def _publish(self, temporary: Path, path: Path, if_version: str | None) -> None:
         if if_version is None:
@@ -199,12 +217,17 @@ class LocalStore:
             temporary.replace(path)
 
 
+def _is_no_folder(path: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return not stat.S_ISDIR(path.stat().st_mode)
+    return False
+
+
 def _version(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _write_temporary(folder: Path, body: bytes | IO[bytes]) -> Path:
-    path = folder / f".{secrets.token_hex(8)}.tmp"  # not tempfile's, whose mode 0600 would hide results from others
+def _write_synced(path: Path, body: bytes | IO[bytes]) -> None:
     with path.open("xb") as file:
         if isinstance(body, bytes):
             file.write(body)
@@ -213,7 +236,6 @@ def _write_temporary(folder: Path, body: bytes | IO[bytes]) -> Path:
             shutil.copyfileobj(body, file)
         file.flush()
         os.fsync(file.fileno())
-    return path
 
 
 @contextlib.contextmanager

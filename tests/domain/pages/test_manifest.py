@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -169,3 +170,21 @@ def test_what_is_no_json_at_all_covers_nothing(text: bytes) -> None:
 
 def test_an_error_that_is_no_unicode_can_be_written() -> None:
     assert json.loads(_manifest(error="a \ud800").to_json().encode())["error"] == "a \\ud800"
+
+
+@pytest.mark.parametrize(
+    ("statuses", "error", "complete"),
+    [
+        ((Status.OK, Status.BLANK), "", True),
+        ((Status.OK, Status.FAILED), "", False),
+        ((), "encrypted", False),
+        ((), "", False),
+    ],
+)
+def test_a_manifest_says_whether_every_page_of_its_document_has_a_result(
+    statuses: tuple[Status, ...], error: str, *, complete: bool
+) -> None:
+    manifest = _manifest(*statuses, error=error)
+
+    assert json.loads(manifest.to_json())["complete"] is complete
+    assert not replace(manifest, page_count=len(statuses) + 1).complete  # a selection of pages

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from pagemill.domain.pages.model import Recipe
-from pagemill.errors import EndpointUnavailable, RequestRejected, UsageError
+from pagemill.errors import EndpointUnavailable, UsageError
 from pagemill.ocr.client import OpenAiRecognizer
 from pagemill.ocr.identity.auth import IdTokenAuth
 from tests.fakes.iam_proxy import IamProxy
@@ -125,7 +125,7 @@ async def test_a_redirect_is_not_followed(door: IamProxy) -> None:
     async with FakeEndpoint() as elsewhere:
         door.moved_to = elsewhere.url
         async with _recognizer(door) as recognizer:
-            with pytest.raises(RequestRejected, match="307"):
+            with pytest.raises(UsageError, match=f"answered 307 and points to {elsewhere.url}"):
                 await recognizer.probe()
 
     assert not elsewhere.record.paths

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -139,6 +140,27 @@ async def test_a_slot_without_pages_is_given_back_before_its_time(client: Prefec
         async with asyncio.timeout(_PATIENCE_SECONDS):
             while await _taken(client, limit):
                 pass
+
+
+async def test_the_idle_time_of_a_slot_begins_with_the_end_of_its_last_page(
+    client: PrefectClient, limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_back, given_back = client.release_concurrency_slots_with_lease, list[float]()
+
+    async def noted(lease: UUID) -> object:
+        given_back.append(time.monotonic())
+        return await give_back(lease)
+
+    monkeypatch.setattr(client, "release_concurrency_slots_with_lease", noted)
+    times = LeaseTimes(hold=(60, 60), retry=(0.01, 0.03), idle=0.4, renewal=60)
+
+    async with await _pool(client, limit, times=times) as slots:
+        for number in range(3):
+            await Gauge().read(slots, str(number), seconds=0.25)
+        ended = time.monotonic()
+        await _until(lambda: bool(given_back))
+
+    assert [moment - ended >= 0.4 for moment in given_back] == [True]
 
 
 async def test_a_page_that_is_cancelled_while_it_waits_loses_no_slot(client: PrefectClient, limit: str) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -23,7 +24,7 @@ def listing(google: FakeGcs, gcs_client: storage.Client, tmp_path: Path) -> List
         google.put("scans", name, name.encode())
 
     def make(*lines: str, include: str = "") -> GcsListedSource:
-        (tmp_path / "list.txt").write_text("\n".join(lines), encoding="utf-8")
+        (tmp_path / "list.txt").write_bytes(os.fsencode("\n".join(lines)))
         return GcsListedSource(gcs_client, tmp_path / "list.txt", include=include, largest_bytes=1000)
 
     return make
@@ -73,7 +74,10 @@ def test_a_listed_object_is_downloaded_at_its_listed_generation(listing: Listing
         ("gs://scans/empty/", "no PDFs below gs://scans/empty/"),
         ("gs://scans/denied.pdf", "add-iam-policy-binding gs://scans"),
         ("gs://scans/large.pdf", "1,001 bytes are more than PAGEMILL_LARGEST_PDF_MIB"),
-        (f"gs://scans/{'x' * 1025}", "rejects the request"),
+        (f"gs://scans/{'x' * 5000}", "rejects the request"),
+        ("gs://scans/nul\0.pdf", "there is no object gs://scans/nul"),
+        ("gs://scans/\udcff.pdf", r"'gs://scans/\xff.pdf' is not UTF-8"),
+        ("gs://~nobody/a.pdf", "'~nobody' is not a valid bucket name"),
     ],
 )
 def test_a_wrong_line_is_named_and_fails_alone(listing: Listing, google: FakeGcs, line: str, says: str) -> None:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import gzip
 import io
 import re
+import tempfile
+from pathlib import Path
 from typing import IO
 
 import pytest
@@ -12,6 +14,7 @@ from pagemill.domain.pages.model import Document, RejectedEntry
 from pagemill.errors import DocumentUnreadable, PreconditionFailed, StoreUnusable, UsageError
 from pagemill.ports import ABSENT, DocumentSource
 from pagemill.storage.gcs.client import Location, parse_location
+from pagemill.storage.gcs.list import GcsListedSource
 from pagemill.storage.gcs.source import GcsSource
 from pagemill.storage.gcs.store import GcsStore
 from tests.fakes.gcs import FakeGcs, Fault
@@ -356,25 +359,65 @@ def test_a_packed_object_that_is_cut_off_says_so(bucket: FakeGcs, gcs_client: st
 
 
 @pytest.mark.parametrize(
-    ("name", "content_type", "says"),
+    ("name", "content_type"),
     [
-        ("in/scan", "application/pdf", "name it in a list: gs://bucket/in/scan"),
-        ("in/2024/scan.v2", "application/pdf", "name it in a list: gs://bucket/in/2024/scan.v2"),
-        ("in/x.pdf ", "application/octet-stream", "rename the object"),
-        ("in/x.PDF;1", "application/octet-stream", "rename the object"),
+        ("in/x.pdf ", "application/octet-stream"),
+        ("in/x.PDF;1", "application/octet-stream"),
+        ("in/2024/x.pdf.1", ""),
     ],
 )
-def test_an_object_that_is_a_pdf_by_another_name_is_named(
-    bucket: FakeGcs, gcs_client: storage.Client, name: str, content_type: str, says: str
+def test_an_object_whose_name_is_nearly_a_pdfs_is_named_and_read_where_include_asks_for_it(
+    bucket: FakeGcs, gcs_client: storage.Client, name: str, content_type: str
 ) -> None:
     bucket.put("bucket", "in/good.pdf", b"x")
     bucket.put("bucket", name, b"x", content_type)
+    key = name.removeprefix("in/")
 
     entries = [entry for entry in _source(gcs_client).documents() if isinstance(entry, RejectedEntry)]
+    (asked,) = GcsSource(gcs_client, Location("bucket", "in"), include=f"{key[:-1]}?", largest_bytes=9).documents()
 
-    assert [entry.key for entry in entries] == [name.removeprefix("in/")]
-    assert entries[0].reason.endswith(says)
+    assert [entry.key for entry in entries] == [key]
+    assert entries[0].reason.endswith("rename the object, or name it with --include")
     assert not entries[0].has_folder
+    assert isinstance(asked, Document)
+
+
+@pytest.mark.parametrize("name", ["scan", "2024/scan.v2", "x.pdf.1"])
+def test_an_object_that_is_a_pdf_by_its_type_is_read_whatever_its_name(
+    bucket: FakeGcs, gcs_client: storage.Client, tmp_path: Path, name: str
+) -> None:
+    bucket.put("bucket", f"in/{name}", b"x", "application/pdf")
+    bucket.put("bucket", f"in/{name}.txt", b"x", "application/pdf")  # the name says something else
+    (tmp_path / "list.txt").write_text("gs://bucket/in/")
+
+    (document,) = _source(gcs_client).documents()
+    (listed,) = GcsListedSource(gcs_client, tmp_path / "list.txt", largest_bytes=9).documents()
+
+    assert isinstance(document, Document)
+    assert isinstance(listed, Document)
+    assert (document.key, listed.key) == (name, f"bucket/in/{name}")
+
+
+def test_images_beside_objects_are_counted_by_their_endings_or_types(
+    bucket: FakeGcs, gcs_client: storage.Client, tmp_path: Path
+) -> None:
+    for name, content_type in [
+        ("in/good.pdf", "application/pdf"),
+        ("in/a.TIF", "application/octet-stream"),
+        ("in/2024/b.tif", "image/tiff"),
+        ("in/picture", "image/png"),
+        ("in/.hidden.png", "image/png"),
+        ("in/notes.txt", "text/plain"),
+    ]:
+        bucket.put("bucket", name, b"x", content_type)
+    (tmp_path / "list.txt").write_text("gs://bucket/in/2024/\ngs://bucket/in/")
+    source, listed = _source(gcs_client), GcsListedSource(gcs_client, tmp_path / "list.txt", largest_bytes=9)
+
+    assert _keys(source) == ["good.pdf"]
+    assert [entry.key for entry in listed.documents() if isinstance(entry, Document)] == ["bucket/in/good.pdf"]
+    assert source.images == listed.images == {".tif": 2, "image/png": 1}
+    with pytest.raises(StoreUnusable, match=r"no PDFs matching '\*\.tif' found .*; 1 image not read \(1 \.tif\)"):
+        _keys(GcsSource(gcs_client, Location("bucket", "in"), include="*.tif", largest_bytes=9))
 
 
 def test_results_folders_and_unfinished_uploads_are_not_mentioned(bucket: FakeGcs, gcs_client: storage.Client) -> None:
@@ -390,3 +433,28 @@ def test_results_folders_and_unfinished_uploads_are_not_mentioned(bucket: FakeGc
         bucket.put("bucket", name, b"x", content_type)
 
     assert _keys(_source(gcs_client)) == ["a.pdf"]
+
+
+@pytest.mark.parametrize("members", [1, 3], ids=["one member", "three members"])
+def test_a_packed_object_is_unpacked_only_as_far_as_the_largest_pdf_may_go(
+    bucket: FakeGcs, gcs_client: storage.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, members: int
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    bucket.put("bucket", "in/bomb.pdf", gzip.compress(bytes(2**22)) * members, content_encoding="gzip")
+    bucket.put("bucket", "in/good.pdf", gzip.compress(bytes(2**20)), content_encoding="gzip")
+    source = _source(gcs_client)
+    bomb, good = source.documents()
+    assert isinstance(bomb, Document)
+    assert isinstance(good, Document)
+
+    with (
+        pytest.raises(DocumentUnreadable, match="is larger than PAGEMILL_LARGEST_PDF_MIB, 1, allows"),
+        source.local_copy(bomb),
+    ):
+        pass
+    with source.local_copy(good) as copy:
+        files = [path.name for path in copy.path.parent.iterdir()]
+        assert copy.path.stat().st_size == 2**20
+
+    assert files == ["unpacked"]  # not the packed bytes, too
+    assert list(tmp_path.iterdir()) == []

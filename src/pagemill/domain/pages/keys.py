@@ -60,7 +60,7 @@ def pages_jsonl(document_key: str) -> str:
 
 
 def manifest(document_key: str) -> str:
-    """The manifest. It is written last: where it exists, the document is complete."""
+    """The manifest. It is written after the texts that it describes, or says why there are none."""
     return f"{document_folder(document_key)}/manifest.json"
 
 

@@ -52,7 +52,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The content of `manifest.json`. Where it exists, the document is complete."""
+    """The content of `manifest.json`: what became of the document in the last run that had something to say of it."""
 
     document: Document
     recipe: Recipe
@@ -63,6 +63,12 @@ class Manifest:
     error: str = ""  # why no page of the document could be read
     findings: tuple[str, ...] = ()  # what is wrong with the document as a whole, or not read
     texts: Mapping[str, PublishedText] = field(default_factory=dict)  # by name; none if no page could be read
+
+    @property
+    def complete(self) -> bool:
+        """Whether every page of the PDF has a result that is not `failed`."""
+        pages = self.tally.counts()
+        return not self.error and pages.total() - pages[Status.FAILED] == self.page_count > 0
 
     def to_json(self) -> str:
         """The manifest as JSON."""
@@ -77,6 +83,7 @@ class Manifest:
             },
             "recipe": {"id": self.recipe.id} | self.recipe.as_dict(),
             "error": encodable(self.error) or None,
+            "complete": self.complete,
             "findings": [encodable(finding) for finding in self.findings],
             "pages": self.tally.counts().total(),
             "statuses": {status.value: count for status, count in self.tally.counts().items()},

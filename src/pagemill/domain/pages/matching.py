@@ -1,4 +1,4 @@
-"""Which names of a source are documents to read."""
+"""Which names of a source are documents to read, and which say that something else is not read."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from fnmatch import fnmatchcase
 
 _BEGUN = (".part", ".partial", ".filepart", ".crdownload", ".download", ".tmp")  # ends of names of unfinished downloads
+_IMAGES = tuple(".bmp .djvu .gif .heic .heif .jfif .jp2 .jpeg .jpg .png .tif .tiff .webp".split())
 
 
 def matches(key: str, glob: str) -> bool:
@@ -13,9 +14,26 @@ def matches(key: str, glob: str) -> bool:
     return not glob or fnmatchcase(key if "/" in glob else key.rpartition("/")[2], glob)
 
 
+def asks_for(key: str, glob: str) -> bool:
+    """Whether a glob asks for a key even if its name is not that of a PDF: `scans/*` does, `*.pdf` and no glob do not.
+
+    Hidden files and unfinished downloads are never asked for.
+    """
+    last = key.rpartition("/")[2].lower()
+    if not glob or glob.lower().endswith(".pdf") or not last or last.startswith(".") or last.endswith(_BEGUN):
+        return False
+    return matches(key, glob)
+
+
 def is_pdf_name(name: str) -> bool:
     """Whether a name is that of a PDF that is not hidden."""
     return name.lower().endswith(".pdf") and not name.rpartition("/")[2].startswith(".")
+
+
+def image_ending(name: str) -> str:
+    """The ending of an image's name that is not hidden, in small letters; empty for any other name."""
+    last = name.rpartition("/")[2].lower()
+    return next((ending for ending in _IMAGES if last.endswith(ending) and not last.startswith(".")), "")
 
 
 def may_be_misnamed(name: str) -> bool:

@@ -44,6 +44,7 @@ class Document:
     location: str = field(default="", compare=False)  # the path or object from which its source reads it
     stamp: str = field(default="", compare=False)  # its source's note of the file that has this version
     source: str = field(default="", compare=False)  # whole name: gs://bucket/object, or a file: URL without a host
+    copy_bytes: int = field(default=0, compare=False)  # temporary space for a local copy, at most; 0: it needs none
 
 
 @dataclass(frozen=True, slots=True)

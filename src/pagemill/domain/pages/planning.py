@@ -12,7 +12,7 @@ from pagemill.errors import UsageError
 
 MOST_PAGES = 2**22  # a page is an object, and PDFium numbers objects up to here
 
-_RANGE = re.compile(r"(?P<first>\d+)?(?P<dash>-)?(?P<last>\d+)?")
+_RANGE = re.compile(r"(?P<first>[0-9]{1,9})?(?P<dash>-)?(?P<last>[0-9]{1,9})?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,7 @@ def _read_slice(entry: JsonObject) -> DocumentSlice:
         entry.text("version"),
         entry.count("size_bytes"),
         entry.file_name("location"),
+        copy_bytes=entry.count("copy_bytes") if "copy_bytes" in entry.names else 0,
         source=entry.text("source") if "source" in entry.names else "",
     )
     return DocumentSlice(document, read_numbers(entry.text("pages")), whole=entry.flag("whole"))

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from pagemill.domain.pages import strict_json
 from pagemill.domain.pages.model import Status
 from pagemill.domain.pages.strict_json import JsonObject
-from pagemill.domain.wording import encodable
+from pagemill.domain.wording import counted, encodable
 from pagemill.errors import PagemillError, kind_of, reported
+
+_TROUBLES = ("unreadable", "not published", "not finished")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +29,24 @@ class DocumentOutcome:
     error: str = ""  # why no page of the document could be read
     failures: Mapping[int, str] = field(default_factory=dict)  # page number to reason
     findings: tuple[str, ...] = ()  # what is wrong with the document as a whole, or not read
+    finished: bool = True  # False: the run stopped before; `pages` are those with a result
 
     @property
     def failed(self) -> bool:
         """Whether a page or the whole document is missing from the output."""
         return bool(self.error or self.statuses.get(Status.FAILED))
 
+    @property
+    def trouble(self) -> str:
+        """Why the document as a whole is not what was asked for; empty if it is, whatever became of its pages."""
+        if self.error:
+            return "not published" if self.pages else "unreadable"
+        return "" if self.finished else "not finished"
+
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """One run. `pages` is always the sum over the five statuses."""
+    """One run. `pages` is always the sum over the five statuses, and over the documents."""
 
     run_id: str
     documents: int
@@ -50,6 +60,7 @@ class RunSummary:
     stopped_by: PagemillError | None = None  # why the run ended early; finished pages are kept
     first_sent_at: dt.datetime | None = None  # UTC; with the next: the time in which the service was busy
     last_answer_at: dt.datetime | None = None
+    images: Mapping[str, int] = field(default_factory=dict)  # files beside the PDFs that were not read, by ending
 
     @property
     def pages(self) -> int:
@@ -58,11 +69,28 @@ class RunSummary:
 
     @property
     def complete(self) -> bool:
-        """Whether no document and no page failed."""
-        return not any(outcome.failed for outcome in self.outcomes)
+        """Whether every document is finished, and no page of it failed."""
+        return not self.stopped_by and not any(outcome.failed or not outcome.finished for outcome in self.outcomes)
+
+    @property
+    def trouble(self) -> str:
+        """What has no result, pages and documents apart; empty if nothing."""
+        documents = Counter(outcome.trouble for outcome in self.outcomes)
+        return trouble(documents, failed_pages=self.statuses.get(Status.FAILED, 0))
 
     def as_dict(self) -> dict[str, object]:
         """The object that `--json` prints. Other programs read these keys."""
+        return self._counts() | {"failures": list(self._failures())}
+
+    def _failures(self) -> Iterator[dict[str, object]]:
+        """Each failed document and page, with its reason; the page is None where the whole document failed."""
+        for outcome in self.outcomes:
+            if outcome.error:
+                yield {"document": outcome.key, "page": None, "reason": encodable(outcome.error)}
+            for page, reason in sorted(outcome.failures.items()):
+                yield {"document": outcome.key, "page": page, "reason": reason}
+
+    def _counts(self) -> dict[str, object]:
         counts: Counter[Status] = Counter(self.statuses)
         return {
             "run_id": self.run_id,
@@ -75,13 +103,16 @@ class RunSummary:
             "pages_per_second": round((self.pages - self.reused) / self.seconds, 3) if self.seconds else 0.0,
             "cost_usd": round(self.cost_usd, 6),
             "destination": encodable(self.destination),
+            "documents_failed": sum(bool(outcome.error) for outcome in self.outcomes),
+            "documents_unfinished": sum(not outcome.finished for outcome in self.outcomes),
+            "images_not_read": dict(sorted(self.images.items())),
+            "error": str(self.stopped_by) if self.stopped_by else None,
+            "error_type": kind_of(self.stopped_by) if self.stopped_by else None,
         }
 
     def to_json(self) -> Iterator[str]:
         """The content of `summary.json`, in parts: one line for each document, of which there may be 100,000."""
-        body = self.as_dict() | {
-            "error": str(self.stopped_by) if self.stopped_by else None,
-            "error_type": kind_of(self.stopped_by) if self.stopped_by else None,
+        body = self._counts() | {
             "first_sent_at": _written(self.first_sent_at),
             "last_answer_at": _written(self.last_answer_at),
             "document_list": [],
@@ -92,6 +123,18 @@ class RunSummary:
             yield separator + json.dumps(_outcome(outcome), ensure_ascii=False)
             separator = ",\n    "
         yield "\n  ]\n}\n"
+
+
+def trouble(documents: Mapping[str, int], *, failed_pages: int) -> str:
+    """What has no result, pages and documents apart: "2 pages failed, 1 document unreadable"; empty if nothing.
+
+    Args:
+        documents: How many documents there are of each `DocumentOutcome.trouble`.
+        failed_pages: How many pages failed.
+    """
+    pages = [f"{counted(failed_pages, 'page')} failed"] if failed_pages else []
+    kinds = [f"{counted(documents[kind], 'document')} {kind}" for kind in _TROUBLES if documents.get(kind)]
+    return ", ".join(pages + kinds)
 
 
 def read_summary(text: bytes) -> RunSummary:
@@ -116,6 +159,7 @@ def read_summary(text: bytes) -> RunSummary:
             stopped_by=reported(body.text("error_type"), error) if error else None,
             first_sent_at=_read_time(body.text_or_none("first_sent_at")),
             last_answer_at=_read_time(body.text_or_none("last_answer_at")),
+            images=_read_images(body),
         )
     except ValueError as problem:
         raise ValueError(f"not the summary of a run: {problem}") from problem
@@ -138,6 +182,13 @@ def _read_statuses(body: JsonObject) -> dict[Status, int]:
     return {status: body.count(status.value) for status in Status}
 
 
+def _read_images(body: JsonObject) -> dict[str, int]:
+    if "images_not_read" not in body.names:
+        return {}
+    images = body.object("images_not_read")
+    return {ending: images.count(ending) for ending in images.names}
+
+
 def _read_outcome(body: JsonObject) -> DocumentOutcome:
     return DocumentOutcome(
         key=body.text("key"),
@@ -148,6 +199,7 @@ def _read_outcome(body: JsonObject) -> DocumentOutcome:
         error=body.text_or_none("error") or "",
         failures={failure.count("page", least=1): failure.text("reason") for failure in body.objects("failures")},
         findings=body.texts("findings") if "findings" in body.names else (),
+        finished=body.flag("finished") if "finished" in body.names else True,
     )
 
 
@@ -158,6 +210,7 @@ def _outcome(outcome: DocumentOutcome) -> dict[str, object]:
         "statuses": {status.value: outcome.statuses.get(status, 0) for status in Status},
         "reused": outcome.reused,
         "seconds": round(outcome.seconds, 3),
+        "finished": outcome.finished,
         "error": encodable(outcome.error) or None,
         "failures": [{"page": page, "reason": reason} for page, reason in sorted(outcome.failures.items())],
         "findings": [encodable(finding) for finding in outcome.findings],

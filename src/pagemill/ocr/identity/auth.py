@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import re
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ import httpx
 from pagemill.errors import EndpointUnavailable
 from pagemill.ocr.identity.source import HELP, IdTokenSource
 
+_JWT = re.compile(r"[\w-]+(\.[\w-]+){2}", re.ASCII)
 _EARLY_SECONDS = 300  # a token is renewed this long before it expires
 _PAUSE_SECONDS = 60  # between renewals, unless a 401 asks for one
 
@@ -119,6 +121,8 @@ class IdTokenAuth(httpx.Auth):
 
 
 def _parsed(jwt: str) -> _Token:
+    if not _JWT.fullmatch(jwt):  # a header with a line end in it would be quoted in an error
+        raise EndpointUnavailable("no identity token for now: the answer holds none")
     try:
         payload = json.loads(base64.urlsafe_b64decode(jwt.split(".")[1] + "=="))
         return _Token(jwt, float(payload["exp"]), str(payload.get("email", "")))

@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from typing import IO
 
 import uvicorn
 from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
 
 from pagemill.config.environment import child_environment
 from pagemill.errors import UsageError
+from pagemill.orchestration.server.shared import check_server, configured_url
 
-_START_SECONDS = 120.0  # the first start creates the database
+_START_SECONDS = 300.0  # the first start creates the database; several starts wait for each other
 _STOP_SECONDS = 5
+_LOCK = "pagemill-server.lock"  # in Prefect's folder
 
 _kept: list[subprocess.Popen[bytes]] = []  # keeps their standard input open as long as this process lives
 
@@ -32,9 +37,10 @@ async def prefect_api() -> AsyncIterator[None]:
     """Provide a Prefect API: the configured server, or a private one.
 
     Raises:
-        UsageError: The private server does not start.
+        UsageError: The configured server does not answer, or the private one does not start.
     """
-    if get_current_settings().api.url:
+    if configured_url():
+        await check_server()
         yield
         return
     with temporary_settings({PREFECT_API_URL: await _start()}):
@@ -46,26 +52,40 @@ def is_private() -> bool:
     return bool(_kept)
 
 
+def has_ended() -> bool:
+    """Whether this process has started its own server, and that was killed: nobody will answer again."""
+    return is_private() and all(process.poll() is not None for process in _kept)
+
+
 async def _start() -> str:
-    process = subprocess.Popen(  # noqa: ASYNC220 -- outlives the event loop; our own interpreter and module
-        [sys.executable, "-P", "-m", "pagemill.orchestration.server.private"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=child_environment(),
-        process_group=0,  # Ctrl-C must not stop it: the run then still reports to it
-    )
-    _kept.append(process)
-    assert process.stdout  # noqa: S101 -- for mypy: it is a pipe
-    line = b""
-    with contextlib.suppress(TimeoutError):
-        line = await asyncio.wait_for(asyncio.to_thread(process.stdout.readline), _START_SECONDS)
-    if not line:
-        process.kill()
-        raise UsageError(
-            "the private Prefect server does not start; type `prefect server start` to see why, or set PREFECT_API_URL "
-            "to the URL of another server"
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(  # noqa: ASYNC220 -- outlives the event loop; our own interpreter and module
+            [sys.executable, "-P", "-m", "pagemill.orchestration.server.private"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            env=child_environment(),
+            process_group=0,  # Ctrl-C must not stop it: the run then still reports to it
         )
-    return line.decode().strip()
+        _kept.append(process)
+        assert process.stdout  # noqa: S101 -- for mypy: it is a pipe
+        line = b""
+        with contextlib.suppress(TimeoutError):
+            line = await asyncio.wait_for(asyncio.to_thread(process.stdout.readline), _START_SECONDS)
+        if not line:
+            process.kill()
+            raise UsageError(
+                f"the private Prefect server does not start: {_last_line(said)}; type `prefect server start` to see "
+                "more, or set PREFECT_API_URL to the URL of another server"
+            )
+        return line.decode().strip()
+
+
+def _last_line(said: IO[bytes]) -> str:
+    """What the server said last, before it ended."""
+    said.seek(0)
+    lines = said.read().decode(errors="replace").splitlines()
+    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
 
 
 class _Server(uvicorn.Server):
@@ -73,7 +93,8 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, database migrations included."""
-        await super().startup(sockets)
+        with _one_at_a_time():
+            await super().startup(sockets)
         if self.started and sockets:
             sys.stdout.write(f"http://127.0.0.1:{sockets[0].getsockname()[1]}/api\n")
             sys.stdout.flush()
@@ -83,6 +104,17 @@ class _Server(uvicorn.Server):
         while os.read(0, 4096):
             pass
         self.should_exit = True
+
+
+@contextlib.contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Wait until no other server starts on the same database; blocks.
+
+    Two that create its tables at once fail. The lock is gone when its holder ends, however that happens.
+    """
+    with (get_current_settings().home / _LOCK).open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def main() -> None:

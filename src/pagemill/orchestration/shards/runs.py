@@ -39,7 +39,7 @@ class _Shard:
 
     number: int  # from 1
     attempt: int = 1
-    flow_run: UUID | None = None
+    flow_run: UUID | None = None  # None: to be started
     started: bool = False
     counters: ShardCounters = field(default_factory=ShardCounters)
     report: ShardReport | None = None
@@ -109,11 +109,9 @@ class ShardRuns:
             UsageError: The deployment does not exist, or the Prefect server has not answered for half an hour.
         """
         try:
-            for shard in self._shards:
-                await self._start(shard)
-            while not all(shard.ended for shard in self._shards):
+            while left := [shard for shard in self._shards if not shard.ended]:
+                await self._poll(left)
                 await asyncio.sleep(_POLL_SECONDS)
-                await self._poll([shard for shard in self._shards if not shard.ended])
         except BaseException:
             await asyncio.shield(self._cancel())
             raise
@@ -137,10 +135,15 @@ class ShardRuns:
         shard.flow_run, shard.started = flow_run.id, False
 
     async def _poll(self, shards: Sequence[_Shard]) -> None:
-        """Read the states of all shards with one request."""
+        """Read the states of all shards with one request, and start those that are not started."""
         wanted = FlowRunFilter(id=FlowRunFilterId(any_=[shard.flow_run for shard in shards if shard.flow_run]))
         try:
             found = {run.id: run for run in await self._client.read_flow_runs(flow_run_filter=wanted)}
+            for shard in shards:
+                if shard.flow_run is None:
+                    await self._start(shard)
+                else:
+                    await self._update(shard, found.get(shard.flow_run))
         except httpx.HTTPError as error:
             self._unanswered_since = self._unanswered_since or time.monotonic()
             if time.monotonic() - self._unanswered_since > _UNANSWERED_SECONDS:
@@ -149,8 +152,6 @@ class ShardRuns:
             self._progress.announce(f"waiting for the Prefect server: {error}")
             return
         self._unanswered_since = None
-        for shard in shards:
-            await self._update(shard, found.get(shard.flow_run) if shard.flow_run else None)
         self._update_progress()
 
     async def _update(self, shard: _Shard, run: FlowRun | None) -> None:
@@ -171,7 +172,7 @@ class ShardRuns:
         if run.state.is_crashed() and shard.attempt < _MOST_ATTEMPTS:
             _log.warning("shard %d crashed and is started again: %s", shard.number, run.state.message)
             shard.attempt += 1
-            await self._start(shard)
+            shard.flow_run, shard.started = None, False  # the next poll starts it, as soon as the server answers
         else:
             how = "crashed twice" if run.state.is_crashed() else f"ended as {run.state.name}"
             shard.lost = f"({run.name}) {how}: {run.state.message}"

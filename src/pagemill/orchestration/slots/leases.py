@@ -49,6 +49,7 @@ class _SlotLease:
     return_at: float  # by time.monotonic
     renewed_at: float = field(default_factory=time.monotonic)
     lost: bool = False  # the server no longer knows it
+    idle_timer: asyncio.TimerHandle | None = None  # gives it back, unless a page comes before
 
 
 class LimitSlots:
@@ -116,11 +117,18 @@ class LimitSlots:
         Raises:
             UsageError: The limit does not exist, or the Prefect server has not answered for half an hour.
         """
-        lease = self._idle.pop() if self._idle else await self._next_lease()
+        lease = self._used_again() if self._idle else await self._next_lease()
         try:
             yield
         finally:
             self._pass_on(lease)
+
+    def _used_again(self) -> _SlotLease:
+        """An idle lease. Its idle time ends, and begins anew with the end of the next page."""
+        lease = self._idle.pop()
+        if lease.idle_timer:
+            lease.idle_timer.cancel()
+        return lease
 
     async def _next_lease(self) -> _SlotLease:
         turn: asyncio.Future[_SlotLease] = asyncio.get_running_loop().create_future()
@@ -143,7 +151,8 @@ class LimitSlots:
             self._waiting.popleft().set_result(lease)
         else:
             self._idle.append(lease)
-            asyncio.get_running_loop().call_later(self._times.idle, self._release_if_idle, lease)
+            loop = asyncio.get_running_loop()
+            lease.idle_timer = loop.call_later(self._times.idle, self._release_if_idle, lease)
 
     def _release_if_idle(self, lease: _SlotLease) -> None:
         if lease in self._idle:

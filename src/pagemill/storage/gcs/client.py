@@ -22,10 +22,11 @@ from google.cloud.storage.exceptions import DataCorruption
 from google.oauth2 import service_account
 
 from pagemill.config.environment import disable_bucket_lookups
-from pagemill.errors import StoreUnusable, UsageError
+from pagemill.errors import NO_ROOM, NameUnusable, StoreUnusable, UsageError
 
 SCHEME = "gs://"
-LOOKUPS = 8  # requests sent at once: the client keeps ten connections
+LOOKUPS = 8  # lines of a list that are looked up at once
+_CONNECTIONS = 128  # kept open
 _BUCKET = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
 _CHUNK_BYTES = 2**20
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
@@ -45,6 +46,10 @@ class BucketUnusable(StoreUnusable):
         """
         super().__init__(f"{name}: {cause}" if name else cause)
         self.cause = cause
+
+
+class RequestRefused(BucketUnusable, NameUnusable):
+    """The service takes a request for wrong, as one with a name that no object can have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +95,19 @@ def open_client(project: str, key: Mapping[str, Any] | None = None) -> storage.C
     disable_bucket_lookups()
     try:
         credentials = service_account.Credentials.from_service_account_info(key, scopes=[_SCOPE]) if key else None
-        return storage.Client(project=project or _NO_PROJECT, credentials=credentials)
+        client = storage.Client(project=project or _NO_PROJECT, credentials=credentials)
     except auth.GoogleAuthError as error:
         raise StoreUnusable(f"no Google credentials ({error}); type: {_LOGIN}") from error
+    _keep_connections(client)
+    return client
+
+
+def _keep_connections(client: storage.Client) -> None:
+    """Let as many connections stay open as requests are sent at once. The client keeps ten, and opens others anew."""
+    session = client._http  # noqa: SLF001 -- the client has no public name for it
+    if not getattr(session, "is_mtls", False):  # such a session has adapters of its own
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, requests.adapters.HTTPAdapter(pool_maxsize=_CONNECTIONS))
 
 
 def listed(
@@ -132,7 +147,7 @@ def in_bucket(bucket: str, name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def explained(bucket: str, name: str) -> Iterator[None]:
-    """Translate permanent errors; NotFound, PreconditionFailed and DataCorruption are left to the caller."""
+    """Translate permanent errors; NotFound, PreconditionFailed, DataCorruption and a full disk are the caller's."""
     try:
         yield
     except (api.NotFound, api.PreconditionFailed, DataCorruption):
@@ -142,10 +157,12 @@ def explained(bucket: str, name: str) -> Iterator[None]:
         raise BucketUnusable(f"no permission ({_said_by(error)}); {how}", name=name) from error
     except api.BadRequest as error:
         cause = f"Google Cloud Storage rejects the request: {_said_by(error)}"
-        raise BucketUnusable(cause, name=name) from error
+        raise RequestRefused(cause, name=name) from error
     except (auth.GoogleAuthError, api.Unauthorized) as error:
         raise StoreUnusable(f"{name}: no usable Google credentials ({error}); type: {_LOGIN}") from error
     except (api.GoogleAPIError, requests.RequestException, OSError) as error:
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            raise  # the disk's, not the service's
         raise StoreUnusable(f"{name}: Google Cloud Storage does not answer as expected: {error}") from error
 
 

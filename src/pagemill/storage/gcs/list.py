@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 from google.api_core import exceptions as api
@@ -14,12 +13,14 @@ from google.cloud import storage
 
 from pagemill.domain.pages.matching import matches
 from pagemill.domain.pages.model import Document, RejectedEntry
+from pagemill.domain.wording import encodable
 from pagemill.errors import StoreUnusable, UsageError
 from pagemill.ports import LocalCopy
 from pagemill.storage.files import PrivateCopy
 from pagemill.storage.gcs.client import LOOKUPS, SCHEME, BucketUnusable, explained, listed, no_bucket, parse_location
-from pagemill.storage.gcs.source import LISTED, described, downloaded, listed_entry
-from pagemill.storage.local_source import list_entries
+from pagemill.storage.gcs.source import LISTED, PDFS, described, downloaded, image_kind, listed_entry
+from pagemill.storage.lists import at, list_entries
+from pagemill.storage.local_source import printable
 
 _AHEAD = 64  # lines that are looked up ahead of the one to be yielded
 
@@ -43,6 +44,7 @@ class GcsListedSource:
             largest_bytes: Larger objects are refused.
         """
         self.name = str(path)
+        self.images: Counter[str] = Counter()
         self._client = client
         self._path = path
         self._include = include
@@ -72,7 +74,9 @@ class GcsListedSource:
             DocumentWithheld: It may not be read.
         """
         bucket = document.key.partition("/")[0]
-        with downloaded(self._client, bucket, document.location, document.version) as path:
+        with downloaded(
+            self._client, bucket, document.location, document.version, largest_bytes=self._largest_bytes
+        ) as path:
             yield PrivateCopy(path)
 
     def _entries(self) -> Iterator[Document | RejectedEntry]:
@@ -96,7 +100,7 @@ class GcsListedSource:
         wrong = _wrong(text)
         if wrong:
             # No document has such a key: a bucket's name contains no space.
-            return lambda: [RejectedEntry(f"line {number}: {text}", f"{where}: {wrong}")]
+            return lambda: [RejectedEntry(f"line {number}: {printable(text)}", f"{where}: {wrong}")]
         if key.endswith("/"):
             return lambda: self._below(where, key, seen)
         if key in seen or not matches(key, self._include):
@@ -117,7 +121,7 @@ class GcsListedSource:
             return RejectedEntry(key, f"{where}: there is no object {SCHEME}{key}; correct or remove the line")
         except BucketUnusable as error:
             return _of_bucket(where, key, error)
-        return _at(where, described(key, blob, self._largest_bytes))
+        return at(where, described(key, blob, self._largest_bytes))
 
     def _below(self, where: str, key: str, seen: set[str]) -> Iterator[Document | RejectedEntry]:
         """The PDFs below a prefix, without those that other lines name."""
@@ -126,30 +130,33 @@ class GcsListedSource:
         try:
             for blob in listed(self._client, bucket, prefix, LISTED):
                 below = f"{bucket}/{blob.name}"
-                entry = listed_entry(below, blob, self._largest_bytes)
+                entry = listed_entry(below, blob, self._largest_bytes, self._include)
                 found = found or entry is not None
-                if entry and below not in seen and matches(below, self._include):
-                    seen.add(below)
-                    yield _at(where, entry)
+                image = "" if entry else image_kind(blob)
+                if not (entry or image) or below in seen or not matches(below, self._include):
+                    continue
+                seen.add(below)
+                if entry:
+                    yield at(where, entry)
+                else:
+                    self.images[image] += 1
         except BucketUnusable as error:
             yield _of_bucket(where, key, error)
             return
         if not found:
-            yield RejectedEntry(key, f"{where}: no PDFs below {SCHEME}{key} (objects whose names end in .pdf)")
+            yield RejectedEntry(key, f"{where}: no PDFs below {SCHEME}{key} ({PDFS})")
 
 
 def _of_bucket(where: str, key: str, error: BucketUnusable) -> RejectedEntry:
     return RejectedEntry(key, f"{where}: {error}", shared_cause=error.cause)
 
 
-def _at(where: str, entry: Document | RejectedEntry) -> Document | RejectedEntry:
-    return replace(entry, reason=f"{where}: {entry.reason}") if isinstance(entry, RejectedEntry) else entry
-
-
 def _wrong(text: str) -> str:
     """Why a line is not valid; empty if it names an object or a prefix."""
     if not text.startswith(SCHEME):
         return f"'{text}' is not gs://BUCKET/OBJECT; a list names either gs:// objects or local files, not both"
+    if text != encodable(text):
+        return f"'{printable(text)}' is not UTF-8, as names of objects are"
     try:
         location = parse_location(text)
     except UsageError as error:

@@ -5,25 +5,29 @@ from __future__ import annotations
 import contextlib
 import gzip
 import mimetypes
-import shutil
 import tempfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from google.api_core import exceptions as api
 from google.cloud import storage
 
-from pagemill.domain.pages.matching import is_pdf_name, matches, may_be_misnamed
+from pagemill.config.temporary_folder import temporary_files
+from pagemill.domain.pages.matching import asks_for, image_ending, is_pdf_name, matches, may_be_misnamed
 from pagemill.domain.pages.model import Document, RejectedEntry
+from pagemill.domain.wording import passed_over
 from pagemill.errors import DocumentUnreadable, DocumentWithheld, StoreUnusable
 from pagemill.ports import LocalCopy
 from pagemill.storage.files import PrivateCopy
 from pagemill.storage.gcs.client import SCHEME, BucketUnusable, Location, crc32c, explained, listed
 
-LISTED = "items(name,generation,size,contentType),nextPageToken"
+PDFS = "objects whose names end in .pdf, or of type application/pdf"
+LISTED = "items(name,generation,size,contentType,contentEncoding),nextPageToken"
 _PDF_TYPES = {"application/pdf", "application/x-pdf"}
 _UNKNOWN_TYPE = "application/octet-stream"
+_CHUNK_BYTES = 2**20
 _GZIP = b"\x1f\x8b"  # how every gzip file begins
 
 
@@ -41,9 +45,11 @@ class GcsSource:
             client: A client of Google's library.
             location: Where the documents are.
             include: Keep only documents whose key matches this glob; one without `/` is matched with the file name.
+                One that does not end in .pdf also asks for PDFs of other names.
             largest_bytes: Larger objects are refused.
         """
         self.name = str(location)
+        self.images: Counter[str] = Counter()
         self._client = client
         self._location = location
         self._include = include
@@ -63,15 +69,18 @@ class GcsSource:
                 entry = (
                     described(key, blob, self._largest_bytes)
                     if is_object
-                    else listed_entry(key, blob, self._largest_bytes)
+                    else listed_entry(key, blob, self._largest_bytes, self._include)
                 )
                 found = found or entry is not None
                 yield from [entry] if entry else []
+                if not entry and (image := image_kind(blob)):
+                    self.images[image] += 1
             if is_object:
                 break
         if not found:
             wanted = f"matching '{self._include}' " if self._include else ""
-            raise StoreUnusable(f"{self.name}: no PDFs {wanted}found (objects whose names end in .pdf)")
+            beside = f"; {passed_over(self.images)}" if self.images else ""
+            raise StoreUnusable(f"{self.name}: no PDFs {wanted}found ({PDFS}){beside}")
 
     @contextlib.contextmanager
     def local_copy(self, document: Document) -> Iterator[LocalCopy]:
@@ -81,7 +90,8 @@ class GcsSource:
             DocumentUnreadable: That generation is gone, or arrives damaged.
             DocumentWithheld: It may not be read.
         """
-        with downloaded(self._client, self._location.bucket, document.location, document.version) as path:
+        bucket, name = self._location.bucket, document.location
+        with downloaded(self._client, bucket, name, document.version, largest_bytes=self._largest_bytes) as path:
             yield PrivateCopy(path)
 
     def _key(self, name: str) -> str:
@@ -91,23 +101,44 @@ class GcsSource:
         return name[len(self._location.name_of("")) :]
 
 
-def listed_entry(key: str, blob: storage.Blob, largest_bytes: int) -> Document | RejectedEntry | None:
-    """An object of a listing as a document if its name is a PDF's; None if it is something else.
+def listed_entry(key: str, blob: storage.Blob, largest_bytes: int, include: str) -> Document | RejectedEntry | None:
+    """An object of a listing as a document if it is a PDF by its name or type; None if it is something else.
 
-    An object that is a PDF by its type, or nearly by its name, is rejected: nobody would notice that it is not read.
+    An object that is nearly a PDF by its name is rejected: nobody would notice that it is not read. If `include` asks
+    for it, it is read.
     """
-    if is_pdf_name(blob.name):
-        return described(key, blob, largest_bytes)
     last = blob.name.rpartition("/")[2]
-    if not last or last.startswith("."):
-        return None
-    named_type = mimetypes.guess_type(last)[0] or _UNKNOWN_TYPE
-    if named_type == _UNKNOWN_TYPE and blob.content_type in _PDF_TYPES:
-        how = f"name it in a list: {SCHEME}{blob.bucket.name}/{blob.name}"
-        return RejectedEntry(key, f"a PDF by its type, whose name does not end in .pdf; {how}", has_folder=False)
-    if named_type == _UNKNOWN_TYPE and ".pdf" in last.lower() and may_be_misnamed(last):
-        return RejectedEntry(key, "a name that does not quite end in .pdf; rename the object", has_folder=False)
+    misnamed = ".pdf" in last.lower() and may_be_misnamed(last) and _type_by_name(last) == _UNKNOWN_TYPE
+    if is_pdf_name(blob.name) or _is_pdf_by_type(blob) or (misnamed and asks_for(key, include)):
+        return described(key, blob, largest_bytes)
+    if misnamed:
+        reason = "a name that does not quite end in .pdf; rename the object, or name it with --include"
+        return RejectedEntry(key, reason, has_folder=False)
     return None
+
+
+def image_kind(blob: storage.Blob) -> str:
+    """The ending of an image's name, or its type where the name says nothing; empty for anything else."""
+    if ending := image_ending(blob.name):
+        return ending
+    last = blob.name.rpartition("/")[2]
+    is_image = bool(last) and not last.startswith(".") and str(blob.content_type or "").startswith("image/")
+    return str(blob.content_type) if is_image else ""
+
+
+def _is_pdf_by_type(blob: storage.Blob) -> bool:
+    """Whether an object is a PDF by its type, and its name does not say that it is something else."""
+    last = blob.name.rpartition("/")[2]
+    return (
+        bool(last)
+        and not last.startswith(".")
+        and _type_by_name(last) == _UNKNOWN_TYPE
+        and blob.content_type in _PDF_TYPES
+    )
+
+
+def _type_by_name(name: str) -> str:
+    return mimetypes.guess_type(name)[0] or _UNKNOWN_TYPE
 
 
 def described(key: str, blob: storage.Blob, largest_bytes: int) -> Document | RejectedEntry:
@@ -116,29 +147,43 @@ def described(key: str, blob: storage.Blob, largest_bytes: int) -> Document | Re
         largest = largest_bytes // 2**20
         return RejectedEntry(key, f"{blob.size:,} bytes are more than PAGEMILL_LARGEST_PDF_MIB, {largest}, allows")
     source = f"{SCHEME}{blob.bucket.name}/{blob.name}"
-    return Document(key, str(blob.generation), blob.size, blob.name, source=source)
+    copy_bytes = blob.size + (largest_bytes if _says_packed(blob) else 0)  # its unpacked size is not known yet
+    return Document(key, str(blob.generation), blob.size, blob.name, copy_bytes=copy_bytes, source=source)
 
 
 @contextlib.contextmanager
-def downloaded(client: storage.Client, bucket: str, name: str, generation: str) -> Iterator[Path]:
+def downloaded(
+    client: storage.Client, bucket: str, name: str, generation: str, *, largest_bytes: int
+) -> Iterator[Path]:
     """Download one generation of an object into a temporary file, its checksum verified.
 
     Raises:
-        DocumentUnreadable: That generation is gone, or arrives damaged.
+        DocumentUnreadable: That generation is gone, arrives damaged, or unpacks to more than `largest_bytes`.
         DocumentWithheld: It may not be read.
+        NoRoomLeft: The temporary folder is full.
     """
     blob = client.bucket(bucket).blob(name, generation=int(generation))
-    with tempfile.TemporaryDirectory(prefix="pagemill-") as folder:
-        path = Path(folder) / "stored"
-        try:
-            with explained(bucket, f"{SCHEME}{bucket}/{name}"):
-                blob.download_to_filename(str(path), raw_download=True, checksum=None)  # `_verify` checks it
-        except api.NotFound as error:
-            raise DocumentUnreadable("the object was deleted or replaced since it was listed; run again") from error
-        except BucketUnusable as error:
-            raise DocumentWithheld(str(error), cause=error.cause) from error
-        _verify(path, blob)
-        yield _unpacked(path) if _is_packed(path, blob) else path
+    with temporary_files():
+        folder = tempfile.TemporaryDirectory(prefix="pagemill-")
+    with folder as inside:
+        path = Path(inside) / "stored"
+        with temporary_files():
+            _download(blob, path)
+            _verify(path, blob)
+            if _is_packed(path, blob):
+                path = _unpacked(path, largest_bytes)
+        yield path
+
+
+def _download(blob: storage.Blob, path: Path) -> None:
+    bucket = blob.bucket.name
+    try:
+        with explained(bucket, f"{SCHEME}{bucket}/{blob.name}"):
+            blob.download_to_filename(str(path), raw_download=True, checksum=None)  # `_verify` checks it
+    except api.NotFound as error:
+        raise DocumentUnreadable("the object was deleted or replaced since it was listed; run again") from error
+    except BucketUnusable as error:
+        raise DocumentWithheld(str(error), cause=error.cause) from error
 
 
 def _verify(path: Path, blob: storage.Blob) -> None:
@@ -153,20 +198,35 @@ def _verify(path: Path, blob: storage.Blob) -> None:
 
 def _is_packed(path: Path, blob: storage.Blob) -> bool:
     """Whether an object is packed: some programs write plain bytes and say `Content-Encoding: gzip`."""
-    if (blob.content_encoding or "").strip().lower() not in {"gzip", "x-gzip"}:
+    if not _says_packed(blob):
         return False
     with path.open("rb") as file:
         return file.read(len(_GZIP)) == _GZIP
 
 
-def _unpacked(path: Path) -> Path:
-    """Unpack an object that is stored with `Content-Encoding: gzip`."""
+def _says_packed(blob: storage.Blob) -> bool:
+    return (blob.content_encoding or "").strip().lower() in {"gzip", "x-gzip"}
+
+
+def _unpacked(path: Path, largest_bytes: int) -> Path:
+    """Unpack an object that is stored with `Content-Encoding: gzip`; the packed file is deleted.
+
+    Raises:
+        DocumentUnreadable: It is damaged, or its content is too large.
+    """
     unpacked = path.with_name("unpacked")
     try:
         with gzip.open(path) as packed, unpacked.open("wb") as file:
-            shutil.copyfileobj(packed, file)
+            while chunk := packed.read(_CHUNK_BYTES):
+                if file.tell() + len(chunk) > largest_bytes:
+                    raise DocumentUnreadable(
+                        f"the object is stored with Content-Encoding: gzip, and what it holds is larger than "
+                        f"PAGEMILL_LARGEST_PDF_MIB, {largest_bytes // 2**20}, allows"
+                    )
+                file.write(chunk)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DocumentUnreadable(
             f"the object is stored with Content-Encoding: gzip, but cannot be unpacked: {error}"
         ) from error
+    path.unlink()
     return unpacked

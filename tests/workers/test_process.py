@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -13,7 +14,8 @@ import psutil
 import pytest
 
 from pagemill.errors import PageUnreadable, WorkerLost
-from pagemill.worker_process import WorkerProcess
+from pagemill.workers.process import WorkerProcess
+from tests.fakes.errands import ask
 
 pytestmark = pytest.mark.usefixtures("importable_tests")
 
@@ -26,31 +28,31 @@ def worker() -> Iterator[WorkerProcess]:
 
 
 def test_a_worker_answers_one_request_after_the_other(worker: WorkerProcess) -> None:
-    assert [worker.call(("double", n), timeout_seconds=30) for n in (1, 2, 3)] == [2, 4, 6]
+    assert [ask(worker, "double", n) for n in (1, 2, 3)] == [2, 4, 6]
 
 
 def test_an_error_of_the_handler_is_raised_in_the_parent_and_the_worker_continues(worker: WorkerProcess) -> None:
     with pytest.raises(PageUnreadable, match="torn"):
-        worker.call(("refuse", "torn"), timeout_seconds=30)
+        ask(worker, "refuse", "torn")
 
-    assert worker.call(("double", 4), timeout_seconds=30) == 8
+    assert ask(worker, "double", 4) == 8
 
 
 def test_a_segmentation_fault_is_reported_by_its_name(worker: WorkerProcess) -> None:
     with pytest.raises(WorkerLost, match="SIGSEGV"):
-        worker.call(("segfault", None), timeout_seconds=30)
+        ask(worker, "segfault")
 
 
 def test_an_exit_is_reported_with_its_status(worker: WorkerProcess) -> None:
     with pytest.raises(WorkerLost, match="status 7"):
-        worker.call(("exit", 7), timeout_seconds=30)
+        ask(worker, "exit", 7)
 
 
 def test_a_worker_that_takes_too_long_is_killed(worker: WorkerProcess) -> None:
-    worker.call(("double", 1), timeout_seconds=30)
+    ask(worker, "double", 1)
 
     with pytest.raises(WorkerLost, match=r"longer than 0\.05 s"):
-        worker.call(("hang", None), timeout_seconds=0.05)
+        ask(worker, "hang", timeout_seconds=0.05)
 
     assert not psutil.pid_exists(worker.pid)
 
@@ -58,20 +60,20 @@ def test_a_worker_that_takes_too_long_is_killed(worker: WorkerProcess) -> None:
 class _WatchedConnection:
     """A worker's connection that takes a moment to notice that there is something to read."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
-        self.polled, self._closed = threading.Event(), threading.Event()
-        self.closed_while_polled = False
+        self.waited_for, self._closed = threading.Event(), threading.Event()
+        self.closed_while_waited_for = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
 
-    def poll(self, timeout: float) -> bool:
+    def recv_into(self, buffer: memoryview) -> int:
         """Wait, and go on waiting for a moment."""
-        self.polled.set()
-        ready: bool = self._connection.poll(timeout)
-        self.closed_while_polled = self._closed.wait(0.1)
-        return ready
+        self.waited_for.set()
+        size = self._connection.recv_into(buffer)
+        self.closed_while_waited_for = self._closed.wait(0.1)
+        return size
 
     def close(self) -> None:
         """Close it."""
@@ -81,26 +83,26 @@ class _WatchedConnection:
 
 def test_no_connection_is_closed_while_a_call_waits_for_it(worker: WorkerProcess) -> None:
     """Its number would soon be another file's, for which the call would wait instead."""
-    worker.call(("double", 1), timeout_seconds=30)
+    ask(worker, "double", 1)
     watched = _WatchedConnection(worker._connection)  # noqa: SLF001 -- what another thread does with it
     worker._connection = watched  # type: ignore[assignment] # noqa: SLF001
 
     with ThreadPoolExecutor(1) as thread:
-        calling = thread.submit(worker.call, ("hang", None), timeout_seconds=30)
-        assert watched.polled.wait(30)
+        calling = thread.submit(ask, worker, "hang")
+        assert watched.waited_for.wait(30)
         worker.kill()
         error = calling.exception(timeout=30)
 
     assert isinstance(error, WorkerLost)
     assert "SIGKILL" in str(error)
-    assert not watched.closed_while_polled
+    assert not watched.closed_while_waited_for
 
 
 def test_a_call_to_a_worker_that_is_killed_before_it_is_ready_ends() -> None:
     late = WorkerProcess("tests.fakes.late_worker", ["3600"])
 
     with ThreadPoolExecutor(1) as thread:
-        calling = thread.submit(late.call, 21, timeout_seconds=30)
+        calling = thread.submit(ask, late, "double", 21)
         late.kill()
 
         assert isinstance(calling.exception(timeout=30), WorkerLost)
@@ -111,13 +113,13 @@ def test_a_worker_that_was_killed_takes_no_call_and_may_be_killed_again(worker: 
     worker.kill()
 
     with pytest.raises(WorkerLost):
-        worker.call(("double", 1), timeout_seconds=30)
+        ask(worker, "double", 1)
 
 
 def test_the_clock_of_a_call_starts_when_the_worker_is_ready() -> None:
     late = WorkerProcess("tests.fakes.late_worker", ["2.0"])
 
-    assert late.call(21, timeout_seconds=1.5) == 42
+    assert ask(late, "double", 21, timeout_seconds=1.5) == 42
 
     late.kill()
 
@@ -126,7 +128,7 @@ def test_a_worker_that_is_never_ready_is_killed_and_reported_as_such() -> None:
     stuck = WorkerProcess("tests.fakes.late_worker", ["3600"], start_seconds=0.05)
 
     with pytest.raises(WorkerLost, match=r"not ready 0\.05 s after its start"):
-        stuck.call(21, timeout_seconds=30)
+        ask(stuck, "double", 21)
 
     assert not psutil.pid_exists(stuck.pid)
 
@@ -135,16 +137,16 @@ def test_a_worker_that_dies_before_it_is_ready_is_reported_as_such() -> None:
     broken = WorkerProcess("tests.fakes.late_worker", ["soon"])
 
     with pytest.raises(WorkerLost, match="status 1 before it was ready"):
-        broken.call(21, timeout_seconds=30)
+        ask(broken, "double", 21)
 
 
 def test_a_worker_that_needs_more_memory_than_its_limit_says_so(worker: WorkerProcess) -> None:
     with pytest.raises(MemoryError):
-        worker.call(("allocate", 2**32), timeout_seconds=30)
+        ask(worker, "allocate", 2**32)
 
 
 def test_a_lower_limit_that_is_in_force_is_said() -> None:
-    confining = "from pagemill.worker_process import confine; confine(address_space_bytes=2**31)"
+    confining = "from pagemill.workers.containment import limit_resources; limit_resources(address_space_bytes=2**31)"
     command = ["bash", "-c", 'ulimit -v 1000000; exec "$0" -c "$1"', sys.executable, confining]
 
     done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
@@ -167,7 +169,7 @@ def test_workers_do_not_outlive_a_parent_that_is_killed() -> None:
 
 
 def test_workers_do_not_import_the_parents_main_module(worker: WorkerProcess) -> None:
-    loaded = worker.call(("modules", None), timeout_seconds=30)
+    loaded = ask(worker, "modules")
 
     assert not {"pytest", "prefect"} & set(loaded)
     assert os.getpid() != worker.pid
