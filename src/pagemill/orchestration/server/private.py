@@ -93,16 +93,18 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, database migrations included."""
+        threading.Thread(target=self._stop_with_parent, daemon=True).start()
         with _one_at_a_time():
             await super().startup(sockets)
         if self.started and sockets:
             sys.stdout.write(f"http://127.0.0.1:{sockets[0].getsockname()[1]}/api\n")
             sys.stdout.flush()
-            threading.Thread(target=self._stop_with_parent, daemon=True).start()
 
     def _stop_with_parent(self) -> None:
         while os.read(0, 4096):
             pass
+        if not self.started:  # it may wait for other servers, or they for it
+            os._exit(1)
         self.should_exit = True
 
 
