@@ -18,6 +18,7 @@ from pagemill.workers.serving import answer_requests
 
 # An image that needs more is refused, so that the machine does not swap; RapidOCR itself needs one GiB.
 _ADDRESS_SPACE_BYTES = 6 * 1024**3
+_HARDWARE = (Path("/sys/bus/pci"), Path("/sys/devices"))  # ONNX Runtime looks for GPUs, and warns if it may not
 
 
 def main() -> None:
@@ -26,7 +27,7 @@ def main() -> None:
     limit_resources(address_space_bytes=_ADDRESS_SPACE_BYTES)
     tessdata = Path(sys.argv[3]) if len(sys.argv) > 3 else None  # noqa: PLR2004 -- usage
     # Before the engine is loaded, which may start threads.
-    containment = contain([tessdata or find_tessdata() or Path(sys.prefix)])
+    containment = contain([tessdata or find_tessdata() or Path(sys.prefix), *_HARDWARE])
     engine = _load(EngineName(sys.argv[2]), tessdata)
     answer_requests(partial(_answer, engine), containment)
 

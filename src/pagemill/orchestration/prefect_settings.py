@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from pydantic import ValidationError
 
 from pagemill.config.environment import set_prefect_defaults
@@ -18,6 +20,7 @@ def load_prefect() -> None:
     """
     check_proxies()
     set_prefect_defaults()
+    logging.raiseExceptions = False  # else Prefect prints for each batch of log lines that a server does not take
     try:
         from prefect import flow  # noqa: F401, PLC0415 -- takes a second
     except ModuleNotFoundError:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from pagemill.orchestration.server.shared import check_server, configured_url
 
 _START_SECONDS = 300.0  # the first start creates the database; several starts wait for each other
 _STOP_SECONDS = 5
+_ERROR = re.compile(r"[\w.]+(Error|Exception): ")  # the last line of a traceback
 _LOCK = "pagemill-server.lock"  # in Prefect's folder
 
 _kept: list[subprocess.Popen[bytes]] = []  # keeps their standard input open as long as this process lives
@@ -64,7 +66,7 @@ async def _start() -> str:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=said,
-            env=child_environment(),
+            env={**child_environment(), "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "ERROR"},  # into `said`
             process_group=0,  # Ctrl-C must not stop it: the run then still reports to it
         )
         _kept.append(process)
@@ -75,17 +77,18 @@ async def _start() -> str:
         if not line:
             process.kill()
             raise UsageError(
-                f"the private Prefect server does not start: {_last_line(said)}; type `prefect server start` to see "
+                f"the private Prefect server does not start: {_reason(said)}; type `prefect server start` to see "
                 "more, or set PREFECT_API_URL to the URL of another server"
             )
         return line.decode().strip()
 
 
-def _last_line(said: IO[bytes]) -> str:
-    """What the server said last, before it ended."""
+def _reason(said: IO[bytes]) -> str:
+    """The last error that the server said before it ended; without one, its last line."""
     said.seek(0)
-    lines = said.read().decode(errors="replace").splitlines()
-    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+    lines = [line.strip() for line in said.read().decode(errors="replace").splitlines() if line.strip()]
+    errors = [line for line in lines if _ERROR.match(line)]
+    return (errors or lines or ["it said nothing"])[-1]
 
 
 class _Server(uvicorn.Server):
