@@ -19,11 +19,12 @@ _SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
 @pytest.fixture(autouse=True)
-def ctrl_c_works() -> Iterator[None]:
-    """A shell starts its background jobs without SIGINT."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+def all_signals_work() -> Iterator[None]:
+    """A shell starts its background jobs without SIGINT, and `nohup` without SIGHUP."""
+    before = {number: signal.signal(number, signal.default_int_handler) for number in _SIGNALS}
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def _signal_us(number: signal.Signals) -> None:
