@@ -28,7 +28,7 @@ from pagemill.ports import ABSENT
 from pagemill.storage.local_store import LocalStore
 from tests.fakes.ocr_process import Endpoint, running_endpoint
 
-DOCUMENTS, PAGES = 10, 24
+DOCUMENTS, PAGES = 10, 96  # so many that the start of the second render worker, a second, is little beside them
 PROMISED_MS = 40.0
 
 
