@@ -35,6 +35,7 @@ from pagemill.errors import (
     StoreUnusable,
     UsageError,
     out_of_resources,
+    stated,
 )
 from pagemill.ports import DocumentSource, Rasterizer
 
@@ -221,7 +222,7 @@ class Documents:
             errors, others = group.split(NameUnusable)
             if others or not errors:
                 raise
-            return outcomes.unreadable(entry.key, str(_first(errors)))
+            return outcomes.unreadable(entry.key, str(stated(errors)))
         except DocumentUnreadable as error:
             assert isinstance(entry, Document)  # noqa: S101 -- for mypy
             if isinstance(error, DocumentWithheld) and self._withheld.sets_aside(entry, error.cause):
@@ -293,8 +294,3 @@ class Documents:
             pages = counted.pdf.pages
             left = frozenset(self._selection.selected(document, pages)) - await self._done(document, pages)
             return SurveyedDocument(document.key, pages, len(left), findings=counted.pdf.findings)
-
-
-def _first(group: ExceptionGroup[NameUnusable]) -> NameUnusable:
-    error = group.exceptions[0]
-    return _first(error) if isinstance(error, ExceptionGroup) else error

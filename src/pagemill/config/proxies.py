@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment
 
+from pagemill.config.urls import LOOPBACK
 from pagemill.errors import UsageError
 
-_OWN_ADDRESSES = ("localhost", "127.0.0.1", "::1")
 _EXCEPT = ("NO_PROXY", "no_proxy")  # libraries differ in which of the two they read
 _SCHEMES = {"http", "https", "socks5", "socks5h"}  # httpx knows no others
 _USED = ("http", "https", "all")
@@ -22,7 +22,7 @@ def exempt_own_addresses() -> None:
     them: `localhost` would be the proxy's own machine.
     """
     exempt = [name.strip() for variable in _EXCEPT for name in os.environ.get(variable, "").split(",")]
-    names = ",".join(dict.fromkeys([*filter(None, exempt), *_OWN_ADDRESSES]))
+    names = ",".join(dict.fromkeys([*filter(None, exempt), *LOOPBACK]))
     for variable in _EXCEPT:
         os.environ[variable] = names
 

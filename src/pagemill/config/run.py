@@ -10,14 +10,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pagemill.config.invalid import invalid_values
 from pagemill.config.processors import processors
-from pagemill.config.urls import split_url
+from pagemill.config.urls import LOOPBACK, split_url
 from pagemill.domain.pages.sizes import MOST_PIECES
 from pagemill.domain.service.cost import SERVICE_USD_PER_SECOND
 from pagemill.domain.service.endpoint_url import checked
 from pagemill.errors import UsageError
 
 GIB = 2**30
-LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _WEEK = 7 * 24 * 3600.0
 
 

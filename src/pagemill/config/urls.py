@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import SplitResult, urlsplit
 
+LOOPBACK = ("localhost", "127.0.0.1", "::1")  # this machine, as people and variables name it
+
 
 def split_url(url: str) -> SplitResult:
     """Split a URL whose host and port can be used.

@@ -11,6 +11,7 @@ from typing import cast
 
 import httpx
 
+from pagemill.config.urls import LOOPBACK
 from pagemill.errors import EndpointUnavailable, MalformedAnswer, UsageError
 from pagemill.ocr.answers import Answer
 from pagemill.ocr.failures import connection_failure, refuse_redirect
@@ -18,7 +19,6 @@ from pagemill.ocr.failures import connection_failure, refuse_redirect
 _CONNECT_SECONDS = 30.0
 _MOST_BYTES = 8 * 2**20  # of an answer; 128,000 tokens are less than 1 MiB of text
 _MOST_BYTES_OF_AN_ERROR = 64 * 2**10  # a message quotes 300 characters of it
-_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _ENDPOINT = "the endpoint"  # in messages about a page, which are counted: without the port of the embedded one
 _GZIP = {"gzip", "x-gzip"}
 
@@ -58,7 +58,7 @@ class Exchange:
                 auth=auth,
                 timeout=httpx.Timeout(None, connect=_CONNECT_SECONDS),  # for the whole request: `asyncio.timeout`
                 limits=httpx.Limits(max_connections=connections + 1, max_keepalive_connections=0),
-                mounts={f"all://{host}": None for host in _LOOPBACK},
+                mounts={f"all://[{host}]" if ":" in host else f"all://{host}": None for host in LOOPBACK},
                 event_hooks={"response": [refuse_redirect]},
             )
         except (httpx.InvalidURL, ValueError, ImportError, OSError) as error:
