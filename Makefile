@@ -23,7 +23,7 @@ unexport PREFECT_API_URL PREFECT_API_KEY PREFECT_PROFILE VIRTUAL_ENV UV_PYTHON P
 # Without bytecode, each of the many processes that tests start would compile Prefect again, which takes longer than the rest.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup run server test browser vision check lint types layers lock hygiene bench clean
+.PHONY: help setup run server test services browser vision check lint types layers lock hygiene bench clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,10 +64,13 @@ server: $(SYNCED) | .cache ## Start a Prefect server for development on 127.0.0.
 PYTEST := PREFECT_HOME="$(CURDIR)/.cache/prefect-tests" $(BIN)/python -m pytest --durations=10
 
 # In more processes than a small machine has cores, because tests wait a lot. In the second part, the tests that share a
-# Prefect server run in one process: see tests/conftest.py.
+# Prefect server run in one process: see tests/conftest.py. In CI, those of `make services` are among them: they wait most.
 test: $(SYNCED) | .cache ## Run the tests: first the quick ones, then whole batches, Prefect servers and OCR engines
 	$(PYTEST) -n 3 --dist worksteal -m "not flow and not ocr and not slow and not browser" $(ARGS)
-	$(PYTEST) -n 4 --dist loadgroup --no-loadscope-reorder -m "flow or ocr or slow" $(ARGS)
+	$(PYTEST) -n 4 --dist loadgroup --no-loadscope-reorder -m "(flow or ocr or slow) $(if $(filter true,$(CI)),,and not services)" $(ARGS)
+
+services: $(SYNCED) | .cache ## Run the tests of a Prefect server of several processes; they need PostgreSQL and Redis
+	$(PYTEST) -n 2 --dist loadgroup --no-loadscope-reorder -m services $(ARGS)
 
 browser: $(SYNCED) | .cache ## Run the tests that drive the Prefect UI in Chromium; pictures go to .cache/pictures
 	$(PYTEST) -m browser $(ARGS)

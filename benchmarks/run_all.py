@@ -11,6 +11,7 @@ BENCHMARKS = {
     "busy": "The endpoint is never idle for lack of pages",
     "rendering": "Rendering and encoding, compared with pdftoppm",
     "poppler": "Pages are rendered as poppler renders them",
+    "legibility": "Very large pages come out legible",
     "memory": "Memory is flat",
     "cpu": "CPU time a page",
     "listing": "A run over 100,000 documents that are done",

@@ -13,6 +13,7 @@ import pytest
 from google.auth.compute_engine import _metadata
 from google.cloud import storage
 from hypothesis import HealthCheck, settings
+from reportlab import rl_config
 
 from pagemill.storage.gcs import client as gcs
 from tests.fakes.gcs import FakeGcs
@@ -30,6 +31,9 @@ os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ["DO_NOT_TRACK"] = "1"
 # A test that wants a server says so; one that would start its own in passing fails at once.
 os.environ["PREFECT_SERVER_EPHEMERAL_ENABLED"] = "false"
+
+# Images of test PDFs as they are: ReportLab's encoding of them as text is written in Python, and takes seconds.
+rl_config.useA85 = 0
 
 # How long an example takes says something of the machine only.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -34,43 +34,47 @@ def test_installed_libraries_change_nothing() -> None:
 
 
 # A module that is None in `sys.modules` counts as not installed.
-_WITHOUT = (
-    "import runpy, sys; sys.modules.update(dict.fromkeys(({modules})));"
-    "sys.argv = {command!r}; runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
-)
+_WITHOUT = "import sys; sys.modules.update(dict.fromkeys(({modules}))); {then}"
+_COMMANDS = ["endpoint", "run in out --endpoint local --dry-run", "doctor"]
 _LOCAL = "'PIL', 'cv2', 'onnxruntime', 'rapidocr', 'tesserocr'"  # Prefect brings starlette and uvicorn, too
+_NEEDS = "the embedded OCR service needs libraries that are not installed; type: pip install 'pagemill[local]'"
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        ["pagemill", "endpoint"],
-        ["pagemill", "run", "in", "out", "--endpoint", "local", "--dry-run"],
-        ["pagemill", "doctor"],
-        ["pagemill.local_endpoint", "--port", "0"],
-    ],
-    ids=lambda command: " ".join(command[:2]),
-)
 @pytest.mark.parametrize("modules", [_LOCAL, "'PIL',"], ids=["nothing installed", "one library missing"])
-def test_every_command_that_needs_a_missing_extra_says_so_in_one_line(
-    tmp_path: Path, command: list[str], modules: str
-) -> None:
+def test_every_command_that_needs_a_missing_extra_says_so_in_one_line(tmp_path: Path, modules: str) -> None:
     (tmp_path / "in").mkdir()
 
-    done = subprocess.run(
-        [sys.executable, "-c", _WITHOUT.format(modules=modules, command=command)],
-        cwd=tmp_path,
+    done = _run_without(
+        modules, f"from pagemill.cli.main import main; print([int(main(it.split())) for it in {_COMMANDS}])", tmp_path
+    )
+
+    said = [line for line in (done.stdout + done.stderr).splitlines() if "pip install" in line]
+    assert [_NEEDS in line for line in said] == [True] * len(_COMMANDS), done.stderr
+    assert done.stdout.splitlines()[-1] == "[2, 2, 2]"
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("modules", [_LOCAL, "'PIL',"], ids=["nothing installed", "one library missing"])
+def test_the_embedded_service_by_itself_names_the_extra_too(tmp_path: Path, modules: str) -> None:
+    service = "pagemill.local_endpoint"
+    done = _run_without(
+        modules,
+        f"import runpy; sys.argv = ['{service}', '--port', '0'];"
+        f"runpy.run_module('{service}', run_name='__main__', alter_sys=True)",
+        tmp_path,
+    )
+
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert _NEEDS in line
+
+
+def _run_without(modules: str, program: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", _WITHOUT.format(modules=modules, then=program)],
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
-
-    said = [line for line in (done.stdout + done.stderr).splitlines() if "pip install" in line]
-    assert len(said) == 1, done.stderr
-    assert (
-        "the embedded OCR service needs libraries that are not installed; type: pip install 'pagemill[local]'"
-        in said[0]
-    )
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr

@@ -1,26 +1,32 @@
-"""What a large page comes to, read by the embedded engine: at least 95 % of its words."""
+"""What large pages come to, read by the embedded engine; benchmarks/legibility.py reads denser ones."""
 
 from __future__ import annotations
 
-import io
-import re
-from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
-import pypdfium2 as pdfium
 import pytest
-from PIL import Image
 from reportlab.pdfgen.canvas import Canvas
 
-from pagemill.domain.pages.joining import PieceText, join
-from pagemill.local_endpoint.rapidocr_engine import RapidOcrEngine
-from tests.in_process import rendered
+from benchmarks.legibility import legibility
 from tests.pdfs import write_pdf
 
 pytestmark = pytest.mark.ocr
 
-_FAULTY = Path(__file__).parent / "faulty_inputs"
 _MM = 72 / 25.4
+
+
+def _receipt(path: Path) -> Path:
+    """80 mm x 90 cm, with a line of print every 30 mm."""
+
+    def draw(canvas: Canvas) -> None:
+        canvas.setFont("Helvetica", 10)
+        for line in range(29):
+            canvas.drawString(
+                8, 30 + line * 30 * _MM, f"{line:03} item {7919 * line % 1000} EUR {line}.{line % 90 + 10}"
+            )
+
+    return write_pdf(path, [draw], size=(80 * _MM, 900 * _MM))
 
 
 def _drawing(path: Path) -> Path:
@@ -38,27 +44,9 @@ def _drawing(path: Path) -> Path:
     return write_pdf(path, [draw], size=(594 * _MM, 210 * _MM))
 
 
-@pytest.mark.parametrize("kind", ["receipt of 2 m", "drawing of A0", "drawing with many dimensions"])
-def test_large_pages_come_out_legible(tmp_path: Path, kind: str) -> None:
-    path = {
-        "receipt of 2 m": lambda: _FAULTY / "d1-receipt-80mm-x-2m.pdf",
-        "drawing of A0": lambda: _FAULTY / "d2-a0-drawing.pdf",
-        "drawing with many dimensions": lambda: _drawing(tmp_path / "a.pdf"),
-    }[kind]()
+@pytest.mark.parametrize("page", [_receipt, _drawing])
+def test_large_pages_come_out_legible(tmp_path: Path, page: Callable[[Path], Path]) -> None:
+    read = legibility(page(tmp_path / "a.pdf"))
 
-    rendering = rendered(path)
-    engine = RapidOcrEngine()
-    texts = [
-        PieceText(engine.read(Image.open(io.BytesIO(piece.png)).convert("RGB")), piece.overlap)
-        for piece in rendering.pieces
-    ]
-    read, objections = join(texts)
-
-    found, wanted = _words(read), _words(pdfium.PdfDocument(path)[0].get_textpage().get_text_bounded())
-    assert (found & wanted).total() >= 0.95 * wanted.total()
-    assert (found - wanted).total() <= 0.02 * wanted.total()  # nothing is read twice
-    assert not objections
-
-
-def _words(text: str) -> Counter[str]:
-    return Counter(re.findall(r"[\w.]+", text))
+    assert read.words > 40
+    assert read.good, read

@@ -26,12 +26,12 @@ def _pdf(path: Path, version: str) -> Path:
     return write_pdf(path, [f"{version} version, page {number}" for number in range(1, _PAGES + 1)])
 
 
-def _rasterizer() -> PdfiumRasterizer:
-    return PdfiumRasterizer(workers=2, page_seconds=30.0, memory_bytes=2 * 2**30, options=RenderOptions())
+def _rasterizer(workers: int = 2) -> PdfiumRasterizer:
+    return PdfiumRasterizer(workers=workers, page_seconds=30.0, memory_bytes=2 * 2**30, options=RenderOptions())
 
 
 async def _images(path: Path) -> list[str]:
-    async with _rasterizer() as rasterizer:
+    async with _rasterizer(workers=1) as rasterizer:
         renderings = [await rasterizer.render(path, number) for number in range(1, _PAGES + 1)]
     return [image_name(rendering.png or b"") for rendering in renderings]
 

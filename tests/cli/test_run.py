@@ -18,6 +18,7 @@ import pytest
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 
+from pagemill.cli.main import main
 from tests.fakes.gcs import FakeGcs, Fault
 from tests.fakes.ocr_process import Endpoint, running_endpoint
 from tests.pdfs import numbered_pdf, write_pdf
@@ -119,9 +120,12 @@ print(sorted({"prefect", "google", "httpx", "numpy", "pypdfium2"} & set(sys.modu
         (["run", "in", "out", "--shards", "65"], "--shards"),
     ],
 )
-def test_wrong_usage_prints_a_message_and_exits_with_2(alone: Pagemill, arguments: list[str], says: str) -> None:
-    status, _, errors = alone(*arguments)
+def test_wrong_usage_prints_a_message_and_exits_with_2(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], says: str
+) -> None:
+    status = main(arguments)
 
+    errors = capsys.readouterr().err
     assert status == 2
     assert says in errors
     assert "Traceback" not in errors
