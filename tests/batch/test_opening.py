@@ -20,7 +20,7 @@ from pagemill.storage.gcs.client import Location
 from pagemill.storage.gcs.source import GcsSource
 from pagemill.storage.local_source import LocalSource
 from pagemill.storage.local_store import LocalStore
-from tests.batch.conftest import Mill
+from tests.batch.conftest import Mill, NoThreads
 from tests.fakes.gcs import FakeGcs, Fault
 from tests.fakes.ocr_endpoint import FakeEndpoint
 
@@ -131,6 +131,18 @@ async def test_neither_saves_nor_texts_wait_for_downloads(mill: Mill, what: str)
     assert not {
         name for name in waiting.closed_by.values() if not name.startswith("download")
     }  # none on the event loop
+
+
+async def test_no_call_of_a_batch_waits_for_the_threads_that_all_calls_of_an_event_loop_share(
+    mill: Mill, no_threads: NoThreads
+) -> None:
+    mill.add("a.pdf", "6 broken=2 pieces=4:3")
+
+    async with FakeEndpoint() as endpoint:
+        summary = await mill.run(endpoint)
+
+    assert summary.statuses == {Status.OK: 5, Status.FAILED: 1}
+    assert no_threads.calls == []
 
 
 def test_a_download_that_is_no_longer_wanted_is_deleted_when_it_arrives(
