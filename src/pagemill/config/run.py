@@ -92,7 +92,10 @@ class Settings(BaseSettings):
     )
     largest_pdf_mib: int = Field(1024, ge=1, le=2**20, description="larger objects in a bucket are refused, in MiB")
     open_mib: int = Field(
-        256, ge=1, le=2**20, description="temporary space for open PDFs from buckets, in MiB; two may exceed it"
+        256,
+        ge=1,
+        le=2**20,
+        description="temporary space for PDFs from buckets and for repaired copies, in MiB; two may exceed it",
     )
     google_cloud_project: str = Field(
         "",
