@@ -73,7 +73,7 @@ class Schedule:
         self._seen: list[str] = []
         self._requests = 0  # of this run
         self._signal_at = self._full_at = self._cut_at = 0
-        self.cut: Callable[[float | None], object] = lambda _: None  # the way to Prefect's server, for so many seconds
+        self.cut: Callable[[float | None], object] | None = None  # the way to Prefect's server, for so many seconds
         self._sync = os.fsync
         self.local = self._rng.random() < 1 / 2  # whether the destination is a folder, which may be full
 
@@ -86,7 +86,8 @@ class Schedule:
         """Decide about the run that begins."""
         self._requests = 0
         self._signal_at, self._full_at = (self._rng.choice([0, self._rng.randint(1, 20)]) for _ in range(2))
-        self._cut_at = self._rng.randint(1, 20)
+        self._cut_at = self._rng.randint(1, 8) if self.cut else 0  # nothing ends the run before
+        self._signal_at += self._cut_at if self._signal_at else 0
 
     def of_endpoint(self, request: Request) -> Answer | None:
         """Decide about a page."""
@@ -98,7 +99,7 @@ class Schedule:
         if self._requests == self._signal_at and not self.over:
             self.signals += 1
             os.kill(os.getpid(), self._rng.choice(_SIGNALS))
-        if self._requests == self._cut_at and not self.over:
+        if self.cut and self._requests == self._cut_at and not self.over:
             self.cut(self._rng.choice([0.2, None]))
         if self._happens(0.02):
             _kill_a_render_worker(self._rng)
@@ -106,7 +107,7 @@ class Schedule:
 
     def of_probe(self, _path: str) -> Answer | None:
         """Decide about a question whether the endpoint is ready."""
-        return self._wrong_probe if self._happens(0.2) else None
+        return self._wrong_probe if self._requests >= self._cut_at and self._happens(0.2) else None
 
     def of_store(self, store: FakeGcs, kind: str, bucket: str, key: str) -> Fault | None:
         """Decide about a request to the store. A document may be uploaded once more just before it is downloaded."""

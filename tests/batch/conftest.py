@@ -130,26 +130,28 @@ class Mill:
                     threads=threads,
                     limits=PageLimits(image_bytes=image_bytes),
                 )
-                yield Batch(
-                    documents=Documents(
-                        source=PlannedSource(source, plan) if plan else source,
-                        selection=plan or parse_pages(pages),
-                        rasterizer=self.rasterizer,
-                        checkpoints=checkpoints,
+                try:
+                    yield Batch(
+                        documents=Documents(
+                            source=PlannedSource(source, plan) if plan else source,
+                            selection=plan or parse_pages(pages),
+                            rasterizer=self.rasterizer,
+                            checkpoints=checkpoints,
+                            progress=self.progress,
+                            stop=stop,
+                            threads=threads,
+                            limits=limits,
+                        ),
+                        reader=reader,
+                        publisher=publisher,
                         progress=self.progress,
                         stop=stop,
                         threads=threads,
+                        usd_per_second=1.0,
                         limits=limits,
-                    ),
-                    reader=reader,
-                    publisher=publisher,
-                    progress=self.progress,
-                    stop=stop,
-                    threads=threads,
-                    usd_per_second=1.0,
-                    limits=limits,
-                )
-                await gate.close()
+                    )
+                finally:
+                    await gate.close()
 
 
 class NoThreads(ThreadPoolExecutor):
