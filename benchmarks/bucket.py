@@ -38,7 +38,7 @@ class SharedThreads(BlockingCalls):
     def __init__(self, *, pages: int, documents: int) -> None:
         """Replace the threads of each kind."""
         super().__init__(pages=pages, documents=documents)
-        self.saves = self.downloads = self.lookups = self.publications = CallThreads(
+        self.saves = self.checks = self.downloads = self.lookups = self.publications = CallThreads(
             "shared", min(32, (os.cpu_count() or 1) + 4)
         )
 

@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 from prefect import flow
+from prefect.client.schemas.objects import State
 
 from pagemill.domain.service.deployment import Deployment
 from pagemill.orchestration.deploy.approval import approved
 from pagemill.orchestration.deploy.parameters import Action, DeployParameters
-from pagemill.orchestration.deploy.session import deployment
+from pagemill.orchestration.deploy.session import deployment, interrupted, watched
 from pagemill.tasks.deploying import check, image_of, promote, publish, stage, stage_previous, verify
 
 
 @flow(name="deploy-service", flow_run_name="{parameters.action.value} the GPU service", persist_result=False)
-async def deploy_service(parameters: DeployParameters) -> Deployment:
+async def deploy_service(parameters: DeployParameters) -> Deployment | State[Deployment]:
     """Build the image if it is new, deploy it as a revision without traffic, verify it, move the traffic, publish."""
     async with deployment(parameters) as rollout:
-        plan = await check(rollout)
-        if parameters.action is Action.ROLL_BACK:
-            async with rollout.restore_traffic_on_failure(plan):
-                candidate = await stage_previous(rollout, plan)
-                await verify(rollout, candidate)
-                url = await promote(rollout, candidate)
-        else:
-            image = await image_of(rollout, plan)
-            await approved(parameters, plan, image)
-            async with rollout.restore_traffic_on_failure(plan):
-                candidate = await stage(rollout, plan, image)
-                await verify(rollout, candidate)
-                url = await promote(rollout, candidate)
+        url = ""
+        async with watched().interruptible():
+            plan = await check(rollout)
+            if parameters.action is Action.ROLL_BACK:
+                async with rollout.restore_traffic_on_failure(plan):
+                    candidate = await stage_previous(rollout, plan)
+                    await verify(rollout, candidate)
+                    url = await promote(rollout, candidate)
+            else:
+                image = await image_of(rollout, plan)
+                await approved(parameters, plan, image)
+                async with rollout.restore_traffic_on_failure(plan):
+                    candidate = await stage(rollout, plan, image)
+                    await verify(rollout, candidate)
+                    url = await promote(rollout, candidate)
+        if not url:
+            return interrupted(rollout.record)
         await publish(url)
         return rollout.finish(rolled_back=parameters.action is Action.ROLL_BACK)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import inspect
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -114,7 +113,7 @@ def prefect_api_url(tmp_path_factory: pytest.TempPathFactory, prefect_database: 
     from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings  # noqa: PLC0415 -- takes seconds
     from prefect.utilities.asyncutils import run_coro_as_sync  # noqa: PLC0415
 
-    from tests.fakes.prefect_server import PrefectServer  # noqa: PLC0415
+    from tests.fakes.prefect_server import PrefectServer, send_what_is_queued  # noqa: PLC0415
 
     home = tmp_path_factory.mktemp("prefect")
     server = PrefectServer(home, database=prefect_database)
@@ -123,19 +122,9 @@ def prefect_api_url(tmp_path_factory: pytest.TempPathFactory, prefect_database: 
         with temporary_settings({PREFECT_HOME: home, PREFECT_API_URL: server.url}):
             asyncio.run(_register(server.url))
             yield server.url
-            run_coro_as_sync(_drain())
+            run_coro_as_sync(send_what_is_queued())
     finally:
         server.kill()
-
-
-async def _drain() -> None:
-    """Send what Prefect has not sent yet: without its server, it would go on trying when the process should end."""
-    from prefect.events.worker import EventsWorker  # noqa: PLC0415 -- takes seconds
-    from prefect.logging.handlers import APILogWorker  # noqa: PLC0415
-
-    for draining in (APILogWorker.instance().drain(), EventsWorker.drain_all()):
-        if inspect.isawaitable(draining):
-            await draining
 
 
 async def _register(url: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -125,29 +127,52 @@ class Mill:
                     checkpoints=checkpoints,
                     progress=self.progress,
                     stop=stop,
-                    saves=threads.saves,
+                    threads=threads,
                     limits=PageLimits(image_bytes=image_bytes),
                 )
-                yield Batch(
-                    documents=Documents(
-                        source=PlannedSource(source, plan) if plan else source,
-                        selection=plan or parse_pages(pages),
-                        rasterizer=self.rasterizer,
-                        checkpoints=checkpoints,
+                try:
+                    yield Batch(
+                        documents=Documents(
+                            source=PlannedSource(source, plan) if plan else source,
+                            selection=plan or parse_pages(pages),
+                            rasterizer=self.rasterizer,
+                            checkpoints=checkpoints,
+                            progress=self.progress,
+                            stop=stop,
+                            threads=threads,
+                            limits=limits,
+                        ),
+                        reader=reader,
+                        publisher=publisher,
                         progress=self.progress,
                         stop=stop,
                         threads=threads,
+                        usd_per_second=1.0,
                         limits=limits,
-                    ),
-                    reader=reader,
-                    publisher=publisher,
-                    progress=self.progress,
-                    stop=stop,
-                    threads=threads,
-                    usd_per_second=1.0,
-                    limits=limits,
-                )
-                await gate.close()
+                    )
+                finally:
+                    await gate.close()
+
+
+class NoThreads(ThreadPoolExecutor):
+    """Takes the place of asyncio's own threads, which have no work in a batch; notes calls that were meant for them."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.calls: list[str] = []
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Note a call, and execute it."""
+        self.calls.append(str(function))
+        return super().submit(function, *args, **kwargs)
+
+
+@pytest.fixture
+async def no_threads() -> NoThreads:
+    """Instead of those that asyncio's event loop has for all calls that block."""
+    replaced = NoThreads()
+    asyncio.get_running_loop().set_default_executor(replaced)
+    return replaced
 
 
 @pytest.fixture

@@ -5,24 +5,27 @@ from __future__ import annotations
 import asyncio
 import gzip
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
+from shutil import copyfile
 
 import pytest
 from google.cloud import storage
 
 from pagemill.batch.chunks import BatchLimits
-from pagemill.domain.pages.model import Document, Status
+from pagemill.domain.pages.model import CountedPdf, Document, Status
 from pagemill.errors import NoRoomLeft, StoreUnusable
 from pagemill.ports import LocalCopy
 from pagemill.storage.gcs.client import Location
 from pagemill.storage.gcs.source import GcsSource
 from pagemill.storage.local_source import LocalSource
 from pagemill.storage.local_store import LocalStore
-from tests.batch.conftest import Mill
+from tests.batch.conftest import Mill, NoThreads
 from tests.fakes.gcs import FakeGcs, Fault
 from tests.fakes.ocr_endpoint import FakeEndpoint
+from tests.fakes.rasterizer import FakeRasterizer
 
 _PATIENCE_SECONDS = 60.0
 _OBJECT = 10_000  # bytes
@@ -85,6 +88,41 @@ async def test_few_pages_wait_for_their_turn(mill: Mill, measured: _Measured, go
     assert measured.most <= 6 * _OBJECT  # two wait, the others are read, or closed after that
 
 
+class _Repairing(FakeRasterizer):
+    """Renders from copies that it has repaired, and notes how many bytes of them exist at once."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.most = self.now = 0
+        self._folder = folder
+
+    @asynccontextmanager
+    async def counted(self, path: Path) -> AsyncIterator[CountedPdf]:
+        async with super().counted(path) as pdf:
+            copy = await asyncio.to_thread(self._copied, path)
+            self.now += _OBJECT
+            self.most = max(self.most, self.now)
+            yield replace(pdf, path=copy)
+            self.now -= _OBJECT
+
+    def _copied(self, path: Path) -> Path:
+        return Path(copyfile(path, self._folder / path.resolve().name))
+
+
+async def test_repaired_copies_take_no_more_bytes_than_may_be_open(mill: Mill, tmp_path: Path) -> None:
+    (tmp_path / "copies").mkdir()
+    mill.rasterizer = repairing = _Repairing(tmp_path / "copies")
+    for number in range(20):
+        mill.add(f"{number:02}.pdf", "2".ljust(_OBJECT))
+
+    async with FakeEndpoint() as endpoint:
+        summary = await mill.run(endpoint, limits=BatchLimits(open_bytes=4 * _OBJECT))
+
+    assert summary.statuses[Status.OK] == 40
+    assert 2 * _OBJECT <= repairing.most <= 6 * _OBJECT  # two are open even if there is no room
+    assert repairing.now == 0
+
+
 class _Waiting(LocalSource):
     """Its documents other than `a.pdf` arrive only after something has happened."""
 
@@ -131,6 +169,18 @@ async def test_neither_saves_nor_texts_wait_for_downloads(mill: Mill, what: str)
     assert not {
         name for name in waiting.closed_by.values() if not name.startswith("download")
     }  # none on the event loop
+
+
+async def test_no_call_of_a_batch_waits_for_the_threads_that_all_calls_of_an_event_loop_share(
+    mill: Mill, no_threads: NoThreads
+) -> None:
+    mill.add("a.pdf", "6 broken=2 pieces=4:3")
+
+    async with FakeEndpoint() as endpoint:
+        summary = await mill.run(endpoint)
+
+    assert summary.statuses == {Status.OK: 5, Status.FAILED: 1}
+    assert no_threads.calls == []
 
 
 def test_a_download_that_is_no_longer_wanted_is_deleted_when_it_arrives(

@@ -18,7 +18,7 @@ from pagemill.domain.pages.sharding import split
 from pagemill.domain.pages.summary import RunSummary
 from pagemill.errors import EndpointNeverAnswered, ShardLost, StoreUnusable, UsageError
 from pagemill.storage.local_store import LocalStore
-from tests.batch.conftest import Mill
+from tests.batch.conftest import Mill, NoThreads
 from tests.fakes.ocr_endpoint import Answer, FakeEndpoint, Request, failing, image_name
 
 _RUN = "a-run"
@@ -94,7 +94,7 @@ def documents(mill: Mill) -> Mill:
 
 @pytest.mark.parametrize("shards", [2, 4, 9])
 async def test_a_run_in_shards_has_the_same_results_as_a_run_without(
-    documents: Mill, tmp_path: Path, shards: int
+    documents: Mill, tmp_path: Path, shards: int, no_threads: NoThreads
 ) -> None:
     alone = Mill(documents.source, tmp_path / "alone")
     async with FakeEndpoint(_answer) as endpoint:
@@ -110,6 +110,7 @@ async def test_a_run_in_shards_has_the_same_results_as_a_run_without(
     assert got.last_answer_at
     assert got.cost_usd == pytest.approx((got.last_answer_at - got.first_sent_at).total_seconds(), abs=0.01)
     _assert_accounted_for(got)
+    assert no_threads.calls == []
 
 
 async def test_a_second_run_in_shards_sends_only_what_failed(documents: Mill) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 import shutil
 import signal
@@ -15,6 +16,8 @@ from typing import Self
 
 import stamina
 from prefect.client.orchestration import PrefectClient
+from prefect.events.worker import EventsWorker
+from prefect.logging.handlers import APILogWorker
 
 from tests.fakes.ports import reserved_port
 
@@ -32,6 +35,13 @@ def make_database(path: Path) -> None:
         capture_output=True,
     )
     half_made.rename(path)
+
+
+async def send_what_is_queued() -> None:
+    """Send what Prefect has not sent yet: without its server, it would go on trying when the process should end."""
+    for draining in (APILogWorker.instance().drain(), EventsWorker.drain_all()):
+        if inspect.isawaitable(draining):
+            await draining
 
 
 class PrefectServer:

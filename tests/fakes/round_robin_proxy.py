@@ -1,4 +1,7 @@
-"""A TCP proxy in front of several servers, like nginx.conf: round robin, skipping servers that refuse connections."""
+"""A TCP proxy in front of several servers, like nginx.conf: round robin, skipping servers that refuse connections.
+
+It can be cut: its servers then are away for its callers, while others reach them.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,7 @@ class RoundRobinProxy:
         self._turn = itertools.cycle(range(len(ports)))
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
+        self._cut = False
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
@@ -39,13 +43,30 @@ class RoundRobinProxy:
         if self._connections:
             await asyncio.wait(self._connections)
 
+    def cut(self, seconds: float | None = None) -> None:
+        """Break all connections, and each new one.
+
+        Args:
+            seconds: For how long; None: until `mend`.
+        """
+        self._cut = True
+        for connection in self._connections:
+            connection.cancel()
+        if seconds is not None:
+            asyncio.get_running_loop().call_later(seconds, self.mend)
+
+    def mend(self) -> None:
+        """Forward connections again."""
+        self._cut = False
+
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task
         self._connections.add(task)
         try:
             with contextlib.suppress(asyncio.CancelledError):
-                await self._forward(reader, writer)
+                if not self._cut:
+                    await self._forward(reader, writer)
         finally:
             self._connections.discard(task)
             writer.close()

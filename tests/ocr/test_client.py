@@ -236,14 +236,6 @@ async def test_a_variable_of_the_http_client_that_is_wrong_is_wrong_usage(
         Exchange(api_key="", auth=None, connections=1)
 
 
-async def test_proxies_are_not_asked_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy"):
-        monkeypatch.setenv(variable, "http://127.0.0.1:9")
-
-    async with FakeEndpoint() as endpoint, _recognizer(endpoint.url) as recognizer:
-        await recognizer.probe()
-
-
 async def test_prove_sends_a_small_image_and_asks_for_one_token() -> None:
     async with FakeEndpoint() as endpoint, _recognizer(endpoint.url) as recognizer:
         await recognizer.probe()

@@ -6,7 +6,7 @@ import pytest
 
 from pagemill.config.run import read_settings
 from pagemill.errors import UsageError
-from pagemill.orchestration.endpoint import checked_url, endpoint_auth
+from pagemill.orchestration.endpoint import api_key_for, checked_url, endpoint_auth
 from pagemill.orchestration.parameters import OcrBatchParameters
 
 
@@ -72,6 +72,42 @@ def test_a_key_is_sent_over_tls_and_to_this_machine(url: str, monkeypatch: pytes
     monkeypatch.setenv("PAGEMILL_API_KEY", "key")
 
     assert checked_url(url, read_settings()) == url
+
+
+@pytest.mark.parametrize(
+    ("url", "setting", "sent"),
+    [
+        ("https://third.party/v1", "", "key"),
+        ("http://127.0.0.1:8000", "", "key"),
+        ("https://ocr.example/v1", "https://ocr.example", "key"),
+        ("https://OCR.example:443", "https://ocr.example/v1", "key"),
+        ("https://third.party", "https://ocr.example", ""),
+        ("http://ocr.example", "https://ocr.example", ""),
+        ("https://ocr.example:8443", "https://ocr.example", ""),
+        ("https://ocr-abc-ew4.a.run.app", "https://ocr.example", ""),
+    ],
+)
+def test_a_key_goes_to_the_endpoint_of_a_run_or_only_to_the_one_that_a_setting_names(
+    url: str, setting: str, sent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAGEMILL_API_KEY", "key")
+    monkeypatch.setenv("PAGEMILL_API_KEY_TO", setting)
+    settings = read_settings()
+
+    assert api_key_for(url, settings) == sent
+    assert checked_url(url, settings) == url  # what gets no key may be without TLS
+    assert bool(endpoint_auth(url, settings, None)) == url.endswith(".run.app")
+
+
+@pytest.mark.parametrize("setting", ["ocr.example", "local", "https://user:S3cret@ocr.example"])
+def test_a_key_is_not_promised_to_what_is_no_url(setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAGEMILL_API_KEY", "S3cret")
+    monkeypatch.setenv("PAGEMILL_API_KEY_TO", setting)
+
+    with pytest.raises(UsageError, match="PAGEMILL_API_KEY_TO") as error:
+        checked_url("https://ocr.example", read_settings())
+
+    assert "S3cret" not in str(error.value)
 
 
 @pytest.mark.parametrize("wrong", ["http://user:S3cret@ocr.example", "https://ocr.example?key=S3cret", "ocr.example"])

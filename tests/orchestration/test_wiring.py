@@ -19,7 +19,7 @@ def _parameters(folder: Path, endpoint: str) -> OcrBatchParameters:
 async def test_a_run_reaches_an_endpoint_on_this_machine_although_there_is_a_proxy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for variable in ("HTTP_PROXY", "http_proxy"):
+    for variable in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy"):
         monkeypatch.setenv(variable, "http://127.0.0.1:9")
     for variable in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(variable, "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -45,7 +44,7 @@ async def conclude(
         if not batch.stop.stopped_by:
             await conclusion.publish()
         summary = conclusion.summary(run_id, stopped_by)
-        await asyncio.to_thread(records.write_summary, batch.publisher.destination, summary)
+        await batch.threads.publications(records.write_summary, batch.publisher.destination, summary)
     except StoreUnusable as error:
         return conclusion.summary(run_id, batch.stop.stopped_by or error)
     return summary
@@ -96,7 +95,7 @@ class _Conclusion:
         publisher, read_again = self._batch.publisher, False
         while not self._batch.stop.reason:
             try:
-                return await asyncio.to_thread(publisher.finish, pending, failed)
+                return await self._batch.threads.publications(publisher.finish, pending, failed)
             except CheckpointsDamaged as error:
                 pending = pending.without(error.pages)
                 damaged = {number: page for number, page in error.pages.items() if number in pending.selected}

@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from pagemill.batch.ahead import Ahead, Place
 from pagemill.batch.chunks import BatchLimits, DocumentFile
@@ -97,12 +98,16 @@ class LocalFiles:
             NoRoomLeft: The temporary folder is full.
             PagemillError: The run has stopped, for this reason, while the document waited for room.
         """
-        async with self._ahead.place(document.copy_bytes) as place:
+        repair_bytes = document.size_bytes  # of a copy that a render worker may repair: about those of its document
+        async with self._ahead.place(document.copy_bytes + repair_bytes) as place:
             if self._stop.reason:
                 raise self._stop.reason
-            async with self._copy(document, place) as copy:
+            async with self._copy(document) as (copy, copy_bytes):
+                self._ahead.takes(place, copy_bytes + repair_bytes)
                 try:
                     async with self._rasterizer.counted(copy.path) as pdf:
+                        repaired = await self._threads.downloads(_size_of, pdf.path) if pdf.path != copy.path else 0
+                        self._ahead.takes(place, copy_bytes + repaired)
                         await self._threads.downloads(copy.check)
                         yield CountedFile(pdf, DocumentFile(pdf.path, copy.check), self._ahead, place)
                 except DocumentUnreadable:
@@ -110,13 +115,13 @@ class LocalFiles:
                     raise
 
     @contextlib.asynccontextmanager
-    async def _copy(self, document: Document, place: Place) -> AsyncIterator[LocalCopy]:
+    async def _copy(self, document: Document) -> AsyncIterator[tuple[LocalCopy, int]]:
+        """The copy, and the temporary space that it takes, in bytes."""
         held = _HeldCopy(self._source, document)
         try:
-            copy, size_bytes = await self._threads.downloads(held.open)
-            self._ahead.takes(place, size_bytes)
+            copy, copy_bytes = await self._threads.downloads(held.open)
             self._on_copy()
-            yield copy
+            yield copy, copy_bytes
         except asyncio.CancelledError:  # a download may still go on
             self._threads.downloads.leave(held.close)
             raise
@@ -143,10 +148,14 @@ class _HeldCopy:
             if self._closed:
                 raise concurrent.futures.CancelledError
             copy = self._stack.enter_context(self._source.local_copy(self._document))
-            return copy, copy.path.stat().st_size if self._document.copy_bytes else 0
+            return copy, _size_of(copy.path) if self._document.copy_bytes else 0
 
     def close(self) -> None:
         """Delete it."""
         with self._guard:
             self._closed = True
             self._stack.close()
+
+
+def _size_of(path: Path) -> int:
+    return path.stat().st_size

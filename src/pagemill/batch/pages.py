@@ -14,7 +14,7 @@ from pagemill.batch.chunks import DocumentFile
 from pagemill.batch.gate import EndpointGate, GateClosed
 from pagemill.batch.progress import Progress
 from pagemill.batch.stop import RunStop
-from pagemill.batch.threads import CallThreads
+from pagemill.batch.threads import BlockingCalls
 from pagemill.domain.pages.model import Document, PageResult, Rendering, Status, Transcript
 from pagemill.domain.pages.quality import is_empty, objections
 from pagemill.domain.wording import encodable, shown
@@ -60,7 +60,7 @@ class PageReader:
         checkpoints: Checkpoints,
         progress: Progress,
         stop: RunStop,
-        saves: CallThreads,
+        threads: BlockingCalls,
         limits: PageLimits,
     ) -> None:
         self._rasterizer = rasterizer
@@ -70,7 +70,7 @@ class PageReader:
         self._checkpoints = checkpoints
         self._progress = progress
         self._stop = stop
-        self._saves = saves
+        self._threads = threads
         self._limits = limits
         self._rendering = asyncio.Semaphore(limits.rendering)
         self._images = _ByteBudget(limits.image_bytes)
@@ -133,7 +133,7 @@ class PageReader:
             if self._stop.reason:
                 return None
             file.lost_pages.check()
-            await asyncio.to_thread(file.check)
+            await self._threads.checks(file.check)
             try:
                 rendering = await self._rasterizer.render(file.path, number)
             except PageUnreadable as error:
@@ -141,10 +141,10 @@ class PageReader:
                     file.lost_pages.add(number, error)
                 else:
                     file.lost_pages.end_row()
-                await asyncio.to_thread(file.check)
+                await self._threads.checks(file.check)
                 raise
             file.lost_pages.end_row()
-            await asyncio.to_thread(file.check)
+            await self._threads.checks(file.check)
             return rendering
 
     async def _transcribe(self, document: Document, page: PageAttempts) -> PageResult | None:
@@ -185,7 +185,7 @@ class PageReader:
         while image := page.current:
             if not await self._is_read(image):
                 return page.failed()
-        return await asyncio.to_thread(page.read) if page.is_divided else page.read()
+        return await self._threads.saves(page.read) if page.is_divided else page.read()
 
     async def _is_read(self, image: ImageAttempts) -> bool:
         """Ask the model, and once more if the answer has a defect; tell whether the image now has a text."""
@@ -235,7 +235,7 @@ class PageReader:
         return transcript
 
     async def _save(self, document: Document, result: PageResult) -> None:
-        await self._saves(self._checkpoints.write, document, result)
+        await self._threads.saves(self._checkpoints.write, document, result)
 
 
 class _ByteBudget:

@@ -59,9 +59,9 @@ class Batch:
         self.publisher = publisher
         self.progress = progress
         self.stop = stop
+        self.threads = threads
         self.usd_per_second = usd_per_second
         self._reader = reader
-        self._threads = threads
         self.limits = limits or BatchLimits()
         self._pages = asyncio.Semaphore(self.limits.pages)
         self._turn = asyncio.Lock()  # held by the document whose pages are being started
@@ -79,8 +79,8 @@ class Batch:
         try:
             await self.documents.each(partial(self._read_document, perform=perform or self.read))
             summary = self._summary(run_id)
-            await self._threads.publications(self.publisher.close, run_id)
-            await self._threads.publications(records.write_summary, self.publisher.destination, summary)
+            await self.threads.publications(self.publisher.close, run_id)
+            await self.threads.publications(records.write_summary, self.publisher.destination, summary)
         except StoreUnusable as error:
             self.stop.now(error)
             return self._summary(run_id)
@@ -137,7 +137,7 @@ class Batch:
             if self.stop.reason:
                 return outcomes.unfinished(pending.document.key, opened.results.read, failed)
             try:
-                return await self._threads.publications(self.publisher.finish, pending, failed)
+                return await self.threads.publications(self.publisher.finish, pending, failed)
             except CheckpointsDamaged as error:
                 _log.warning("%s: %s", pending.document.key, error)
                 numbers = tuple(sorted(pending.done.intersection(pending.selected, error.pages)))

@@ -62,11 +62,12 @@ class BlockingCalls:
             documents: Documents that are open at once.
         """
         self.saves = CallThreads("save", pages)  # checkpoints of pages
+        self.checks = CallThreads("check", pages)  # whether a local file is still the one that was listed
         self.downloads = CallThreads("download", documents)  # local copies, and their deletion
         self.lookups = CallThreads("lookup", documents + 1)  # what earlier runs have written; and the listing
         self.publications = CallThreads("publish", documents)  # texts and manifests
 
     def close(self) -> None:
         """Begin no further call, and wait for none."""
-        for threads in (self.saves, self.downloads, self.lookups, self.publications):
+        for threads in (self.saves, self.checks, self.downloads, self.lookups, self.publications):
             threads.close()

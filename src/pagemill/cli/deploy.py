@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -63,7 +64,7 @@ def deploy(
         elif delete:
             _delete(parameters)
         else:  # as long as it takes to send the requests where they went before
-            _conclude(run_until_interrupted(_deploy(parameters), clean_up_seconds=None))
+            _conclude(_deploy(parameters))
     except PagemillError as error:
         fail(error)
     except KeyboardInterrupt:
@@ -96,21 +97,40 @@ def build_runner() -> None:
     _print_status("then type: pagemill register && prefect --no-prompt deploy --all")
 
 
-async def _deploy(parameters: DeployParameters) -> Deployment:
+def _deploy(parameters: DeployParameters) -> Deployment:
+    """Deploy; return the record.
+
+    Raises:
+        KeyboardInterrupt: The deployment was interrupted, and is Cancelled in Prefect.
+    """
+    with needs("deploy", _DEPLOY):  # the flow checks this as well, but only after a Prefect server has started
+        importlib.import_module("pagemill.orchestration.deploy.wiring")
     from pagemill.flows.deploy_service import deploy_service
-    from pagemill.orchestration.deploy.session import announcing
+    from pagemill.orchestration.deploy.session import DeploymentWatch, watching
     from pagemill.orchestration.server.private import prefect_api
     from pagemill.orchestration.server.shared import server_errors_named
 
-    with needs("deploy", _DEPLOY):  # the flow checks this as well, but only after a Prefect server has started
-        importlib.import_module("pagemill.orchestration.deploy.wiring")
-    with announcing(_print_status), server_errors_named():
-        async with prefect_api():
-            state = await deploy_service(parameters, return_state=True)
-        outcome = await state.aresult(raise_on_failure=False)
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
+    watch, begun = DeploymentWatch(announce=_print_status), asyncio.Event()
+
+    async def to_its_end() -> Deployment:
+        with watching(watch), server_errors_named():
+            async with prefect_api():
+                begun.set()
+                state: Any = await deploy_service(parameters, return_state=True)
+            if state.is_cancelled():
+                raise asyncio.CancelledError
+            outcome: Deployment | Exception = await state.aresult(raise_on_failure=False)
+            if isinstance(outcome, Exception):
+                raise outcome
+            return outcome
+
+    def stop(task: asyncio.Task[Deployment]) -> None:
+        if begun.is_set():
+            watch.interrupt()
+        else:
+            task.cancel()
+
+    return run_until_interrupted(to_its_end(), stop=stop, clean_up_seconds=None)
 
 
 def _conclude(record: Deployment) -> None:

@@ -45,6 +45,9 @@ class Settings(BaseSettings):
         "", validation_alias="LIGHTONOCR_SERVICE_URL", description="URL of the OCR service; empty: the embedded one"
     )
     api_key: SecretStr = Field(SecretStr(""), description="bearer token for an endpoint that requires one")
+    api_key_to: str = Field(
+        "", description="URL of the only endpoint that gets PAGEMILL_API_KEY; empty: whichever a run names"
+    )
     api_key_over_http: bool = Field(
         False, description="send PAGEMILL_API_KEY over http:// to another machine: anybody on the way can read it"
     )
@@ -92,7 +95,10 @@ class Settings(BaseSettings):
     )
     largest_pdf_mib: int = Field(1024, ge=1, le=2**20, description="larger objects in a bucket are refused, in MiB")
     open_mib: int = Field(
-        256, ge=1, le=2**20, description="temporary space for open PDFs from buckets, in MiB; two may exceed it"
+        256,
+        ge=1,
+        le=2**20,
+        description="temporary space for PDFs from buckets and for repaired copies, in MiB; two may exceed it",
     )
     google_cloud_project: str = Field(
         "",

@@ -11,7 +11,6 @@ from typing import cast
 
 import httpx
 
-from pagemill.config.urls import LOOPBACK
 from pagemill.errors import EndpointUnavailable, MalformedAnswer, UsageError
 from pagemill.ocr.answers import Answer
 from pagemill.ocr.failures import connection_failure, refuse_redirect
@@ -29,7 +28,7 @@ class Exchange:
     """The HTTP client of an endpoint. No cookies are kept, and no redirect is followed.
 
     Every request has a connection of its own. Bytes that an endpoint or a proxy leaves on a connection would otherwise
-    be taken for the answer to the next page. Proxies that the environment names are not used for this machine itself.
+    be taken for the answer to the next page. Proxies are those that the environment names, see `config.proxies`.
     """
 
     def __init__(self, *, api_key: str, auth: httpx.Auth | None, connections: int) -> None:
@@ -58,7 +57,6 @@ class Exchange:
                 auth=auth,
                 timeout=httpx.Timeout(None, connect=_CONNECT_SECONDS),  # for the whole request: `asyncio.timeout`
                 limits=httpx.Limits(max_connections=connections + 1, max_keepalive_connections=0),
-                mounts={f"all://[{host}]" if ":" in host else f"all://{host}": None for host in LOOPBACK},
                 event_hooks={"response": [refuse_redirect]},
             )
         except (httpx.InvalidURL, ValueError, ImportError, OSError) as error:

@@ -28,7 +28,7 @@ from pagemill.extras import INSTALL_FONTS
 from pagemill.local_endpoint.engines import choose_engine, model_id
 from pagemill.ocr.client import OpenAiRecognizer
 from pagemill.orchestration.credentials import google_key
-from pagemill.orchestration.endpoint import checked_url, endpoint_auth
+from pagemill.orchestration.endpoint import api_key_for, checked_url, endpoint_auth
 from pagemill.orchestration.server.advice import advice
 from pagemill.orchestration.server.shared import check_server, configured_url, server_errors_named
 from pagemill.orchestration.service_url import located
@@ -176,7 +176,7 @@ async def _probe(url: str, settings: Settings) -> None:
     recognizer = OpenAiRecognizer(
         locate,
         recipe=Recipe(model=settings.model),
-        api_key=settings.api_key.get_secret_value(),
+        api_key=api_key_for(url, settings),
         auth=endpoint_auth(url, settings, await google_key(settings.gcp_credentials_block)),
     )
     async with recognizer:

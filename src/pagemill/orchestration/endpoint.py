@@ -66,7 +66,7 @@ async def open_recognizer(
         OpenAiRecognizer(
             locate,
             recipe=recipe,
-            api_key=settings.api_key.get_secret_value(),
+            api_key=api_key_for(endpoint.url, settings),
             connections=connections,
             answer_seconds=settings.answer_seconds,
             auth=endpoint_auth(endpoint.url, settings, key),
@@ -94,8 +94,9 @@ def checked_url(asked: str, settings: Settings) -> str:
         UsageError: It is not valid or holds a secret, or our key would be sent in the clear.
     """
     url = checked(asked, name="endpoint") if asked else checked(settings.service_url, name="LIGHTONOCR_SERVICE_URL")
-    has_key = bool(settings.api_key.get_secret_value())
-    if url and has_key and not url.startswith("https://") and not is_loopback(url) and not settings.api_key_over_http:
+    if not url or not api_key_for(url, settings):
+        return url
+    if not url.startswith("https://") and not is_loopback(url) and not settings.api_key_over_http:
         raise UsageError(
             f"PAGEMILL_API_KEY would be sent to {url} without TLS, where anybody on the way can read it: use https://, "
             "or set PAGEMILL_API_KEY_OVER_HTTP=true if the network is trusted"
@@ -111,18 +112,31 @@ def endpoint_auth(url: str, settings: Settings, key: Mapping[str, Any] | None) -
     Raises:
         UsageError: The setting is not a URL over TLS.
     """
-    if settings.api_key.get_secret_value() or not (is_cloud_run(url) or _is_named(url, settings.identity_tokens_to)):
+    tokens_to = _named("PAGEMILL_IDENTITY_TOKENS_TO", settings.identity_tokens_to)
+    if tokens_to and not tokens_to.startswith("https://"):
+        raise UsageError(f"PAGEMILL_IDENTITY_TOKENS_TO is {tokens_to}: identity tokens are sent over https:// only")
+    if api_key_for(url, settings) or not (is_cloud_run(url) or (tokens_to and origin(tokens_to) == origin(url))):
         return None
     from pagemill.ocr.identity.auth import IdTokenAuth  # noqa: PLC0415 -- only such endpoints need Google's libraries
 
     return IdTokenAuth(url, key=key)
 
 
-def _is_named(url: str, setting: str) -> bool:
-    """Whether PAGEMILL_IDENTITY_TOKENS_TO names this endpoint."""
-    if not setting:
-        return False
-    named = checked(setting, name="PAGEMILL_IDENTITY_TOKENS_TO")
-    if not named.startswith("https://"):
-        raise UsageError(f"PAGEMILL_IDENTITY_TOKENS_TO is {named}: identity tokens are sent over https:// only")
-    return origin(named) == origin(url)
+def api_key_for(url: str, settings: Settings) -> str:
+    """Our key, if this endpoint gets it; empty otherwise.
+
+    Without PAGEMILL_API_KEY_TO every endpoint that a run names gets it, as whoever types a command wants it. With forms
+    that others fill in, they would choose who gets it.
+
+    Raises:
+        UsageError: The setting is not a URL.
+    """
+    key, key_to = settings.api_key.get_secret_value(), _named("PAGEMILL_API_KEY_TO", settings.api_key_to)
+    return key if url and (not key_to or origin(key_to) == origin(url)) else ""
+
+
+def _named(variable: str, setting: str) -> str:
+    """The URL in a setting that names an endpoint; empty if it names none."""
+    if setting == "local":
+        raise UsageError(f"{variable} is 'local', and the embedded endpoint gets neither keys nor tokens; unset it")
+    return checked(setting, name=variable)

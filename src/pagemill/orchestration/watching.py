@@ -1,4 +1,7 @@
-"""What the command line knows of a run that it has started, whatever becomes of the Prefect server meanwhile."""
+"""What the command line knows of a run that it has started, whatever becomes of the Prefect server meanwhile.
+
+And how it interrupts a run or a deployment, so that the flow itself returns its final state.
+"""
 
 from __future__ import annotations
 
@@ -13,41 +16,47 @@ from pagemill.domain.pages.summary import RunSummary
 
 
 @dataclass(eq=False)
-class RunWatch:
-    """Follows one run, and interrupts it. All methods are for the event loop of the run."""
+class Interruption:
+    """Interrupts one flow. All methods are for the event loop of the flow."""
 
-    progress: Progress = field(default_factory=Progress)
-    summary: RunSummary | None = None  # once its pages are read
     interrupted: bool = False
-    read: asyncio.Event = field(default_factory=asyncio.Event)  # whether there is a summary
-    _reading: asyncio.Task[object] | None = None
+    _working: asyncio.Task[object] | None = None
 
     def interrupt(self) -> None:
-        """End the run: no further page is begun, and those in flight are given up. Finished pages are kept."""
+        """Cancel what the flow does, if it can be cancelled now, or as soon as it can."""
         self.interrupted = True
-        if self._reading:
-            self._reading.cancel()
-
-    def conclude(self, summary: RunSummary) -> None:
-        """Keep the summary: Prefect hands a result on only while its server answers."""
-        self.summary = summary
-        self.read.set()
+        if self._working:
+            self._working.cancel()
 
     @contextlib.asynccontextmanager
     async def interruptible(self) -> AsyncIterator[None]:
         """Let `interrupt` end what is in the context, and go on after it."""
         task = asyncio.current_task()
         assert task  # noqa: S101 -- for mypy: this is a coroutine
-        self._reading = task
-        if self.interrupted:  # before the run began
+        self._working = task
+        if self.interrupted:  # before the work began
             task.cancel()
         try:
             yield
         except asyncio.CancelledError:
-            if not self.interrupted or task.uncancel():  # somebody else cancels the run, or does so as well
+            if not self.interrupted or task.uncancel():  # somebody else cancels the flow, or does so as well
                 raise
         finally:
-            self._reading = None
+            self._working = None
+
+
+@dataclass(eq=False)
+class RunWatch(Interruption):
+    """Follows one run, and interrupts it: pages in flight are given up, and finished pages are kept."""
+
+    progress: Progress = field(default_factory=Progress)
+    summary: RunSummary | None = None  # once its pages are read
+    read: asyncio.Event = field(default_factory=asyncio.Event)  # whether there is a summary
+
+    def conclude(self, summary: RunSummary) -> None:
+        """Keep the summary: Prefect hands a result on only while its server answers."""
+        self.summary = summary
+        self.read.set()
 
 
 _watch: ContextVar[RunWatch | None] = ContextVar("watch", default=None)

@@ -113,7 +113,7 @@ async def open_batch(
                 checkpoints=checkpoints,
                 progress=progress,
                 stop=stop,
-                saves=threads.saves,
+                threads=threads,
                 limits=_page_limits(settings),
             ),
             publisher=_publisher(checkpoints, plan, usd_per_second / parameters.max_in_flight),

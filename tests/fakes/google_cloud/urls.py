@@ -95,6 +95,7 @@ class LoopThread:
         """Close everything."""
         for opened in reversed(self._open):
             self.run(opened.__aexit__(None, None, None))
+        self.run(_cancel_all())
         self.run(self._loop.shutdown_asyncgens())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -109,3 +110,12 @@ class LoopThread:
     def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
         """Run a coroutine on the loop, and wait for its result."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout=30)
+
+
+async def _cancel_all() -> None:
+    """Cancel what is still under way, as handshakes of connections that are no longer wanted."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)

@@ -20,6 +20,7 @@ class Outcome(StrEnum):
     UNCHANGED = "unchanged"  # the revision that serves is the desired one
     ROLLED_BACK = "rolled back"  # an earlier revision serves again, as requested
     FAILED = "failed"  # the previous revision keeps serving
+    INTERRUPTED = "interrupted"  # the same
 
 
 @dataclass

@@ -11,6 +11,7 @@ from pagemill.domain.service.deployment import Deployment, Outcome
 from pagemill.domain.service.plan import Change
 
 _LONGEST_CELL = 160  # characters
+_WITHOUT_URL = {Outcome.FAILED, Outcome.INTERRUPTED}
 
 
 async def report(record: Deployment) -> None:
@@ -39,7 +40,7 @@ def _page(record: Deployment) -> Iterator[str]:
     yield from _table(
         ("what", "value"),
         [
-            ("URL", f"{record.url} (not published)" if record.outcome is Outcome.FAILED else record.url),
+            ("URL", f"{record.url} (not published)" if record.outcome in _WITHOUT_URL else record.url),
             ("revision", record.revision),
             ("revision before", record.before or "none"),
             ("image", record.image),

@@ -5,34 +5,47 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextvars import ContextVar
+from dataclasses import dataclass
 
+from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
+from prefect.states import Cancelled
 
 from pagemill.config.run import read_settings
 from pagemill.config.service import read_service_settings
-from pagemill.domain.service.deployment import Outcome
+from pagemill.domain.service.deployment import Deployment, Outcome
 from pagemill.extras import needs
 from pagemill.orchestration.deploy.parameters import DeployParameters
 from pagemill.orchestration.deploy.report import link_log, report
+from pagemill.orchestration.watching import Interruption
 from pagemill.rollout.rollout import Rollout
 
 _PURPOSE = "pagemill deploy"
 
-_listener: ContextVar[Callable[[str], object] | None] = ContextVar("listener", default=None)
+
+@dataclass(eq=False)
+class DeploymentWatch(Interruption):
+    """Shows the steps of one deployment, and interrupts it."""
+
+    announce: Callable[[str], object] = lambda _: None  # called with a line about each step
+
+
+_watch: ContextVar[DeploymentWatch | None] = ContextVar("watch", default=None)
 
 
 @contextlib.contextmanager
-def announcing(listener: Callable[[str], object]) -> Iterator[None]:
-    """Let a caller show the steps of deployments that start inside this context.
-
-    Args:
-        listener: Called with a line about each step.
-    """
-    token = _listener.set(listener)
+def watching(watch: DeploymentWatch) -> Iterator[None]:
+    """Let `watch` follow the deployment that starts in this context."""
+    token = _watch.set(watch)
     try:
         yield
     finally:
-        _listener.reset(token)
+        _watch.reset(token)
+
+
+def watched() -> DeploymentWatch:
+    """What follows the present deployment; nobody asks the one that a deployment on a Prefect worker gets."""
+    return _watch.get() or DeploymentWatch()
 
 
 @contextlib.asynccontextmanager
@@ -46,8 +59,7 @@ async def deployment(parameters: DeployParameters) -> AsyncIterator[Rollout]:
 
     def announce(line: str) -> None:
         log.info(line)
-        if listener := _listener.get():
-            listener(line)
+        watched().announce(line)
 
     async def build_started(build_id: str, url: str) -> None:
         announce(f"build {build_id} has started; log: {url}")
@@ -66,3 +78,9 @@ async def deployment(parameters: DeployParameters) -> AsyncIterator[Rollout]:
             raise
         finally:
             await report(rollout.record)
+
+
+def interrupted(record: Deployment) -> State[Deployment]:
+    """The final state of a deployment that was interrupted before its revision was promoted."""
+    record.outcome = Outcome.INTERRUPTED
+    return Cancelled(message="The deployment was interrupted; the previous revision keeps serving.")

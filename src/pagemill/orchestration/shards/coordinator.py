@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from prefect import get_client
 
 from pagemill.batch import shards
@@ -38,7 +36,7 @@ async def read_in_shards(batch: Batch, parameters: OcrBatchParameters, settings:
             batch=batch,
         )
         try:
-            await asyncio.to_thread(shards.write_plans, batch, run_id, divided)
+            await batch.threads.publications(shards.write_plans, batch, run_id, divided)
             await runs.run_to_completion()
         except (StoreUnusable, UsageError) as error:
             stopped_by = error

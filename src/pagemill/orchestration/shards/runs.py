@@ -79,6 +79,7 @@ class ShardRuns:
         self._run_id = run_id
         self._shards = [_Shard(number) for number in range(1, shards + 1)]
         self._destination = batch.publisher.destination
+        self._lookups = batch.threads.lookups
         self._progress = batch.progress
         self._initial_statuses = Counter(batch.progress.statuses)
         self._unreported_requests = 0  # of flow runs without a report
@@ -162,7 +163,7 @@ class ShardRuns:
         if not run.state.is_final():
             return
         try:
-            shard.report = await asyncio.to_thread(report_of, self._destination, self._run_id, shard.number)
+            shard.report = await self._lookups(report_of, self._destination, self._run_id, shard.number)
         except ValueError as error:
             shard.lost = f"left a damaged report: {error}"
         if shard.ended:
