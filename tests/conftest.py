@@ -55,7 +55,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     def order(item: pytest.Item) -> tuple[int, float]:
         group, limit = item.get_closest_marker("xdist_group"), item.get_closest_marker("timeout")
-        return _SERVERS.index(group.args[0]) if group else len(_SERVERS), -float(limit.args[0]) if limit else 0.0
+        place = _SERVERS.index(group.args[0]) if group and group.args[0] in _SERVERS else len(_SERVERS)
+        return place, -float(limit.args[0]) if limit else 0.0
 
     items.sort(key=order)
 

@@ -19,7 +19,13 @@ from pagemill.orchestration.watching import RunWatch, watching
 from tests.fakes.ocr_endpoint import HANG, FakeEndpoint, Request, failing
 from tests.pdfs import numbered_pdf
 
-pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_api_url")]
+pytestmark = [
+    *(pytest.mark.flow, pytest.mark.usefixtures("prefect_api_url")),
+    # What Prefect had open when a run was cancelled in the middle.
+    pytest.mark.filterwarnings(
+        "ignore:Exception ignored in. <function _SelectorTransport.__del__:pytest.PytestUnraisableExceptionWarning"
+    ),
+]
 
 
 async def _run(parameters: OcrBatchParameters) -> tuple[State[RunSummary], RunSummary]:

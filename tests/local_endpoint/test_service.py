@@ -17,6 +17,8 @@ import pytest
 from PIL import Image
 from reportlab.pdfgen.canvas import Canvas
 
+pytestmark = pytest.mark.xdist_group("the embedded service")  # one for all tests of this module
+
 Ask = Callable[..., dict[str, object]]
 Eventually = Callable[[Callable[[], object]], None]
 Draw = Callable[[Canvas], None]
