@@ -401,3 +401,40 @@ def test_faulty_inputs_have_their_right_values(faulty: Path, render: Render) -> 
     assert [becomes("a1-stamp-without-appearance.pdf", number) for number in (1, 2)] == ["ok", "ok"]
     assert "annotation Stamp 'APPROVED' has no appearance" in becomes("a1-stamp-without-appearance.pdf", 3)
     assert [becomes("h-layers.pdf", number) for number in (1, 2, 3)] == ["ok", "blank", "ok"]
+
+
+@pytest.mark.parametrize(
+    ("good", "damaged", "finding"),
+    [
+        (b"/FT /Tx", b"/\x06T /Tx", r"has an entry /\x06T is a damaged /FT"),
+        (b"/FT /Tx", b"/FT /T8", "has no known type"),
+        (b"/FT /Tx /P", b"/FT /Tx`/P", "has no known type"),
+        (b"11 Tf", b"11 Vf", "does not say which font its value has"),
+        (b"/DA (", b"/D\xc1 (", "does not say which font its value has"),
+        (b"/Subtype /Widget", b"/Subtype /WidGet", "is of no kind that PDF has"),
+        (b"/T (Full name)", b"/D (Full name)", "has no name"),
+        (b"/V (Rosalind", b"/W (Rosalind", "has an entry /W is a damaged /V"),
+        (b"/BaseFont /Helvetica", b"/BqseFont /Helvetica", "is in a font that has an entry /BqseFont is a damaged"),
+        (b"/BaseFont /Helvetica", b"/BaseFont /Hehvetica", "is in a font that has a damaged name: Hehvetica"),
+    ],
+)
+def test_what_a_form_field_needs_to_show_its_value_is_a_finding_where_it_is_damaged(
+    good: bytes, damaged: bytes, finding: str, tmp_path: Path, render: Render
+) -> None:
+    form = (Path(__file__).parents[1] / "samples/form-filled.pdf").read_bytes()
+    assert good in form
+    path = tmp_path / "a.pdf"
+    path.write_bytes(form.replace(good, damaged))
+
+    assert any(finding in said for said in render(path).objections), render(path).objections
+
+
+def test_a_damaged_page_that_the_second_reader_leaves_out_is_a_finding_on_every_page(
+    samples: Path, tmp_path: Path, render: Render
+) -> None:
+    good = (samples / "rotated-page.pdf").read_bytes()
+    path = tmp_path / "a.pdf"
+    path.write_bytes(good.replace(b">> /Rotate 90", b">? /Rotate 90"))
+
+    for number in (1, 2):  # of PDFium; to the second reader the second page is the first
+        assert "a second reader cannot open this page" in render(path, number).objections[0]

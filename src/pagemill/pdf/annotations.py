@@ -12,6 +12,34 @@ from pagemill.pdf.objects import inherited
 # Others show an icon at most, or PDFium makes them an appearance.
 NOT_RENDERED = {"/Stamp", "/Line", "/Polygon", "/PolyLine", "/Watermark"}
 
+# PDF 2.0 (ISO 32000-2), table 171.
+_KINDS = {
+    *(
+        "/Text",
+        "/Link",
+        "/FreeText",
+        "/Line",
+        "/Square",
+        "/Circle",
+        "/Polygon",
+        "/PolyLine",
+        "/Highlight",
+        "/Underline",
+    ),
+    *(
+        "/Squiggly",
+        "/StrikeOut",
+        "/Caret",
+        "/Stamp",
+        "/Ink",
+        "/Popup",
+        "/FileAttachment",
+        "/Sound",
+        "/Movie",
+        "/Screen",
+    ),
+    *("/Widget", "/PrinterMark", "/TrapNet", "/Watermark", "/3D", "/Redact", "/Projection", "/RichMedia"),
+}
 _INVISIBLE_ANNOTATIONS = {"/Popup", "/Link"}
 _HIDDEN_FLAGS = 0b100010  # Hidden and NoView; PDF 1.7, table 165
 
@@ -30,6 +58,11 @@ def appearance(annotation: pikepdf.Dictionary) -> Any:
         return normal
     state = annotation.get("/AS")
     return normal.get(str(state)) if isinstance(state, pikepdf.Name) else None
+
+
+def is_of_unknown_kind(annotation: pikepdf.Dictionary) -> bool:
+    """Tell whether PDF has no such kind of annotation: PDFium renders those by their appearance stream only."""
+    return str(annotation.get("/Subtype", "")) not in _KINDS
 
 
 def lacks_appearance(annotation: pikepdf.Dictionary) -> bool:

@@ -13,9 +13,10 @@ from typing import Any
 import pikepdf
 
 from pagemill.pdf import image_data
-from pagemill.pdf.annotations import appearance, called, is_shown, lacks_appearance
+from pagemill.pdf.annotations import appearance, called, is_of_unknown_kind, is_shown, lacks_appearance
 from pagemill.pdf.fonts import Risk, risk_of
 from pagemill.pdf.fonts_data import font_complaints
+from pagemill.pdf.form_fields import field_complaints
 from pagemill.pdf.misspelt import misspelt_entries
 from pagemill.pdf.objects import Resources, content_streams, inherited, name_of
 from pagemill.pdf.resource_names import (
@@ -140,8 +141,13 @@ class _Walk:
             form = appearance(annotation)
             if isinstance(form, pikepdf.Stream):
                 self._shared(damage, _Used(form, called(annotation), (inherited(self._page, "/Resources"),), 0))
+            elif is_of_unknown_kind(annotation):
+                damage.add(f"{called(annotation)} is of no kind that PDF has")
             elif lacks_appearance(annotation):
                 damage.add(f"{called(annotation)} has no appearance")
+            elif annotation.Subtype == pikepdf.Name.Widget:
+                for complaint in field_complaints(annotation, self._reader.form):
+                    damage.add(f"{called(annotation)} {complaint}")
 
     def _contents(self, damage: Damage, data: bytes, resources: Resources, depth: int, *, proven: bool) -> None:
         names = names_in_use(data)

@@ -90,7 +90,11 @@ class Inspector:
         if pixels is not None and (damage is None or damage.has_images):
             _check_images(page, pixels)
         if reader is None or second is None or damage is None:
-            return ("the file is damaged: a second reader cannot open this page, so losses would not be noticed",)
+            damage = Damage()
+            damage.add("the file is damaged: a second reader cannot open this page, so losses would not be noticed")
+            for repair in reader.file_repairs if reader else ():
+                damage.add(f"the file is damaged: {repair}")
+            return damage.said()
         try:
             if damage.lost:
                 _check_losses(reader, second, damage)

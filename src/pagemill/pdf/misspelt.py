@@ -23,8 +23,15 @@ _KEYS: dict[str, list[str]] = {
         "CharProcs FontMatrix",
         "/FontDescriptor": "FontFile FontFile2 FontFile3 Flags",
         "/Annot": "Subtype Rect AP AS",
+        "/Widget": "Subtype FT T V DA Parent",
     }.items()
 }
+# Other entries of the same dictionaries: they are what they say, though they are as short as those above.
+_OTHERS = frozenset(
+    f"/{key}"
+    for key in "A AA AF AP AS BM BS Border C CA Contents DS DV F Ff H I Kids Lang Lock M MK MaxLen NM OC Opt P Popup Q "
+    "RC RV Rect SV StructParent TI TM TU Type ca".split()
+)
 _SHORTEST_WORD = 2
 
 
@@ -42,11 +49,19 @@ def misspelt_entries(dictionary: Any, kind: str) -> list[str]:
     ]
     found += [
         f"entry {_printable(key)} is a damaged {wanted}"
-        for key in present.difference(known)
+        for key in present.difference(known, _OTHERS)
         for wanted in known
-        if wanted not in present and len(key) == len(wanted) and differ_once(key, wanted)
+        if wanted not in present and len(key) == len(wanted) and _may_be_damaged(key, wanted)
     ]
     return found
+
+
+def _may_be_damaged(key: str, wanted: str) -> bool:
+    """Tell whether a flipped bit may have made `key` of `wanted`. In short words, one other letter proves nothing."""
+    if len(wanted) > _SHORTEST_WORD + 1:
+        return differ_once(key, wanted)
+    bits = [(ord(a) ^ ord(b)).bit_count() for a, b in zip(key, wanted, strict=True)]
+    return sum(bits) == 1
 
 
 def differ_once(one: str, other: str) -> bool:
@@ -55,4 +70,4 @@ def differ_once(one: str, other: str) -> bool:
 
 
 def _printable(key: str) -> str:
-    return key.encode("ascii", "backslashreplace").decode()
+    return ascii(key)[1:-1]

@@ -25,6 +25,7 @@ _OBJECT = re.compile(r"object (\d+)[ ,]\d+")
 # Of lengths: the data shows its own end. And what precedes the warning that says it all.
 _UNTOLD = ("expected endstream", "stream length", "lacks /Length", "file is damaged", "can't find startxref")
 _REBUILT = "Attempting to reconstruct cross-reference table"
+_LEFT_OUT = "Pages tree includes non-dictionary object"
 _READABLE = 160
 _ZEROED = bytes(8)
 _LARGEST_SCANNED = 64 * 2**20
@@ -48,13 +49,11 @@ class SecondReader:
             self._reader.close()
             raise
         self.layers = Layers(self._pdf)
+        self.form = self._pdf.Root.get("/AcroForm")  # of any type, as all that a file says
         self.file_repairs = [in_plain_words(zeroed) for zeroed in zeroed_objects(file)]  # they concern every page
         self.page_repairs: dict[tuple[int, int], list[str]] = {}  # by the page's number among the objects
         self._pages = len(self._pdf.pages)  # the page tree is read here, and repaired
-        for warning in self._heard():
-            number = _OBJECT.search(warning)
-            if number:
-                self.page_repairs.setdefault((int(number[1]), 0), []).append(in_plain_words(warning))
+        self._note_repairs_of_pages()
         self.verdicts: dict[tuple[int, int], Any] = {}  # of objects that several pages share
 
     def __enter__(self) -> Self:
@@ -71,12 +70,24 @@ class SecondReader:
         self._reader.close()
 
     def page(self, number: int) -> pikepdf.Dictionary | None:
-        """A page, 1-based; None if qpdf does not find so many."""
-        return self._pdf.pages[number - 1].obj if 0 < number <= self._pages else None
+        """A page, 1-based; None if qpdf does not find so many, or has left one out: its numbers are others then."""
+        known = 0 < number <= self._pages and not any(_LEFT_OUT in said for said in self.file_repairs)
+        return self._pdf.pages[number - 1].obj if known else None
 
     def new_repairs(self) -> list[str]:
         """What qpdf has had to repair in objects since it was last asked. Repairs of the file go to `file_repairs`."""
         return [in_plain_words(warning) for warning in self._heard() if _OBJECT.search(warning)]
+
+    def _note_repairs_of_pages(self) -> None:
+        """Note what was repaired to read the page tree. What is no page may have been one: it concerns every page."""
+        repairs = [(int(found[1]), warning) for warning in self._heard() if (found := _OBJECT.search(warning))]
+        pages = {page.obj.objgen for page in self._pdf.pages} if repairs else set()
+        for number, warning in repairs:
+            said = in_plain_words(warning)
+            if (number, 0) in pages:
+                self.page_repairs.setdefault((number, 0), []).append(said)
+            elif said not in self.file_repairs:
+                self.file_repairs.append(said)
 
     def _heard(self) -> list[str]:
         try:
