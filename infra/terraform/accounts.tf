@@ -163,13 +163,14 @@ resource "google_service_account_iam_member" "deployer_acts_as" {
   member             = google_service_account.pagemill["deployer"].member
 }
 
-# Who may act as deployer and launcher, from a laptop or from CI: by impersonation, because there are no keys.
+# Who may act as these accounts, from a laptop or from CI: by impersonation, because there are no keys.
 
 resource "google_service_account_iam_member" "impersonates" {
   for_each = {
     for member in concat(
       setproduct(["deployer"], tolist(var.deployers), local.impersonation),
       setproduct(["launcher"], tolist(var.launchers), local.impersonation),
+      setproduct(["caller"], tolist(var.callers), local.impersonation),
     ) : join(" ", member) => member
   }
 

@@ -50,6 +50,12 @@ variable "deployers" {
   }
 }
 
+variable "callers" {
+  description = "IAM members who may act as the caller, which runs batches: it calls the service, and reads and writes documents."
+  type        = set(string)
+  default     = []
+}
+
 variable "launchers" {
   description = "IAM members who may act as the launcher, which starts Cloud Run jobs; not needed where a machine runs as it."
   type        = set(string)

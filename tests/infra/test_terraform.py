@@ -185,6 +185,14 @@ def test_nobody_can_forget_who_deploys() -> None:
     assert "length(var.deployers) > 0" in deployers["validation"][0]["condition"]
 
 
+def test_accounts_are_used_by_impersonation_and_each_only_by_whom_its_variable_names() -> None:
+    impersonates = _resource("google_service_account_iam_member", "impersonates")
+    pairs = re.findall(r'setproduct\(\["(\w+)"\], tolist\(var\.(\w+)\)', impersonates["for_each"])
+
+    assert sorted(pairs) == [("caller", "callers"), ("deployer", "deployers"), ("launcher", "launchers")]
+    assert not [kind for kind, _, _ in _resources() if kind == "google_service_account_key"]
+
+
 def _providers() -> dict[str, dict[str, Any]]:
     """By alias; the default one has none."""
     blocks = _parsed(_FOLDER / "versions.tf")["provider"]
