@@ -2,7 +2,7 @@
 #
 # Tags are immutable, and an image with such a tag is never deleted: the digest that serves is safe, and images pile up, at
 # about 1.50 USD a month each. With `kept_images` tags are mutable, and images older than 90 days are deleted, all but that
-# many of each kind. KEEP wins over DELETE.
+# many of each kind. KEEP wins over DELETE. What an index refers to has no tag, and stays as long as the index.
 
 locals {
   regions = toset(compact([var.region, var.second_region]))
@@ -49,7 +49,7 @@ resource "google_artifact_registry_repository" "images" {
       action = "KEEP"
 
       most_recent_versions {
-        keep_count = cleanup_policies.value
+        keep_count = 3 * cleanup_policies.value # an image is three versions: index, image, provenance
       }
     }
   }

@@ -249,11 +249,14 @@ def test_the_digest_that_serves_is_never_deleted() -> None:
 
 
 def test_old_images_are_deleted_only_where_tags_are_mutable_and_never_those_of_a_rollback() -> None:
-    """An image with an immutable tag cannot be deleted. A rollback may go to any of the last ten revisions."""
+    """An image with an immutable tag cannot be deleted. A rollback may go to any of the last ten revisions.
+
+    With the provenance, an image is an index of two manifests, and each of the three counts as a version.
+    """
     policies = _policies(kept_images=True)
 
     assert policies.keys() == {"keep-the-newest", "delete-old-images", "delete-leftovers-of-builds"}
-    assert policies["keep-the-newest"]["most_recent_versions"] == [{"keep_count": "${cleanup_policies.value}"}]
+    assert policies["keep-the-newest"]["most_recent_versions"] == [{"keep_count": "${3 * cleanup_policies.value}"}]
     assert "var.kept_images >= 10" in _variables()["kept_images"]["validation"][0]["condition"]
 
 
