@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from pagemill.config.run import assert_loopback, described
+from pagemill.config.run import assert_loopback, read
 from pagemill.errors import UsageError
 
 EmulatorHost = Annotated[str, AfterValidator(assert_loopback)]
@@ -166,6 +166,11 @@ class ServiceSettings(BaseSettings):
         return self
 
     @property
+    def where(self) -> str:
+        """Project, region and service, for messages."""
+        return f"project {self.project}, region {self.region}, service {self.name}"
+
+    @property
     def bucket(self) -> str:
         """Bucket of the builds' sources."""
         return self.source_bucket or f"{self.project}-pagemill-source"
@@ -205,12 +210,7 @@ def read_service_settings(**overrides: object) -> ServiceSettings:
     Raises:
         UsageError: Variables have invalid values, all of which are named; or no project is set.
     """
-    given = {name: value for name, value in overrides.items() if value is not None}
-    try:
-        settings = ServiceSettings().model_copy(update=given)
-        settings = ServiceSettings.model_validate(settings.model_dump(by_alias=True))
-    except ValidationError as error:
-        raise UsageError(f"the environment is wrong: {described(error, ServiceSettings)}") from None
+    settings = read(ServiceSettings, **overrides)
     if not settings.project:
         raise UsageError("no project is set; type: export GOOGLE_CLOUD_PROJECT=PROJECT")
     return settings

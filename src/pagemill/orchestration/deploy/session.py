@@ -57,6 +57,7 @@ async def deployment(parameters: DeployParameters) -> AsyncIterator[Rollout]:
         from pagemill.orchestration.deploy.wiring import open_rollout  # noqa: PLC0415 -- needs the extra `deploy`
 
     settings = read_service_settings(**parameters.overrides())
+    announce(settings.where)
     async with open_rollout(settings, read_settings(), announce=announce, build_started=build_started) as rollout:
         try:
             yield rollout
