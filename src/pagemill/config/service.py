@@ -120,7 +120,12 @@ class ServiceSettings(BaseSettings):
         description="time for a new revision to become ready: its image is pulled, its startup probe succeeds",
     )
     health_seconds: float = Field(660.0, gt=0, description="time for /health to succeed at the revision's URL")
-    grant_seconds: float = Field(120.0, gt=0, description="time for a new IAM grant to take effect")
+    grant_seconds: float = Field(
+        600.0,
+        gt=0,
+        description="time for a change of the IAM policy to take effect, a grant or a revocation: 2 to 7 minutes, "
+        "sometimes longer",
+    )
     poll_seconds: float = Field(5.0, gt=0, le=60, description="time between two polls of an operation")
 
     # Canary pages

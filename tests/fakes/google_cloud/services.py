@@ -58,6 +58,8 @@ class CloudRun:
         self.texts: Mapping[str, str] = {}  # known text by image
         self.cpu_quota = 1000  # vCPU of the maximum number of instances, in the region
         self.stuck = False  # whether new revisions neither start nor fail
+        self.iam_lag = 1  # requests to a service that still meet the policy before the last change
+        self.url_lag = 1  # requests to a new URL that are answered with 404
         # Changes that somebody else makes before and after an update.
         self.before_update: Callable[[run_v2.Service], None] = lambda _: None
         self.after_update: Callable[[run_v2.Service], None] = lambda _: None
@@ -66,6 +68,7 @@ class CloudRun:
         self.servers: dict[str, FakeEndpoint] = {}  # by full name of the revision
         self.policies: dict[str, policy_pb2.Policy] = {}
         self.urls: dict[str, CloudRunUrl] = {}  # by full name of the service, and its tag behind a #
+        self._outdated: dict[str, list[policy_pb2.Policy]] = {}  # what the next requests to a service meet
         self._operations = operations
         self._loop_thread = loop_thread
         self._project = project
@@ -209,6 +212,7 @@ class CloudRun:
 
     def _route(self, service: run_v2.Service) -> None:
         """Set where requests go; the target `latest` means the newest revision that is ready."""
+        known = {share.tag for share in service.traffic_statuses}
         service.traffic_statuses = []
         for target in service.traffic:
             revision = _short(service.latest_ready_revision) if target.type_ == _LATEST else target.revision
@@ -218,7 +222,9 @@ class CloudRun:
                 type_=target.type_, revision=revision, percent=target.percent, tag=target.tag
             )
             if target.tag:
-                share.uri = self._tag_url(service.name, target.tag).url
+                tagged = self._tag_url(service.name, target.tag)
+                tagged.not_found = tagged.not_found if target.tag in known else self.url_lag
+                share.uri = tagged.url
             service.traffic_statuses.append(share)
 
     def _tag_url(self, name: str, tag: str) -> CloudRunUrl:
@@ -238,7 +244,8 @@ class CloudRun:
                 self._authority,
                 audience=lambda: self.services[name].uri,
                 backend_url=backend_url,
-                may_invoke=lambda email: self._may_invoke(name, email),
+                invokers=lambda: self._invokers(name),
+                not_found=self.url_lag,
             )
         )
 
@@ -246,14 +253,17 @@ class CloudRun:
         started = self.revisions.get(f"{service}/revisions/{revision}")
         return started.url if started else ""
 
-    def _may_invoke(self, name: str, email: str) -> bool:
+    def _invokers(self, name: str) -> Callable[[str], bool]:
+        """Who may invoke a service with the next request. Changes of a policy take effect with a delay."""
+        outdated = self._outdated.get(name)
+        policy = outdated.pop(0) if outdated else self.policies[name]
+        return lambda email: self._may_invoke(name, policy, email)
+
+    def _may_invoke(self, name: str, policy: policy_pb2.Policy, email: str) -> bool:
         if self.services[name].invoker_iam_disabled:
             return True
         members = [
-            member
-            for binding in self.policies[name].bindings
-            if binding.role == "roles/run.invoker"
-            for member in binding.members
+            member for binding in policy.bindings if binding.role == "roles/run.invoker" for member in binding.members
         ]
         return "allUsers" in members or bool(
             email and {f"serviceAccount:{email}", "allAuthenticatedUsers"}.intersection(members)
@@ -270,6 +280,7 @@ class CloudRun:
         policy = policy_pb2.Policy()
         policy.CopyFrom(request.policy)
         policy.etag = b"%d" % (int(current.etag) + 1)
+        self._outdated[request.resource] = [current] * self.iam_lag
         self.policies[request.resource] = policy
         return policy
 
