@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Self, TypeVar, cast
 
@@ -16,10 +15,10 @@ from google.auth import exceptions as auth
 from google.oauth2 import service_account
 
 from pagemill.errors import Conflict, DeploymentFailed, PagemillError, UsageError
+from pagemill.gcp.quota import quota_fix
 
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _LOGIN = "gcloud auth application-default login"
-_MOST_INSTANCES = re.compile(r"[Mm]ax instances must be set to (\d+)")
 
 # For calls that change nothing: not all generated clients retry them by default.
 READS = AsyncRetry(
@@ -135,22 +134,3 @@ class GoogleApi:
         """The error for an API that is not enabled, with the command that enables it."""
         how = f"gcloud services enable {service} --project={self.project}"
         return ApiDisabled(f"the API {service} is not enabled in {self.project}; type: {how}")
-
-
-def quota_fix(text: str, project: str) -> str:
-    """If an error's text is about a quota, return the text and how to fix it; otherwise return an empty string."""
-    page = f"https://console.cloud.google.com/iam-admin/quotas?project={project}"
-    if found := _MOST_INSTANCES.search(text):
-        return (
-            f"{text} The region's CPU or memory quota is enough for {found[1]}: set "
-            f"PAGEMILL_SERVICE_MAX_INSTANCES={found[1]}, or request more CpuAllocPerProjectRegion and "
-            f"MemAllocPerProjectRegion at {page}"
-        )
-    if "gpu" in text.lower() and "quota" in text.lower():
-        return (
-            f"{text} Request more NvidiaL4GpuAllocNoZonalRedundancyPerProjectRegion (with zonal redundancy: "
-            f"NvidiaL4GpuAllocPerProjectRegion) in this region at {page}, or set PAGEMILL_SERVICE_REGION to another"
-        )
-    if "quota" in text.lower():
-        return f"{text} Request more at {page}"
-    return ""

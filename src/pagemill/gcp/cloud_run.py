@@ -15,7 +15,8 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from pagemill.config.service import ServiceSettings
 from pagemill.domain.service.plan import Candidate, Image, ServiceState, TrafficShare, changes
 from pagemill.errors import Conflict, DeploymentFailed, NotReady
-from pagemill.gcp.api import READS, GoogleApi, quota_fix
+from pagemill.gcp.api import READS, GoogleApi
+from pagemill.gcp.quota import quota_fix
 from pagemill.gcp.run_spec import OWNED, RETRY, VERIFIED, fields, service_message, state_of
 
 CANDIDATE = "candidate"  # traffic tag of the revision that is being verified

@@ -56,7 +56,8 @@ class CloudRun:
         """
         self.container: Callable[[run_v2.RevisionTemplate], Server] = lambda _: Server()
         self.texts: Mapping[str, str] = {}  # known text by image
-        self.cpu_quota = 1000  # vCPU of the maximum number of instances, in the region
+        # What the instances of the region may have together.
+        self.cpu_quota, self.memory_quota_gib, self.gpu_quota = 1000, 10_000, 100
         self.stuck = False  # whether new revisions neither start nor fail
         self.iam_lag = 1  # requests to a service that still meet the policy before the last change
         self.url_lag = 1  # requests to a new URL that are answered with 404
@@ -143,15 +144,31 @@ class CloudRun:
             refuse("ALREADY_EXISTS", known)
         revisions.check(template)
         self._project.check_account(template.service_account)
-        cpu = int(template.containers[0].resources.limits["cpu"])
-        fits = self.cpu_quota // cpu
-        if (before is None or template != before.template) and service.scaling.max_instance_count > fits:
-            refuse(
-                "FAILED_PRECONDITION",
-                f"template.scaling.max_instance_count: Max instances must be set to {fits} or fewer in order to set "
-                f"the requested total CPU. (requested: {1000 * cpu * service.scaling.max_instance_count} allowed: "
-                f"{1000 * self.cpu_quota})",
-            )
+        if before is None or template != before.template or service.scaling != before.scaling:
+            self._check_quotas(service)
+
+    def _check_quotas(self, service: run_v2.Service) -> None:
+        """Refuse more instances than the region's quotas allow, as Cloud Run writes it."""
+        resources, most = service.template.containers[0].resources.limits, service.scaling.max_instance_count
+        memory = int(resources["memory"].removesuffix("Gi")) * 2**30
+        of_an_instance = {  # and what is allowed
+            "total CPU": ("CpuAllocPerProjectRegion", 1000 * int(resources["cpu"]), 1000 * self.cpu_quota),
+            "total memory": ("MemAllocPerProjectRegion", memory, self.memory_quota_gib * 2**30),
+            "total GPU": ("NvidiaL4GpuAllocNoZonalRedundancyPerProjectRegion", 1, self.gpu_quota),
+        }
+        violated = {what: each for what, each in of_an_instance.items() if most * each[1] > each[2]}
+        if not violated:
+            return
+        fewest = min(violated, key=lambda what: violated[what][2] // violated[what][1])
+        lines = [f"{name} requested: {most * each} allowed: {allowed}" for name, each, allowed in violated.values()]
+        refuse(
+            "FAILED_PRECONDITION",
+            "template.scaling.max_instance_count: Max instances must be set to "
+            f"{violated[fewest][2] // violated[fewest][1]} or fewer to set the requested {fewest}.\nConsider running "
+            "your workload in a region with greater capacity, or requesting an increase in quota for this region if "
+            "you are seeing sustained usage near this limit, see https://cloud.google.com/run/quotas.\n\n"
+            "Quota violated:\n" + "\n".join(lines),
+        )
 
     def _apply(self, service: run_v2.Service, before: run_v2.Service | None) -> Any:
         name, number = service.name, next(self._numbers)
