@@ -12,7 +12,7 @@ from google.cloud import run_v2
 from google.iam.v1 import iam_policy_pb2, policy_pb2
 from google.longrunning import operations_pb2
 
-from tests.fakes.google_cloud import revisions
+from tests.fakes.google_cloud import policies, revisions
 from tests.fakes.google_cloud.grpc_server import GrpcServer, Operations, refuse, status
 from tests.fakes.google_cloud.project import Project
 from tests.fakes.google_cloud.registry import Registry
@@ -288,15 +288,12 @@ class CloudRun:
 
     def _get_policy(self, request: iam_policy_pb2.GetIamPolicyRequest) -> policy_pb2.Policy:
         self._existing(request.resource)
-        return self.policies[request.resource]
+        return policies.as_version(self.policies[request.resource], request.options.requested_policy_version)
 
     def _set_policy(self, request: iam_policy_pb2.SetIamPolicyRequest) -> policy_pb2.Policy:
-        current = self._get_policy(request)
-        if request.policy.etag and request.policy.etag != current.etag:
-            refuse("ABORTED", "There were concurrent policy changes. Please retry the whole read-modify-write.")
-        policy = policy_pb2.Policy()
-        policy.CopyFrom(request.policy)
-        policy.etag = b"%d" % (int(current.etag) + 1)
+        self._existing(request.resource)
+        current = self.policies[request.resource]
+        policy = policies.replaced(current, request.policy)
         self._outdated[request.resource] = [current] * self.iam_lag
         self.policies[request.resource] = policy
         return policy

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 _KEPT_VERIFIED = 10  # verified revisions that are remembered for a rollback
@@ -98,7 +98,11 @@ def is_current(state: ServiceState | None, desired: Mapping[str, str]) -> bool:
     )
 
 
-def public_bindings(bindings: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
-    """Role and member of every IAM binding that grants access to everybody."""
+def public_bindings(bindings: Iterable[tuple[str, Sequence[str]]]) -> list[tuple[str, str]]:
+    """Role and member of every IAM binding that grants access to everybody.
+
+    Args:
+        bindings: Role and members of each binding; several may have the same role, with different conditions.
+    """
     public = {"allUsers", "allAuthenticatedUsers"}
-    return [(role, member) for role, members in bindings.items() for member in members if member in public]
+    return [(role, member) for role, members in bindings for member in members if member in public]
