@@ -65,6 +65,8 @@ def test_a_value_of_the_run_replaces_the_environments(monkeypatch: pytest.Monkey
         ("MODEL_REVISION", "main", "PAGEMILL_SERVICE_MODEL_REVISION='main'"),
         ("MODEL_SHA256", "abc", "PAGEMILL_SERVICE_MODEL_SHA256"),
         ("NAME", "Light_On", "PAGEMILL_SERVICE_NAME"),
+        ("NAME", "a" * 38, "the name " + "a" * 38 + " has 38 characters, at most 37"),
+        ("STARTUP_FAILURES", "181", "startup_failures (181) is 1810: Cloud Run gives a service with a GPU 1800 s"),
         ("REGION", "mars", "PAGEMILL_SERVICE_REGION"),
         ("INGRESS", "none", "PAGEMILL_SERVICE_INGRESS"),
     ],

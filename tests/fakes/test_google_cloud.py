@@ -48,6 +48,8 @@ def _probe(service: run_v2.Service, **values: int) -> None:
     [
         (lambda service: _probe(service, period_seconds=241), "240"),
         (lambda service: _probe(service, timeout_seconds=11), "timeout_seconds"),
+        (lambda service: _probe(service, failure_threshold=181), "1800 seconds"),
+        (lambda service: setattr(service.traffic[0], "tag", "a" * 37), "cannot exceed 46 characters"),
         (lambda service: service.template.containers[0].resources.limits.update(memory="64Gi"), "memory"),
         (lambda service: service.template.containers[0].resources.limits.update(cpu="2", memory="8Gi"), "GPU"),
         (lambda service: setattr(service.template.node_selector, "accelerator", ""), "accelerator"),

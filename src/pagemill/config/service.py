@@ -8,7 +8,12 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pagemill.config.run import assert_loopback, read
+from pagemill.domain.service.plan import CANDIDATE_TAG
 from pagemill.errors import UsageError
+
+_LONGEST_START_SECONDS = 1800  # period times failures of the startup probe; 600 without a GPU
+_TAG_AND_NAME = 46  # characters of traffic tag and name together, so that the URL's first label has at most 63
+LONGEST_NAME = _TAG_AND_NAME - len(CANDIDATE_TAG)
 
 EmulatorHost = Annotated[str, AfterValidator(assert_loopback)]
 
@@ -28,7 +33,11 @@ class ServiceSettings(BaseSettings):
     region: str = Field(
         "europe-west4", pattern=r"^[a-z]+-[a-z]+[0-9]+$", description="a region of Cloud Run that has L4 GPUs"
     )
-    name: str = Field("lightonocr", pattern=r"^[a-z]([a-z0-9-]{0,47}[a-z0-9])?$", description="the service's name")
+    name: str = Field(
+        "lightonocr",
+        pattern=r"^[a-z]([a-z0-9-]{0,47}[a-z0-9])?$",
+        description=f"the service's name, at most {LONGEST_NAME} characters",
+    )
     repository: str = Field("pagemill", description="Artifact Registry repository of the images")
     cache_repository: str = Field("pagemill-cache", description="Artifact Registry repository of the build cache")
     source_bucket: str = Field("", description="bucket of the build's sources; empty: PROJECT-pagemill-source")
@@ -77,7 +86,10 @@ class ServiceSettings(BaseSettings):
     # Probes
     startup_period_seconds: int = Field(10, ge=1, le=240, description="time between two startup probes of /health")
     startup_failures: int = Field(
-        60, ge=1, le=240, description="startup probes that may fail; multiplied by the period it is the longest start"
+        60,
+        ge=1,
+        le=240,
+        description="startup probes that may fail; multiplied by the period it is the longest start, 1800 s at most",
     )
     startup_timeout_seconds: int = Field(5, ge=1, le=240, description="timeout of a startup probe")
     liveness_period_seconds: int = Field(30, ge=1, le=3600, description="time between two liveness probes of /health")
@@ -161,6 +173,17 @@ class ServiceSettings(BaseSettings):
             timeout, period = getattr(self, f"{kind}_timeout_seconds"), getattr(self, f"{kind}_period_seconds")
             if timeout > period:
                 raise ValueError(f"{kind}_timeout_seconds ({timeout}) is longer than {kind}_period_seconds ({period})")
+        if self.startup_seconds > _LONGEST_START_SECONDS:
+            raise ValueError(
+                f"startup_period_seconds ({self.startup_period_seconds}) times startup_failures "
+                f"({self.startup_failures}) is {self.startup_seconds}: Cloud Run gives a service with a GPU "
+                f"{_LONGEST_START_SECONDS} s to start"
+            )
+        if len(self.name) > LONGEST_NAME:
+            raise ValueError(
+                f"the name {self.name} has {len(self.name)} characters, at most {LONGEST_NAME} are possible: a new "
+                f"revision is verified at a URL that begins with {CANDIDATE_TAG}---{self.name}"
+            )
         if self.min_instances > self.max_instances:
             raise ValueError(f"min_instances ({self.min_instances}) is more than max_instances ({self.max_instances})")
         if self.concurrency < self.max_num_seqs:

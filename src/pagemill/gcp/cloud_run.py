@@ -13,13 +13,12 @@ from google.cloud import run_v2
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from pagemill.config.service import ServiceSettings
-from pagemill.domain.service.plan import Candidate, Image, ServiceState, TrafficShare, changes
+from pagemill.domain.service.plan import CANDIDATE_TAG, Candidate, Image, ServiceState, TrafficShare, changes
 from pagemill.errors import Conflict, DeploymentFailed, NotReady
 from pagemill.gcp.api import READS, GoogleApi
 from pagemill.gcp.quota import quota_fix
 from pagemill.gcp.run_spec import OWNED, RETRY, VERIFIED, fields, service_message, state_of
 
-CANDIDATE = "candidate"  # traffic tag of the revision that is being verified
 _TO_REVISION = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION
 _TO_LATEST = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST
 
@@ -80,7 +79,7 @@ class CloudRun:
             PagemillError: Somebody else changed the service, a quota is exhausted, or we may not deploy.
         """
         message = service_message(self._settings, image=image.reference, model=self._model)
-        everything = [run_v2.TrafficTarget(type_=_TO_LATEST, percent=100, tag=CANDIDATE)]
+        everything = [run_v2.TrafficTarget(type_=_TO_LATEST, percent=100, tag=CANDIDATE_TAG)]
         if state is None:
             return await self._create_revision(message, everything)
         message.etag = state.etag
@@ -88,7 +87,7 @@ class CloudRun:
             if state.latest_created == state.latest_ready:  # an earlier deployment left it behind
                 return await self.stage_again(state.latest_created, state)
             message.template.annotations[RETRY] = str(state.retries + 1)
-        beside = [*_pinned(state), run_v2.TrafficTarget(type_=_TO_LATEST, percent=0, tag=CANDIDATE)]
+        beside = [*_pinned(state), run_v2.TrafficTarget(type_=_TO_LATEST, percent=0, tag=CANDIDATE_TAG)]
         return await self._create_revision(message, beside if state.traffic else everything)
 
     async def stage_again(self, revision: str, state: ServiceState) -> Candidate:
@@ -97,7 +96,7 @@ class CloudRun:
         Raises:
             PagemillError: It was deleted, somebody else changed the service, or we may not deploy.
         """
-        target = run_v2.TrafficTarget(type_=_TO_REVISION, revision=revision, percent=0, tag=CANDIDATE)
+        target = run_v2.TrafficTarget(type_=_TO_REVISION, revision=revision, percent=0, tag=CANDIDATE_TAG)
         pinned = _pinned(state)
         if state.serving == revision:
             pinned, target.percent = [], 100
@@ -187,10 +186,10 @@ class CloudRun:
 
     async def _candidate(self, revision: str, seconds: float | None) -> Candidate:
         service = await self._existing()
-        found = [status for status in service.traffic_statuses if status.tag == CANDIDATE]
+        found = [status for status in service.traffic_statuses if status.tag == CANDIDATE_TAG]
         if [_short(status.revision) or revision for status in found] != [revision]:
             raise Conflict(
-                f"somebody moved the tag {CANDIDATE} of {self._settings.name} to another revision; deploy again"
+                f"somebody moved the tag {CANDIDATE_TAG} of {self._settings.name} to another revision; deploy again"
             )
         return Candidate(revision=revision, url=found[0].uri, startup_seconds=seconds)
 
@@ -287,10 +286,10 @@ def _pinned(state: ServiceState) -> list[run_v2.TrafficTarget]:
             type_=_TO_REVISION,
             revision=share.revision,
             percent=share.percent,
-            tag=share.tag.removeprefix(CANDIDATE),
+            tag=share.tag.removeprefix(CANDIDATE_TAG),
         )
         for share in state.traffic
-        if share.percent or share.tag != CANDIDATE
+        if share.percent or share.tag != CANDIDATE_TAG
     ]
 
 

@@ -46,6 +46,9 @@ def check(template: run_v2.RevisionTemplate) -> None:
             refuse("INVALID_ARGUMENT", f"probe: period_seconds and initial_delay_seconds must be at most {longest}")
         if probe.timeout_seconds > probe.period_seconds:
             refuse("INVALID_ARGUMENT", "probe: timeout_seconds must not exceed period_seconds")
+    probe, longest = container.startup_probe, 1800 if "nvidia.com/gpu" in limits else 600
+    if probe.period_seconds * probe.failure_threshold > longest:
+        refuse("INVALID_ARGUMENT", f"startup_probe: failure_threshold * period_seconds cannot exceed {longest} seconds")
 
 
 def _check_gpu(template: run_v2.RevisionTemplate, cpu: int, mebibytes: int) -> None:

@@ -23,6 +23,7 @@ from tests.fakes.ocr_endpoint import FakeEndpoint
 
 _STATE = run_v2.Condition.State
 _LATEST = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST
+_TAG_AND_NAME = 46
 _USER_FIELDS = (
     *("labels", "annotations", "ingress", "template", "traffic", "scaling", "invoker_iam_disabled"),
     *("default_uri_disabled", "custom_audiences", "description"),
@@ -135,6 +136,12 @@ class CloudRun:
         if sum(target.percent for target in service.traffic) != 100:
             refuse("INVALID_ARGUMENT", "traffic: the percents must add up to 100")
         for target in service.traffic:
+            if target.tag and len(target.tag) + len(_short(service.name)) > _TAG_AND_NAME:
+                refuse(
+                    "INVALID_ARGUMENT",
+                    f"spec.traffic.tag: traffic tag '{target.tag}' and service name '{_short(service.name)}' together "
+                    f"are too long. Combined traffic tag and service name cannot exceed {_TAG_AND_NAME} characters.",
+                )
             if target.revision and f"{service.name}/revisions/{target.revision}" not in self.revisions:
                 refuse("INVALID_ARGUMENT", f"traffic: Revision '{target.revision}' not found.")
         template = service.template

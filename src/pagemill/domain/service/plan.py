@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+CANDIDATE_TAG = "candidate"  # traffic tag of the revision that is being verified
 _KEPT_VERIFIED = 10  # verified revisions that are remembered for a rollback
 
 
