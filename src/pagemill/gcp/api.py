@@ -19,6 +19,9 @@ from pagemill.gcp.quota import quota_fix
 
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _LOGIN = "gcloud auth application-default login"
+# Google's own projects, which requests with a user's login count for if the login has no quota project: that of
+# `gcloud auth application-default login`, and that of gcloud itself.
+_SHARED_PROJECTS = {"764086051850", "32555940559"}
 
 # For calls that change nothing: not all generated clients retry them by default.
 READS = AsyncRetry(
@@ -120,8 +123,13 @@ class GoogleApi:
         if isinstance(error, api.RetryError) and isinstance(error.cause, api.GoogleAPIError):
             return self._translated(what, error.cause)
         if getattr(error, "reason", None) == "SERVICE_DISABLED":
-            service = (getattr(error, "metadata", None) or {}).get("service", "SERVICE")
-            return self.disabled(service)
+            told = getattr(error, "metadata", None) or {}
+            consumer = str(told.get("consumer", "")).removeprefix("projects/")
+            return (
+                self._no_quota_project(consumer)
+                if consumer in _SHARED_PROJECTS
+                else self.disabled(told.get("service", "SERVICE"))
+            )
         if isinstance(error, (api.PermissionDenied, api.Unauthenticated)):
             return NotAllowed(f"{what}: {text}; infra/terraform/accounts.tf lists the permissions of a deployer")
         if isinstance(error, api.Aborted):
@@ -129,6 +137,13 @@ class GoogleApi:
         if isinstance(error, api.AlreadyExists):
             return Conflict(f"{what}: {text}; deploy again")
         return DeploymentFailed(f"{what}: {quota_fix(text, self.project) or text}")
+
+    def _no_quota_project(self, consumer: str) -> UsageError:
+        """The error for a user's login whose requests count for Google's shared project, where no API is enabled."""
+        return UsageError(
+            f"your login has no quota project, so the request counts for Google's shared project {consumer}, "
+            f"where the API is not enabled; type: gcloud auth application-default set-quota-project {self.project}"
+        )
 
     def disabled(self, service: str) -> ApiDisabled:
         """The error for an API that is not enabled, with the command that enables it."""
