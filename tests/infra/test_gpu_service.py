@@ -67,15 +67,6 @@ def test_the_build_has_32_gb_200_gb_of_disk_and_80_minutes(build: cloudbuild_v1.
     assert build.timeout.total_seconds() == 4800
 
 
-def test_the_build_keeps_a_cache_in_the_registry_and_attests_its_provenance(build: cloudbuild_v1.Build) -> None:
-    args = list(build.steps[1].args)
-
-    assert "--cache-to=type=registry,ref=${_CACHE},mode=max" in args
-    assert "--cache-from=type=registry,ref=${_CACHE}" in args
-    assert "--provenance=mode=max" in args
-    assert build.options.requested_verify_option == cloudbuild_v1.BuildOptions.VerifyOption.VERIFIED
-
-
 def test_every_substitution_is_declared_and_used(build: cloudbuild_v1.Build) -> None:
     declared = dict(build.substitutions)
     text = " ".join([*(arg for step in build.steps for arg in step.args), build.service_account, *declared.values()])
