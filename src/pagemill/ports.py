@@ -216,6 +216,9 @@ class ServiceHost(Protocol):
     async def restore(self, before: ServiceState | None) -> None:
         """Send requests where they went before."""
 
+    async def clean_up(self, state: ServiceState) -> None:
+        """Take away what a deployment left behind when it died."""
+
     async def enable_invoker_check(self) -> None:
         """Switch Cloud Run's IAM check of callers on, if it is off."""
 

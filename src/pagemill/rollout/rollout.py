@@ -107,6 +107,7 @@ class Rollout:
         host, state = self._dependencies.host, plan.state
         self.record.image = image.reference
         if state and is_current(state, host.desired(image)):
+            await host.clean_up(state)
             candidate = Candidate(state.serving, state.url, None)
             self.record.outcome = Outcome.UNCHANGED
         else:

@@ -87,6 +87,21 @@ class CloudRun:
         found = [_short(share.revision) for share in self.services[name].traffic_statuses if share.percent == 100]
         return found[0] if found else ""
 
+    def billed(self, name: str) -> int:
+        """Instances that run without requests.
+
+        Those of the service, shared by the revisions with traffic, and those of each revision with traffic or a tag.
+        """
+        service = self.services[name]
+        running = {share.revision for share in service.traffic_statuses if share.percent or share.tag}
+        own = sum(
+            run_v2.RevisionTemplate.deserialize(
+                self.revisions[f"{name}/revisions/{revision}"].template
+            ).scaling.min_instance_count
+            for revision in running
+        )
+        return int(own + service.scaling.min_instance_count * any(s.percent for s in service.traffic_statuses))
+
     def _serve(self, grpc_server: GrpcServer) -> None:
         v2, operation = run_v2, operations_pb2.Operation
         grpc_server.serve(

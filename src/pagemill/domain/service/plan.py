@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 CANDIDATE_TAG = "candidate"  # traffic tag of the revision that is being verified
+MIN_INSTANCES = "scaling.min_instance_count"  # the field of the service; revisions have none of their own
 _KEPT_VERIFIED = 10  # verified revisions that are remembered for a rollback
 
 
@@ -51,6 +52,16 @@ class ServiceState:
         return next((share.revision for share in self.traffic if share.percent == 100), "")  # noqa: PLR2004 -- all
 
     @property
+    def left_behind(self) -> str:
+        """The revision that is being verified, or that a dead deployment left behind; empty if there is none."""
+        return next((share.revision for share in self.traffic if share.tag == CANDIDATE_TAG), "")
+
+    @property
+    def min_instances(self) -> int:
+        """Instances of the service that run, and are billed, even without requests."""
+        return int(self.fields.get(MIN_INSTANCES, "0"))
+
+    @property
     def fallback(self) -> str:
         """The newest verified revision before the one that serves; empty if there is none."""
         older = list(self.verified)
@@ -79,6 +90,7 @@ class Candidate:
     revision: str
     url: str
     startup_seconds: float | None  # None: it was started before this deployment
+    min_instances: int | None = None  # of the service, once this revision serves; None: as now
 
 
 def changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[Change]:
