@@ -226,6 +226,20 @@ class ServiceHost(Protocol):
         """Delete the service; return whether there was one."""
 
 
+class RegionRoom(Protocol):
+    """The room that a region has for instances of the service."""
+
+    async def shortages(self, state: ServiceState, image: str) -> Sequence[str]:
+        """Quotas that have no room for an instance of the service as it should be beside one as it is."""
+
+    async def instances(self, revision: str) -> int:
+        """Instances of a revision that run.
+
+        Raises:
+            PagemillError: Nobody knows.
+        """
+
+
 class InvokerPolicy(Protocol):
     """Who may call the service: its IAM policy."""
 

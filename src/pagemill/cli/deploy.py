@@ -32,6 +32,23 @@ def deploy(
     max_instances: Annotated[
         int, typer.Option(min=0, max=100, help="Maximum number of instances. Default: PAGEMILL_SERVICE_MAX_INSTANCES.")
     ] = 0,
+    cpu: Annotated[
+        int, typer.Option(min=0, max=8, help="vCPU of an instance: 4, 6 or 8. Default: PAGEMILL_SERVICE_CPU.")
+    ] = 0,
+    memory: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=32,
+            help="GiB of an instance, 16 to 32; at most 16 with 4 vCPU. Default: PAGEMILL_SERVICE_MEMORY_GIB.",
+        ),
+    ] = 0,
+    wait_for_idle: Annotated[
+        bool,
+        typer.Option(
+            "--wait-for-idle", help="Start the new revision once the present one has no instance, for a small quota."
+        ),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would change and what it costs.")] = False,
     rollback: Annotated[bool, typer.Option("--rollback", help="Roll back to the previous verified revision.")] = False,
     delete: Annotated[
@@ -58,6 +75,9 @@ def deploy(
             project=project,
             region=region,
             max_instances=max_instances,
+            cpu=cpu,
+            memory_gib=memory,
+            wait_for_idle=wait_for_idle,
             approval=approval,
         )
         if dry_run:
@@ -142,7 +162,13 @@ async def _preview(parameters: DeployParameters) -> None:
 
     settings = read_service_settings(**parameters.overrides())
     _print_status(settings.where)
-    async with open_rollout(settings, read_settings(), announce=_print_status, build_started=never) as rollout:
+    async with open_rollout(
+        settings,
+        read_settings(),
+        announce=_print_status,
+        build_started=never,
+        wait_for_idle=parameters.wait_for_idle,
+    ) as rollout:
         problems = await rollout.problems()
         plan = await rollout.plan(checked=False)
     _print_plan(plan, rollout.record)

@@ -11,6 +11,7 @@ from pagemill.config.run import assert_loopback, read
 from pagemill.domain.service.plan import CANDIDATE_TAG
 from pagemill.errors import UsageError
 
+_MOST_GIB = {4: 16, 6: 24, 8: 32}  # memory by vCPU
 _LONGEST_START_SECONDS = 1800  # period times failures of the startup probe; 600 without a GPU
 _TAG_AND_NAME = 46  # characters of traffic tag and name together, so that the URL's first label has at most 63
 LONGEST_NAME = _TAG_AND_NAME - len(CANDIDATE_TAG)
@@ -52,8 +53,13 @@ class ServiceSettings(BaseSettings):
     )
 
     # One instance
-    cpu: int = Field(8, ge=4, le=8, description="vCPU of an instance; an L4 needs 4 or more")
-    memory_gib: int = Field(32, ge=16, le=32, description="memory of an instance in GiB; an L4 needs 16 or more")
+    cpu: int = Field(8, ge=4, le=8, multiple_of=2, description="vCPU of an instance: 4, 6 or 8; an L4 needs 4 or more")
+    memory_gib: int = Field(
+        32,
+        ge=16,
+        le=32,
+        description="memory of an instance in GiB: an L4 needs 16; at most 16 with 4 vCPU, 24 with 6, 32 with 8",
+    )
     accelerator: Literal["nvidia-l4"] = Field("nvidia-l4", description="GPU type; each instance has one")
     zonal_redundancy: bool = Field(
         False, description="whether GPUs are reserved in a second zone: costs 56 % more, and has a quota of its own"
@@ -138,6 +144,12 @@ class ServiceSettings(BaseSettings):
         description="time for a change of the IAM policy to take effect, a grant or a revocation: 2 to 7 minutes, "
         "sometimes longer",
     )
+    idle_seconds: float = Field(
+        3600.0,
+        gt=0,
+        description="time for the revision that serves to lose its last instance, with --wait-for-idle; Cloud Run "
+        "stops one 10 to 15 minutes after its last request",
+    )
     poll_seconds: float = Field(5.0, gt=0, le=60, description="time between two polls of an operation")
 
     # Canary pages
@@ -161,6 +173,11 @@ class ServiceSettings(BaseSettings):
         validation_alias="ARTIFACTREGISTRY_EMULATOR_HOST",
         description="host:port of an Artifact Registry emulator; loopback only",
     )
+    monitoring_emulator_host: EmulatorHost = Field(
+        "",
+        validation_alias="MONITORING_EMULATOR_HOST",
+        description="host:port of an emulator of Cloud Monitoring; loopback only",
+    )
     project_emulator_host: EmulatorHost = Field(
         "",
         validation_alias="PROJECT_EMULATOR_HOST",
@@ -183,6 +200,10 @@ class ServiceSettings(BaseSettings):
             raise ValueError(
                 f"the name {self.name} has {len(self.name)} characters, at most {LONGEST_NAME} are possible: a new "
                 f"revision is verified at a URL that begins with {CANDIDATE_TAG}---{self.name}"
+            )
+        if self.memory_gib > _MOST_GIB[self.cpu]:
+            raise ValueError(
+                f"memory_gib ({self.memory_gib}) is more than {self.cpu} vCPU may have ({_MOST_GIB[self.cpu]})"
             )
         if self.min_instances > self.max_instances:
             raise ValueError(f"min_instances ({self.min_instances}) is more than max_instances ({self.max_instances})")

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from typing import Any, Self, TypeVar, cast
 
 import google.auth
 import grpc
+import requests
 from google.api_core import exceptions as api
 from google.api_core.retry import AsyncRetry, if_exception_type
 from google.auth import exceptions as auth
+from google.auth.transport.requests import AuthorizedSession
 from google.oauth2 import service_account
 
 from pagemill.errors import Conflict, DeploymentFailed, PagemillError, UsageError
@@ -22,6 +25,9 @@ _LOGIN = "gcloud auth application-default login"
 # Google's own projects, which requests with a user's login count for if the login has no quota project: that of
 # `gcloud auth application-default login`, and that of gcloud itself.
 _SHARED_PROJECTS = {"764086051850", "32555940559"}
+
+_REFUSALS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+_READ_SECONDS = 30.0
 
 # For calls that change nothing: not all generated clients retry them by default.
 READS = AsyncRetry(
@@ -89,6 +95,32 @@ class GoogleApi:
         self._opened.append(opened)
         return cast("Client", opened)
 
+    async def read_json(self, what: str, url: str, parameters: Mapping[str, str]) -> dict[str, Any]:
+        """Read from an API for which there is no client here.
+
+        Args:
+            what: The action and its object, for messages.
+            url: The resource.
+            parameters: Of the query.
+
+        Raises:
+            NotAllowed: The API refuses us, or is not enabled; the message is Google's.
+            DeploymentFailed: It does not answer.
+        """
+        with self.translated_errors(what):
+            try:
+                answer = await asyncio.to_thread(self._get, url, parameters)
+            except requests.RequestException as error:
+                raise DeploymentFailed(f"{what}: no answer from {url}: {error}") from error
+        if answer.status_code == HTTPStatus.OK:
+            return cast("dict[str, Any]", answer.json())
+        kind = NotAllowed if answer.status_code in _REFUSALS else DeploymentFailed
+        raise kind(f"{what}: {_message_of(answer)}")
+
+    def _get(self, url: str, parameters: Mapping[str, str]) -> requests.Response:
+        with requests.Session() if self._emulated else AuthorizedSession(self._credentials) as session:
+            return session.get(url, params=dict(parameters), timeout=_READ_SECONDS)
+
     def _find_credentials(self) -> Any:
         try:
             if self._key:
@@ -149,3 +181,11 @@ class GoogleApi:
         """The error for an API that is not enabled, with the command that enables it."""
         how = f"gcloud services enable {service} --project={self.project}"
         return ApiDisabled(f"the API {service} is not enabled in {self.project}; type: {how}")
+
+
+def _message_of(answer: requests.Response) -> str:
+    """Google's message in an answer, or its status."""
+    try:
+        return str(answer.json()["error"]["message"])
+    except (ValueError, LookupError, TypeError):
+        return f"it answers {answer.status_code}"

@@ -15,17 +15,26 @@ _SECONDS_BETWEEN_LINES = 30.0
 class Waiting:
     """A time limit that begins now, with pauses that grow and a line of progress every half minute."""
 
-    def __init__(self, seconds: float, what: str, announce: Callable[[str], object]) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        what: str,
+        announce: Callable[[str], object],
+        *,
+        longest_pause: float = _LONGEST_PAUSE_SECONDS,
+    ) -> None:
         """Start the time.
 
         Args:
             seconds: How long to wait.
             what: What for, as a line to print.
             announce: Called with a line of progress.
+            longest_pause: In seconds.
         """
         self.seconds = seconds
         self._what = what
         self._announce = announce
+        self._longest_pause = longest_pause
         self._started = time.monotonic()
         self._next_line = self._started
         self._pause = _FIRST_PAUSE_SECONDS
@@ -45,7 +54,7 @@ class Waiting:
         """Print progress, and sleep until it is worth asking again."""
         self.tell()
         await asyncio.sleep(min(self._pause, max(self.seconds - self._passed, 0.0)))
-        self._pause = min(self._pause * _GROWTH, _LONGEST_PAUSE_SECONDS)
+        self._pause = min(self._pause * _GROWTH, self._longest_pause)
 
     @property
     def _passed(self) -> float:

@@ -66,6 +66,7 @@ def start(
     server: Server,
     *,
     image_exists: bool,
+    no_room: str = "",
     listen: Callable[[], str],
 ) -> Started:
     """Start a revision, and wait for its startup probe.
@@ -75,12 +76,15 @@ def start(
         template: The revision's template.
         server: How its container behaves.
         image_exists: Whether its image can be pulled.
+        no_room: Why the region has no room for an instance; empty: it has.
         listen: Starts the server; returns its URL.
     """
     probe = template.containers[0].startup_probe
     failure = ""
     if not server.gpu_quota:
         failure = "Quota exceeded for total allowable count of GPUs per project per region."
+    elif no_room:
+        failure = no_room
     elif not image_exists:
         failure = f"Image '{template.containers[0].image}' not found."
     elif not server.starts:

@@ -43,6 +43,7 @@ class CloudRun:
         *,
         signer: MetadataServer,
         folder: Path,
+        instances: Mapping[str, list[int]],
     ) -> None:
         """Serve the methods on the gRPC server.
 
@@ -54,7 +55,9 @@ class CloudRun:
             registry: Images.
             signer: Signer of the valid tokens.
             folder: Where the authority's file is written.
+            instances: How many run of each revision, by its short name; the last number stays.
         """
+        self._instances = instances
         self.container: Callable[[run_v2.RevisionTemplate], Server] = lambda _: Server()
         self.texts: Mapping[str, str] = {}  # known text by image
         # What the instances of the region may have together.
@@ -192,6 +195,19 @@ class CloudRun:
             "Quota violated:\n" + "\n".join(lines),
         )
 
+    def _shortage(self, template: run_v2.RevisionTemplate) -> str:
+        """Why the region has no room for an instance beside those that run; empty if it has."""
+        running = [
+            run_v2.RevisionTemplate.deserialize(started.template)
+            for name, started in self.revisions.items()
+            for _ in range((self._instances.get(_short(name)) or [0])[0])
+        ]
+        used = [each.containers[0].resources.limits for each in (*running, template)]
+        memory = sum(int(each["memory"].removesuffix("Gi")) for each in used)
+        if memory > self.memory_quota_gib:
+            return "Quota exceeded for total allowable memory per project per region."
+        return "Quota exceeded for total allowable count of GPUs per project per region." * (len(used) > self.gpu_quota)
+
     def _apply(self, service: run_v2.Service, before: run_v2.Service | None) -> Any:
         name, number = service.name, next(self._numbers)
         service.etag, service.generation = f'"{number}"', (before.generation if before else 0) + 1
@@ -227,6 +243,7 @@ class CloudRun:
             template,
             server,
             image_exists=self._registry.holds(template.containers[0].image),
+            no_room=self._shortage(template),
             listen=lambda: self._listen(name, template, server),
         )
         self.revisions[name] = started

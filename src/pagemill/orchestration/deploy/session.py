@@ -58,7 +58,13 @@ async def deployment(parameters: DeployParameters) -> AsyncIterator[Rollout]:
 
     settings = read_service_settings(**parameters.overrides())
     announce(settings.where)
-    async with open_rollout(settings, read_settings(), announce=announce, build_started=build_started) as rollout:
+    async with open_rollout(
+        settings,
+        read_settings(),
+        announce=announce,
+        build_started=build_started,
+        wait_for_idle=parameters.wait_for_idle,
+    ) as rollout:
         try:
             yield rollout
         except BaseException as error:
