@@ -42,7 +42,9 @@ def _run(code: str, *arguments: str, **environment: str) -> subprocess.Completed
     )
 
 
-@pytest.mark.parametrize("arguments", [("deploy",), ("deploy", "--dry-run"), ("deploy", "--delete"), ("build-runner",)])
+@pytest.mark.parametrize(
+    "arguments", [("deploy",), ("deploy", "--dry-run"), ("deploy", "--delete"), ("status",), ("build-runner",)]
+)
 def test_each_command_names_the_extra_to_install_in_one_line(arguments: tuple[str, ...]) -> None:
     done = _run("from pagemill.__main__ import main; main()", *arguments)
 

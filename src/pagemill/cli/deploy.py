@@ -198,6 +198,8 @@ def _delete(parameters: DeployParameters) -> None:
     """Delete the service, once its project and its name have been typed."""
     from pagemill.config.service import read_service_settings
 
+    with needs("deploy", _DEPLOY):
+        importlib.import_module("pagemill.gcp.cloud_run")
     settings = read_service_settings(**parameters.overrides())
     _print_status(settings.where)
     where = f"{settings.name} in {settings.region} of {settings.project}"

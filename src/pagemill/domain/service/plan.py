@@ -52,6 +52,11 @@ class ServiceState:
         return next((share.revision for share in self.traffic if share.percent == 100), "")  # noqa: PLR2004 -- all
 
     @property
+    def revisions(self) -> tuple[str, ...]:
+        """The revisions with traffic or a tag, then those that a deployment can go back to, each once."""
+        return tuple(dict.fromkeys([*(share.revision for share in self.traffic), *self.verified]))
+
+    @property
     def left_behind(self) -> str:
         """The revision that is being verified, or that a dead deployment left behind; empty if there is none."""
         return next((share.revision for share in self.traffic if share.tag == CANDIDATE_TAG), "")
