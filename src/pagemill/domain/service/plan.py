@@ -74,6 +74,16 @@ class ServiceState:
             older = older[older.index(self.serving) + 1 :]
         return next(iter(older), "")
 
+    def way_back(self, revision: str = "") -> str:
+        """The revision to go to instead of the one that serves; empty if that is not possible.
+
+        Args:
+            revision: The chosen one, which must have been verified; empty: the newest verified one before the present.
+        """
+        if not revision:
+            return self.fallback
+        return revision if revision in self.verified and revision != self.serving else ""
+
     def verified_with(self, revision: str) -> tuple[str, ...]:
         """The verified revisions with this one added; one that is in the list already keeps its place."""
         return self.verified if revision in self.verified else (revision, *self.verified)[:_KEPT_VERIFIED]
