@@ -39,6 +39,17 @@ async def image_of(rollout: Rollout, plan: Plan) -> Image:
 
 
 @task(
+    name="wait-for-idle",
+    description="If asked to: waits until the revision that serves has no instance. A small quota has no room for two.",
+    persist_result=False,
+    cache_policy=NO_CACHE,
+)
+async def wait_for_idle(rollout: Rollout, plan: Plan, image: Image | None) -> None:
+    """Wait until another revision has room."""
+    await rollout.wait_for_idle(plan, image=image)
+
+
+@task(
     name="stage-revision",
     description="Creates a revision with its own URL and no traffic. The previous revision keeps serving.",
     persist_result=False,
@@ -51,13 +62,13 @@ async def stage(rollout: Rollout, plan: Plan, image: Image) -> Candidate:
 
 @task(
     name="stage-previous",
-    description="Chooses the newest verified revision before the one that serves.",
+    description="Chooses the verified revision that is asked for, or the newest one before the one that serves.",
     persist_result=False,
     cache_policy=NO_CACHE,
 )
-async def stage_previous(rollout: Rollout, plan: Plan) -> Candidate:
+async def stage_previous(rollout: Rollout, plan: Plan, revision: str) -> Candidate:
     """Choose the revision to roll back to."""
-    return await rollout.stage_previous(plan)
+    return await rollout.stage_previous(plan, revision)
 
 
 @task(

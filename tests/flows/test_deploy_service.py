@@ -43,8 +43,10 @@ async def test_the_first_deployment_builds_deploys_verifies_and_publishes(deploy
 
 async def test_a_second_deployment_without_changes_only_verifies_the_revision_that_serves(deployer: Deployer) -> None:
     first = await deployer.deploy()
-    again = await deployer.deploy()
+    deployer.cloud.monitoring.counts[first.revision] = [1]
+    again = await deployer.deploy(wait_for_idle=True)  # for nothing: no other revision starts
 
+    assert deployer.cloud.monitoring.questions == 0
     assert again.outcome is Outcome.UNCHANGED
     assert again.revision == first.revision
     assert len(again.canaries) == 8
@@ -100,13 +102,19 @@ async def test_a_rollback_returns_to_the_previous_verified_revision(
 ) -> None:
     first = await deployer.deploy()
     monkeypatch.setenv("PAGEMILL_SERVICE_MAX_NUM_SEQS", "12")
-    await deployer.deploy()
+    second = await deployer.deploy()
     back = await deployer.deploy(action=Action.ROLL_BACK)
 
     assert back.outcome is Outcome.ROLLED_BACK
     assert deployer.serving == back.revision == first.revision
     assert len(back.canaries) == 8
     assert "no earlier verified revision" in await deployer.fail(action=Action.ROLL_BACK)
+
+    forward = await deployer.deploy(action=Action.ROLL_BACK, revision=second.revision)
+
+    assert deployer.serving == forward.revision == second.revision
+    refused = await deployer.fail(action=Action.ROLL_BACK, revision="lightonocr-00009-abc")
+    assert f"lightonocr-00009-abc is no verified revision of lightonocr; verified: {first.revision}" in refused
 
 
 async def test_a_build_that_the_platform_failed_is_started_once_more(deployer: Deployer) -> None:
@@ -213,14 +221,16 @@ async def test_each_deployment_writes_its_report_and_a_link_to_the_log(deployer:
         assert part in pages["deployment"], part
 
 
-async def test_a_service_is_deleted_only_by_its_name_and_is_then_no_longer_published(deployer: Deployer) -> None:
+async def test_a_service_is_deleted_only_by_its_project_and_name_and_is_then_no_longer_published(
+    deployer: Deployer,
+) -> None:
     await deployer.deploy()
-    refused = await asyncio.to_thread(CliRunner().invoke, app, ["deploy", "--delete"], input="light\n")
+    refused = await asyncio.to_thread(CliRunner().invoke, app, ["deploy", "--delete"], input="lightonocr\n")
     assert refused.exit_code == 2
     assert "nothing was deleted" in refused.output
     assert deployer.cloud.run.services
 
-    deleted = await asyncio.to_thread(CliRunner().invoke, app, ["deploy", "--delete"], input="lightonocr\n")
+    deleted = await asyncio.to_thread(CliRunner().invoke, app, ["deploy", "--delete"], input="my-project/lightonocr\n")
 
     assert deleted.exit_code == 0, deleted.output
     assert "its URL is no longer published" in deleted.output

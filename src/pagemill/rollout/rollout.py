@@ -13,6 +13,7 @@ from pagemill.domain.service.plan import Candidate, Change, Image, ServiceState,
 from pagemill.errors import DeploymentFailed, PagemillError, UsageError
 from pagemill.ports import InvokerPolicy, ServiceEndpoint, ServiceHost
 from pagemill.rollout.preflight import Check, problems, require
+from pagemill.rollout.room import Room
 from pagemill.rollout.verification import AcceptanceCriteria, Verification, VerificationResult
 
 OpenEndpoint = Callable[[str, str], AbstractAsyncContextManager[ServiceEndpoint]]  # URL to ask, URL of the service
@@ -39,6 +40,7 @@ class Dependencies:
     planned_image: str  # reference of the image, by tag, whether or not it exists
     pages: Callable[[], Awaitable[Sequence[CanaryPage]]]
     checks: Sequence[Check]
+    room: Room
     invokers: Sequence[str]  # IAM members who may call the service
     criteria: AcceptanceCriteria
     announce: Callable[[str], object]  # called with a line about each step
@@ -96,6 +98,19 @@ class Rollout:
         self.record.built = plan.image is None
         return image
 
+    async def wait_for_idle(self, plan: Plan, *, image: Image | None = None) -> None:
+        """Wait until the revision that serves has no instance, if the deployment was told to and another one starts.
+
+        Args:
+            plan: What the service is.
+            image: What is deployed; None: an earlier revision is to serve.
+
+        Raises:
+            PagemillError: It still has instances after that time, or nobody knows.
+        """
+        if plan.state and not (image and is_current(plan.state, self._dependencies.host.desired(image))):
+            await self._dependencies.room.wait(plan.state.serving)
+
     async def stage(self, plan: Plan, image: Image) -> Candidate:
         """Create the revision to verify, without traffic; the previous revision keeps serving.
 
@@ -107,6 +122,7 @@ class Rollout:
         host, state = self._dependencies.host, plan.state
         self.record.image = image.reference
         if state and is_current(state, host.desired(image)):
+            await host.clean_up(state)
             candidate = Candidate(state.serving, state.url, None)
             self.record.outcome = Outcome.UNCHANGED
         else:
@@ -114,20 +130,33 @@ class Rollout:
             candidate = await host.stage(image, state)
         return await self._granted(candidate)
 
-    async def stage_previous(self, plan: Plan) -> Candidate:
-        """Choose the newest verified revision before the one that serves.
+    async def stage_previous(self, plan: Plan, revision: str = "") -> Candidate:
+        """Choose a verified revision other than the one that serves.
+
+        Args:
+            plan: What the service is.
+            revision: Its name; empty: the newest one before the one that serves.
 
         Raises:
             UsageError: There is none.
             PagemillError: It was deleted, or we may not use it.
         """
-        if plan.state is None or not plan.state.fallback:
-            raise UsageError(
-                f"{self.record.service} has no earlier verified revision to roll back to; type: pagemill deploy"
-            )
-        self._dependencies.announce(f"rolling back to {plan.state.fallback}")
-        candidate = await self._dependencies.host.stage_again(plan.state.fallback, plan.state)
+        state = plan.state
+        if state is None or not (chosen := state.way_back(revision)):
+            raise UsageError(self._no_way_back(state, revision))
+        self._dependencies.announce(f"going to {chosen}" if revision else f"rolling back to {chosen}")
+        candidate = await self._dependencies.host.stage_again(chosen, state)
         return await self._granted(candidate)
+
+    def _no_way_back(self, state: ServiceState | None, revision: str) -> str:
+        """Why there is no revision to go to."""
+        service = self.record.service
+        if not revision or state is None:
+            return f"{service} has no earlier verified revision to roll back to; type: pagemill deploy"
+        if revision == state.serving:
+            return f"{revision} serves already; nothing was done"
+        verified = ", ".join(name for name in state.verified if name != state.serving) or "none"
+        return f"{revision} is no verified revision of {service}; verified: {verified}"
 
     async def verify(self, candidate: Candidate) -> VerificationResult:
         """Verify that a revision refuses unauthenticated callers, is healthy, and reads the canary pages.
@@ -218,11 +247,20 @@ class Rollout:
 
     @property
     def _checks(self) -> list[Check]:
-        return [*self._dependencies.checks, self._plan_is_accepted, self._is_private]
+        return [*self._dependencies.checks, self._plan_is_accepted, self._has_room, self._is_private]
 
     async def _plan_is_accepted(self) -> list[str]:
         await self._dependencies.host.check(self._dependencies.planned_image)
         return []
+
+    async def _has_room(self) -> list[str]:
+        dependencies = self._dependencies
+        state = await dependencies.host.state()
+        if state is None or not state.serving:
+            return []
+        if is_current(state, dependencies.host.desired(await dependencies.find_image())):
+            return []
+        return await dependencies.room.problems(state, dependencies.planned_image)
 
     async def _is_private(self) -> list[str]:
         policy = self._dependencies.invoker_policy
