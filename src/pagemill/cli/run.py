@@ -23,7 +23,7 @@ def run(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="gs://bucket/prefix, a PDF, a folder of PDFs, or a .txt list of files or gs:// names.",
+            help="gs://bucket/prefix, a PDF, a folder, or a .txt list (also in a bucket) of files or gs:// names.",
         ),
     ],
     destination: Annotated[

@@ -23,7 +23,7 @@ class OcrBatchParameters(BaseModel, frozen=True, extra="forbid", hide_input_in_e
         position=0,
         min_length=1,
         title="Source",
-        description="gs://bucket/prefix, a PDF, a folder, or a .txt list of files or gs:// names",
+        description="gs://bucket/prefix, a PDF, a folder, or a .txt list (also in a bucket) of files or gs:// names",
     )
     destination: str = form_field(
         ...,

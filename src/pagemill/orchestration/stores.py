@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def open_source(
     parameters: OcrBatchParameters, settings: Settings, google: Callable[[], storage.Client]
 ) -> DocumentSource:
-    """Where the documents come from: a bucket, a `.txt` list of either kind, a folder or a PDF.
+    """Where the documents come from: a bucket, a `.txt` list of either kind and in either place, a folder or a PDF.
 
     Raises:
         UsageError: The source is of a kind this version does not read, or is the destination.
@@ -34,9 +34,12 @@ def open_source(
     include, largest_bytes = parameters.include, settings.largest_pdf_mib * 2**20
     if parameters.source.startswith("gs://"):
         from pagemill.storage.gcs.client import parse_location  # noqa: PLC0415 -- half a second that local runs need not wait
+        from pagemill.storage.gcs.list import GcsListedSource  # noqa: PLC0415 -- as above
         from pagemill.storage.gcs.source import GcsSource  # noqa: PLC0415 -- as above
 
         location = parse_location(parameters.source)
+        if parameters.source.endswith(".txt") and location.prefix:
+            return GcsListedSource(google(), location, include=include, largest_bytes=largest_bytes)
         if parameters.destination.startswith("gs://") and parse_location(parameters.destination) == location:
             raise _same(str(location), f"{location}/text")
         return GcsSource(google(), location, include=include, largest_bytes=largest_bytes)
