@@ -15,6 +15,7 @@ from google.cloud import storage
 
 from pagemill.domain.pages.matching import matches
 from pagemill.domain.pages.model import Document, RejectedEntry
+from pagemill.domain.pages.period import ALWAYS, Period
 from pagemill.domain.wording import encodable
 from pagemill.errors import StoreUnusable, UsageError
 from pagemill.ports import LocalCopy
@@ -29,7 +30,7 @@ from pagemill.storage.gcs.client import (
     no_bucket,
     parse_location,
 )
-from pagemill.storage.gcs.source import LISTED, PDFS, described, downloaded, image_kind, listed_entry
+from pagemill.storage.gcs.source import LISTED, PDFS, created, described, downloaded, image_kind, is_of, listed_entry
 from pagemill.storage.gcs.store import GcsStore
 from pagemill.storage.lists import at, entries_in, list_entries
 from pagemill.storage.local_source import printable
@@ -52,13 +53,22 @@ class GcsListedSource:
     it is in a list, too.
     """
 
-    def __init__(self, client: storage.Client, path: Path | Location, *, include: str = "", largest_bytes: int) -> None:
+    def __init__(
+        self,
+        client: storage.Client,
+        path: Path | Location,
+        *,
+        include: str = "",
+        period: Period = ALWAYS,
+        largest_bytes: int,
+    ) -> None:
         """Configure; nothing is read yet, and no request is sent.
 
         Args:
             client: A client of Google's library.
             path: The list, a file or an object.
             include: Keep only documents whose key matches this glob; one without `/` is matched with the file name.
+            period: Keep only objects that were created in it.
             largest_bytes: Larger objects are refused.
         """
         self.name = str(path)
@@ -66,6 +76,7 @@ class GcsListedSource:
         self._client = client
         self._path = path
         self._include = include
+        self._period = period
         self._largest_bytes = largest_bytes
 
     def documents(self) -> Iterator[Document | RejectedEntry]:
@@ -81,7 +92,9 @@ class GcsListedSource:
         if not found:
             wanted = f"matching '{self._include}' " if self._include else ""
             hint = "write one gs://BUCKET/OBJECT a line"
-            raise StoreUnusable(f"{self.name}: the list names no PDF {wanted}that could be read; {hint}")
+            raise StoreUnusable(
+                f"{self.name}: the list names no PDF {wanted}{created(self._period)}that could be read; {hint}"
+            )
 
     @contextlib.contextmanager
     def local_copy(self, document: Document) -> Iterator[LocalCopy]:
@@ -138,9 +151,10 @@ class GcsListedSource:
             return list
         seen.add(key)
         looked_up = pool.submit(self._look_up, where, key, generation)
-        return lambda: [looked_up.result()]
+        return lambda: [entry] if (entry := looked_up.result()) else []
 
-    def _look_up(self, where: str, key: str, generation: str) -> Document | RejectedEntry:
+    def _look_up(self, where: str, key: str, generation: str) -> Document | RejectedEntry | None:
+        """What a line names; None for an object that was not created in the period."""
         bucket, _, name = key.partition("/")
         blob = self._client.bucket(bucket).blob(name)
         try:
@@ -154,6 +168,9 @@ class GcsListedSource:
             return RejectedEntry(key, f"{where}: there is no object {SCHEME}{key}; correct or remove the line")
         except BucketUnusable as error:
             return _of_bucket(where, key, error)
+        return self._found(where, key, blob, generation) if is_of(blob, self._period) else None
+
+    def _found(self, where: str, key: str, blob: storage.Blob, generation: str) -> Document | RejectedEntry:
         if generation not in {"", str(blob.generation)}:
             reason = f"{where}: replaced since it was uploaded; the new one is in its list"
             return RejectedEntry(key, reason, failed=False)
@@ -169,7 +186,8 @@ class GcsListedSource:
                 entry = listed_entry(below, blob, self._largest_bytes, self._include)
                 found = found or entry is not None
                 image = "" if entry else image_kind(blob)
-                if not (entry or image) or below in seen or not matches(below, self._include):
+                wanted = matches(below, self._include) and is_of(blob, self._period)
+                if not (entry or image) or below in seen or not wanted:
                     continue
                 seen.add(below)
                 if entry:
