@@ -14,6 +14,7 @@ from pagemill.cli.leaving import do_not_wait
 from pagemill.cli.run import run
 from pagemill.cli.server import doctor, register
 from pagemill.cli.support import ExitCode
+from pagemill.cli.watch import watch
 from pagemill.config.proxies import exempt_own_addresses
 
 app = typer.Typer(
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (run, endpoint, register, doctor, deploy, build_runner):
+for command in (run, watch, endpoint, register, doctor, deploy, build_runner):
     app.command()(command)
 
 _NOBODY_READS = 1  # typer's status where the reader of the output has gone, as with `pagemill --help | head -1`

@@ -9,7 +9,7 @@ from pagemill.errors import UsageError
 
 
 def _utc(*moment: int) -> dt.datetime:
-    return dt.datetime(*moment, tzinfo=dt.UTC)  # type: ignore[misc]
+    return dt.datetime(*moment, tzinfo=dt.UTC)  # type: ignore[arg-type,misc]
 
 
 def test_a_period_has_its_beginning_and_not_its_end() -> None:
