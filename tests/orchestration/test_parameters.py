@@ -38,5 +38,5 @@ def test_a_period_of_a_form_is_checked_and_kept_as_it_was_written() -> None:
 
     assert parameters.model_dump(mode="json")["since"] == "2026-11-30"
     assert parameters.period.since == dt.datetime(2026, 11, 30, tzinfo=dt.UTC)
-    with pytest.raises(UsageError, match="--until 'soon' is no date or time"):
+    with pytest.raises(UsageError, match=r"^--until 'soon' is no date or time"):
         checked_parameters(source="in", destination="out", until="soon")

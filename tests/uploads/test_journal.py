@@ -50,3 +50,14 @@ def test_what_is_no_list_is_left_alone() -> None:
 
     assert not journal.list_with(Upload("scans", "a.pdf", 1))
     assert not journal.list_with(Upload("scans", "b.pdf", 1))
+
+
+def test_the_same_uploads_get_a_run_for_each_destination() -> None:
+    here, there = MemoryStore(), MemoryStore()
+    there.name = "elsewhere"
+    uploads = [Upload("scans", "a.pdf", 1)]
+    keys = [journal.run_key(journal.write(uploads)) for journal in (_at(here, _NOON), _at(there, _NOON))]
+    later = _at(MemoryStore(), _NOON + dt.timedelta(hours=1))
+
+    assert len(set(keys)) == 2
+    assert later.run_key(later.write(uploads)) == keys[0]

@@ -151,7 +151,7 @@ def checked_parameters(**given: object) -> OcrBatchParameters:
     except ValidationError as error:
         wrong = invalid_values(error, OcrBatchParameters)
         raise UsageError(
-            "; ".join(f"{name.replace('_', '-')} '{value}' {words}" for name, value, words in wrong)
+            "; ".join(f"{name.replace('_', '-')} '{value}' {words}" if name else words for name, value, words in wrong)
         ) from None
 
 

@@ -44,6 +44,11 @@ class Journal:
         """The whole name of a list."""
         return f"{self._store.name}/{key}"
 
+    def run_key(self, key: str) -> str:
+        """What the run of a list is known by: the list's uploads, and where their results go."""
+        destination = hashlib.sha256(self._store.name.encode()).hexdigest()[:8]
+        return f"uploads/{keys.upload_list_id(key)}-{destination}"
+
     def refresh(self) -> None:
         """Read the lists that are new, also those of other watchers, and forget those of the day before yesterday.
 

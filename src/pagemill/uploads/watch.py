@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from pagemill.domain.pages import keys
 from pagemill.domain.uploads.gathering import Gathering
 from pagemill.domain.uploads.notifications import PassedOver, Upload, Why, read_notification
 from pagemill.domain.wording import counted
@@ -173,7 +172,7 @@ class Watch:
         if key in self._started:
             return
         source = self._journal.location(key)
-        run = await self._starter.start(source, f"uploads/{keys.upload_list_id(key)}")
+        run = await self._starter.start(source, self._journal.run_key(key))
         self._started.add(key)
         if uploads:
             self.counts.uploads += uploads
