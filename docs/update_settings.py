@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings
 from pagemill.config.pool import PoolSettings
 from pagemill.config.run import Settings
 from pagemill.config.service import ServiceSettings
+from pagemill.config.watch import WatchSettings
 
 ROOT = Path(__file__).parents[1]
 PAGES: Mapping[Path, type[BaseSettings]] = MappingProxyType(
@@ -20,6 +21,7 @@ PAGES: Mapping[Path, type[BaseSettings]] = MappingProxyType(
         ROOT / "README.md": Settings,
         ROOT / "docs" / "deploying.md": ServiceSettings,
         ROOT / "deployments" / "README.md": PoolSettings,
+        ROOT / "docs" / "uploads.md": WatchSettings,
     }
 )
 _TABLE = re.compile(r"(?<=<!-- settings -->\n).*?(?=<!-- end of settings -->)", re.DOTALL)

@@ -22,7 +22,9 @@ from tests.fakes.metadata_server import MetadataServer
 
 MadeOnce = Callable[[str, Callable[[Path], None]], Path]
 
-_EMULATORS = ("RUN_EMULATOR_", "CLOUDBUILD_EMULATOR_", "ARTIFACTREGISTRY_EMULATOR_", "PROJECT_EMULATOR_", "MONITORING_")
+_EMULATORS = tuple(
+    f"{of}_EMULATOR_" for of in ("ARTIFACTREGISTRY", "CLOUDBUILD", "MONITORING", "PROJECT", "PUBSUB", "RUN")
+)
 _OURS = ("PAGEMILL_", "LIGHTONOCR_", "PREFECT_", "TESSDATA_", "STORAGE_", "GOOGLE_", *_EMULATORS)
 
 # Read by Prefect when it is imported.

@@ -9,6 +9,7 @@ from google.cloud import storage
 
 from pagemill.domain.pages.model import Status
 from pagemill.storage.gcs.client import Location
+from pagemill.storage.gcs.list import GcsListedSource
 from pagemill.storage.gcs.source import GcsSource
 from pagemill.storage.gcs.store import GcsStore
 from tests.batch.conftest import Mill
@@ -92,3 +93,28 @@ async def test_a_finished_object_that_may_not_be_read_for_now_keeps_its_manifest
 
     assert "no permission" in summary.outcomes[0].error
     assert google.get("out", "text/a.pdf/manifest.json") == manifest
+
+
+async def test_uploads_that_were_replaced_or_deleted_are_findings_and_fail_nothing(
+    bucket_mill: Mill, google: FakeGcs, gcs_client: storage.Client
+) -> None:
+    old, new = google.put("in", "a.pdf", b"1"), google.put("in", "b.pdf", b"2")
+    google.put("in", "a.pdf", b"1 ")
+    lines = f"gs://in/a.pdf\t{old}\ngs://in/gone.pdf\t17\ngs://in/b.pdf\t{new}\n"
+    google.put("out", "today.txt", lines.encode())
+    bucket_mill.documents = GcsListedSource(gcs_client, Location("out", "today.txt"), largest_bytes=2**20)
+
+    async with FakeEndpoint() as endpoint:
+        async with bucket_mill.batch(endpoint.url) as batch:
+            survey = await batch.documents.survey()
+        summary = await bucket_mill.run(endpoint)
+
+    assert (summary.complete, summary.requests, summary.trouble) == (True, 2, "")
+    found = {outcome.key: outcome.findings for outcome in summary.outcomes}
+    assert found == {document.key: document.findings for document in survey}
+    assert found == {
+        "in/a.pdf": ("line 1 of gs://out/today.txt: replaced since it was uploaded; the new one is in its list",),
+        "in/gone.pdf": ("line 2 of gs://out/today.txt: deleted since it was uploaded",),
+        "in/b.pdf": (),
+    }
+    assert not google.get("out", "text/in/gone.pdf/manifest.json")

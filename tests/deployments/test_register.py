@@ -161,6 +161,7 @@ def test_every_entrypoint_loads_from_another_folder_as_a_worker_loads_it(tmp_pat
         "on-demand": "ocr-batch",
         "nightly": "ocr-batch",
         "on-upload": "ocr-batch",
+        "serve": "watch-uploads",
         "worker": "ocr-shard",
         "deploy": "deploy-service",
     }

@@ -94,13 +94,20 @@ class FakeGcs:
         self.buckets[name] = {}
 
     def put(
-        self, bucket: str, key: str, data: bytes, content_type: str = "application/pdf", content_encoding: str = ""
+        self,
+        bucket: str,
+        key: str,
+        data: bytes,
+        content_type: str = "application/pdf",
+        content_encoding: str = "",
+        *,
+        created: datetime | None = None,
     ) -> int:
         """Write an object, its data as stored; return its generation."""
         with self.guard:
             generation = next(self._generations)
             link = f"{self.url}/download/storage/v1/b/{bucket}/o/{quote(key, safe='')}"
-            written = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+            written = (created or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
             crc32c = google_crc32c.Checksum(data).digest()  # type: ignore[no-untyped-call]
             resource = {
                 "bucket": bucket,

@@ -158,3 +158,16 @@ async def test_a_run_that_somebody_else_cancels_is_not_taken_for_an_interrupted_
 async def _state(parameters: OcrBatchParameters) -> State[RunSummary]:
     state: State[RunSummary] = await ocr_batch(parameters, return_state=True)  # type: ignore[assignment]
     return state
+
+
+async def test_a_run_with_a_share_has_no_more_pages_in_flight_than_that(tmp_path: Path) -> None:
+    numbered_pdf(tmp_path / "in/a.pdf", 12)
+
+    async with FakeEndpoint() as endpoint:
+        asked = OcrBatchParameters(
+            source=str(tmp_path / "in"), destination=str(tmp_path / "out"), endpoint=endpoint.url, share=2
+        )
+        _, summary = await _run(asked)
+
+    assert summary.pages == 12
+    assert endpoint.record.most_in_flight <= 2

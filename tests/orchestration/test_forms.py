@@ -7,9 +7,10 @@ from pydantic import BaseModel
 
 from pagemill.orchestration.deploy.parameters import DeployParameters
 from pagemill.orchestration.parameters import OcrBatchParameters
+from pagemill.orchestration.uploads.parameters import WatchParameters
 
 
-@pytest.mark.parametrize("parameters", [OcrBatchParameters, DeployParameters])
+@pytest.mark.parametrize("parameters", [OcrBatchParameters, DeployParameters, WatchParameters])
 def test_the_fields_of_a_form_have_positions_in_order_and_descriptions(
     parameters: type[BaseModel],
 ) -> None:

@@ -40,6 +40,11 @@ def test_a_list_that_begins_with_an_object_is_a_list_of_objects(
     assert isinstance(_source(tmp_path / "list.txt", gcs_client), GcsListedSource)
 
 
+def test_a_source_in_a_bucket_that_ends_in_txt_is_a_list_and_with_a_slash_a_prefix(gcs_client: storage.Client) -> None:
+    assert isinstance(_source("gs://bucket/today.txt", gcs_client), GcsListedSource)
+    assert isinstance(_source("gs://bucket/today.txt/", gcs_client), GcsSource)
+
+
 @pytest.mark.parametrize("first", ["a.pdf\ngs://bucket/a.pdf", "# gs://bucket/a.pdf", ""])
 def test_any_other_list_is_a_list_of_files(tmp_path: Path, first: str) -> None:
     (tmp_path / "list.txt").write_text(f"{first}\n")

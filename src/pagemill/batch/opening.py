@@ -230,6 +230,8 @@ class Documents:
             return await self._unreadable(entry, str(error))
 
     async def _rejected(self, entry: RejectedEntry) -> DocumentOutcome | None:
+        if not entry.failed:
+            return DocumentOutcome(entry.key, 0, {}, findings=(encodable(entry.reason),))
         if entry.shared_cause and self._withheld.sets_aside(entry, entry.shared_cause):
             return None
         if not entry.has_folder:
@@ -272,6 +274,8 @@ class Documents:
     async def _survey(self, entry: Document | RejectedEntry) -> SurveyedDocument:
         """What a run would read of a document. If the survey has to stop, the stop has the reason."""
         if isinstance(entry, RejectedEntry):
+            if not entry.failed:
+                return SurveyedDocument(entry.key, 0, 0, findings=(entry.reason,))
             if entry.shared_cause:
                 self._withheld.sets_aside(entry, entry.shared_cause)
             return SurveyedDocument(entry.key, 0, 0, entry.reason)

@@ -23,7 +23,7 @@ def run(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="gs://bucket/prefix, a PDF, a folder of PDFs, or a .txt list of files or gs:// names.",
+            help="gs://bucket/prefix, a PDF, a folder, or a .txt list (also in a bucket) of files or gs:// names.",
         ),
     ],
     destination: Annotated[
@@ -56,6 +56,24 @@ def run(
             min=1, max=64, help="Number of runs on Prefect workers that share the work; 1: this process does it."
         ),
     ] = 1,
+    since: Annotated[
+        str,
+        typer.Option(
+            metavar="TIME",
+            help="Only objects created, and files modified, from then on, e.g. 2026-11-30 or 2026-11-30T06:00+01:00.",
+        ),
+    ] = "",
+    until: Annotated[
+        str, typer.Option(metavar="TIME", help="Only objects created, and files modified, before then.")
+    ] = "",
+    share: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=64,
+            help="Most slots that the run takes, all its shards together; 0: as many as pages in flight.",
+        ),
+    ] = 0,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what a run would do; send and write nothing.")
     ] = False,
@@ -77,6 +95,9 @@ def run(
             max_in_flight=max_in_flight,
             mode=mode,
             shards=shards,
+            since=since,
+            until=until,
+            share=share,
         )
         warn_of_misspelt_settings()
         summary = None if dry_run else _run(parameters)
@@ -127,7 +148,7 @@ async def _survey(parameters: OcrBatchParameters) -> None:
         print_survey(
             await batch.documents.survey(),
             output(),
-            in_flight=parameters.max_in_flight,
+            in_flight=parameters.in_flight,
             usd_per_second=batch.usd_per_second,
             images=batch.progress.images,
         )

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings
 from pagemill.config.pool import PoolSettings
 from pagemill.config.run import Settings
 from pagemill.config.service import ServiceSettings
+from pagemill.config.watch import WatchSettings
 
 _PREFIXES = ("PAGEMILL", "PAGE_MILL", "PAGEMIL_", "LIGHTONOCR")
 _READ_ELSEWHERE = {"PAGEMILL_VISION"}  # by the plugin in the GPU image
@@ -19,7 +20,8 @@ _ALIKE = 0.8  # of 1; below that, a suggestion would be a guess
 
 def misspelt_variables() -> list[str]:
     """A sentence for each such variable, with the nearest setting's name. Values are not repeated."""
-    known = _READ_ELSEWHERE.union(_names(Settings), _names(PoolSettings), _names(ServiceSettings))
+    kinds: list[type[BaseSettings]] = [Settings, PoolSettings, ServiceSettings, WatchSettings]
+    known = _READ_ELSEWHERE.union(*map(_names, kinds))
     unknown = sorted(name for name in os.environ if name.upper().startswith(_PREFIXES) and name.upper() not in known)
     return [f"{name} is no setting of pagemill and has no effect{_suggestion(name, known)}" for name in unknown]
 

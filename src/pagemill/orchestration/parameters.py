@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationError, field_validator
+from pydantic import BaseModel, ValidationError, field_validator, model_validator
 
 from pagemill.config.invalid import invalid_values
 from pagemill.domain.pages.model import Mode
+from pagemill.domain.pages.period import Period, parse_period
 from pagemill.domain.pages.planning import parse_pages
 from pagemill.domain.service.endpoint_url import checked
 from pagemill.domain.wording import shown
@@ -23,7 +24,7 @@ class OcrBatchParameters(BaseModel, frozen=True, extra="forbid", hide_input_in_e
         position=0,
         min_length=1,
         title="Source",
-        description="gs://bucket/prefix, a PDF, a folder, or a .txt list of files or gs:// names",
+        description="gs://bucket/prefix, a PDF, a folder, or a .txt list (also in a bucket) of files or gs:// names",
     )
     destination: str = form_field(
         ...,
@@ -69,10 +70,49 @@ class OcrBatchParameters(BaseModel, frozen=True, extra="forbid", hide_input_in_e
         title="Shards",
         description="Number of runs that share the work, on any workers; more than one if rendering is the bottleneck",
     )
+    since: str = form_field(
+        "",
+        position=8,
+        title="Since",
+        description="Only objects created, and files modified, from then on: 2026-11-30 or 2026-11-30T06:00+01:00; "
+        "without a zone it is UTC",
+    )
+    until: str = form_field(
+        "", position=9, title="Until", description="Only objects created, and files modified, before then"
+    )
+    share: int = form_field(
+        0,
+        position=10,
+        ge=0,
+        le=64,
+        title="Share",
+        description="Most slots that the run takes, all its shards together; 0: as many as pages in flight",
+    )
+
+    @property
+    def in_flight(self) -> int:
+        """Maximum number of pages of this process at the endpoint at once."""
+        return min(self.max_in_flight, self.share or self.max_in_flight)
+
+    @property
+    def period(self) -> Period:
+        """When the documents were created or modified."""
+        return parse_period(self.since, self.until)
+
+    def most_shards(self) -> int:
+        """How many shards the run may have: each needs a slot of its share."""
+        return min(self.shards, self.share or self.shards)
+
+    def of_shard(self, number: int, shards: int) -> OcrBatchParameters:
+        """The parameters of a shard, from 1: it takes its part of the run's share."""
+        if not self.share:
+            return self
+        part, left = divmod(self.share, shards)
+        return self.model_copy(update={"share": part + (number <= left)})
 
     def with_absolute_paths(self) -> OcrBatchParameters:
         """The same with absolute paths: a worker has another current folder."""
-        return self.model_copy(update={"source": _absolute(self.source), "destination": _absolute(self.destination)})
+        return self.model_copy(update={"source": absolute(self.source), "destination": absolute(self.destination)})
 
     @field_validator("endpoint", mode="before")
     @classmethod
@@ -81,6 +121,14 @@ class OcrBatchParameters(BaseModel, frozen=True, extra="forbid", hide_input_in_e
         if isinstance(endpoint, str):
             checked(endpoint, name="endpoint")
         return endpoint
+
+    @model_validator(mode="after")
+    def _is_a_period(self) -> OcrBatchParameters:
+        try:
+            parse_period(self.since, self.until)
+        except UsageError as error:
+            raise ValueError(str(error)) from None
+        return self
 
     @field_validator("pages")
     @classmethod
@@ -103,7 +151,7 @@ def checked_parameters(**given: object) -> OcrBatchParameters:
     except ValidationError as error:
         wrong = invalid_values(error, OcrBatchParameters)
         raise UsageError(
-            "; ".join(f"{name.replace('_', '-')} '{value}' {words}" for name, value, words in wrong)
+            "; ".join(f"{name.replace('_', '-')} '{value}' {words}" if name else words for name, value, words in wrong)
         ) from None
 
 
@@ -119,5 +167,8 @@ def expanded(location: str) -> Path:
         raise UsageError(f"{shown(location)}: there is no such user, or no home folder; write the whole path") from None
 
 
-def _absolute(location: str) -> str:
+def absolute(location: str) -> str:
+    """A location with an absolute path, if it is a path: a worker has another current folder. Empty stays empty."""
+    if not location:
+        return ""
     return location if "://" in location else str(expanded(location).absolute())

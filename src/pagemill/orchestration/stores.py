@@ -26,20 +26,23 @@ if TYPE_CHECKING:
 def open_source(
     parameters: OcrBatchParameters, settings: Settings, google: Callable[[], storage.Client]
 ) -> DocumentSource:
-    """Where the documents come from: a bucket, a `.txt` list of either kind, a folder or a PDF.
+    """Where the documents come from: a bucket, a `.txt` list of either kind and in either place, a folder or a PDF.
 
     Raises:
         UsageError: The source is of a kind this version does not read, or is the destination.
     """
-    include, largest_bytes = parameters.include, settings.largest_pdf_mib * 2**20
+    include, period, largest_bytes = parameters.include, parameters.period, settings.largest_pdf_mib * 2**20
     if parameters.source.startswith("gs://"):
         from pagemill.storage.gcs.client import parse_location  # noqa: PLC0415 -- half a second that local runs need not wait
+        from pagemill.storage.gcs.list import GcsListedSource  # noqa: PLC0415 -- as above
         from pagemill.storage.gcs.source import GcsSource  # noqa: PLC0415 -- as above
 
         location = parse_location(parameters.source)
+        if parameters.source.endswith(".txt") and location.prefix:
+            return GcsListedSource(google(), location, include=include, period=period, largest_bytes=largest_bytes)
         if parameters.destination.startswith("gs://") and parse_location(parameters.destination) == location:
             raise _same(str(location), f"{location}/text")
-        return GcsSource(google(), location, include=include, largest_bytes=largest_bytes)
+        return GcsSource(google(), location, include=include, period=period, largest_bytes=largest_bytes)
     path = _local_path(parameters.source, "SOURCE")
     with _explained(path):
         return _local_source(path, parameters, largest_bytes, google)
@@ -48,16 +51,16 @@ def open_source(
 def _local_source(
     path: Path, parameters: OcrBatchParameters, largest_bytes: int, google: Callable[[], storage.Client]
 ) -> DocumentSource:
-    include = parameters.include
+    include, period = parameters.include, parameters.period
     with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):  # the source says what to do then
         path.stat()
     if path.suffix != ".txt" or _is_folder(path):
-        return LocalSource(path, include=include, without=_results_within(path, parameters.destination))
+        return LocalSource(path, include=include, period=period, without=_results_within(path, parameters.destination))
     if not names_objects(path):
-        return ListedSource(path, include=include, without=_local_destination(parameters.destination))
+        return ListedSource(path, include=include, period=period, without=_local_destination(parameters.destination))
     from pagemill.storage.gcs.list import GcsListedSource  # noqa: PLC0415 -- as above
 
-    return GcsListedSource(google(), path, include=include, largest_bytes=largest_bytes)
+    return GcsListedSource(google(), path, include=include, period=period, largest_bytes=largest_bytes)
 
 
 def open_destination(destination: str, google: Callable[[], storage.Client]) -> ObjectStore:

@@ -82,16 +82,14 @@ async def open_batch(
         source = open_source(parameters, settings, google)
         checkpoints = Checkpoints(open_destination(parameters.destination, google), recipe)
         plan = await asyncio.to_thread(_plan, checkpoints, *shard) if shard else None
-        recognizer = await open_recognizer(
-            endpoint, settings, recipe, stack, connections=parameters.max_in_flight, key=key
-        )
+        recognizer = await open_recognizer(endpoint, settings, recipe, stack, connections=parameters.in_flight, key=key)
         gate = _gate(recognizer, settings, progress, stop, stack)
         rasterizer = await stack.enter_async_context(_rasterizer(parameters, settings))
-        slots: SlotPool = RunSlots(parameters.max_in_flight)
+        slots: SlotPool = RunSlots(parameters.in_flight)
         if admission:
             slots = await stack.enter_async_context(admission(parameters, settings, progress))
         usd_per_second = settings.usd_per_second if endpoint.billed else 0.0
-        limits = BatchLimits(pages=(1 + _AHEAD) * parameters.max_in_flight, open_bytes=settings.open_mib * 2**20)
+        limits = BatchLimits(pages=(1 + _AHEAD) * parameters.in_flight, open_bytes=settings.open_mib * 2**20)
         threads = BlockingCalls(pages=limits.pages, documents=limits.documents)
         stack.callback(threads.close)
         yield Batch(
@@ -116,7 +114,7 @@ async def open_batch(
                 threads=threads,
                 limits=_page_limits(settings),
             ),
-            publisher=_publisher(checkpoints, plan, usd_per_second / parameters.max_in_flight),
+            publisher=_publisher(checkpoints, plan, usd_per_second / parameters.in_flight),
             progress=progress,
             stop=stop,
             threads=threads,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import os
 import re
 from collections import Counter
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from pagemill.domain.pages.matching import asks_for, matches, may_match_below
 from pagemill.domain.pages.model import Document, RejectedEntry
+from pagemill.domain.pages.period import ALWAYS, Period
 from pagemill.domain.wording import passed_over, shown
 from pagemill.errors import StoreUnusable, out_of_resources
 from pagemill.ports import LocalCopy
@@ -26,7 +28,7 @@ class LocalSource:
     copied or touched is still the same document.
     """
 
-    def __init__(self, path: Path, *, include: str = "", without: Path | None = None) -> None:
+    def __init__(self, path: Path, *, include: str = "", without: Path | None = None, period: Period = ALWAYS) -> None:
         """Configure; nothing is read yet.
 
         Args:
@@ -34,12 +36,14 @@ class LocalSource:
             include: Keep only documents whose key matches this glob; one without `/` is matched with the file name.
                 One that does not end in .pdf also asks for PDFs of other names.
             without: A folder that is not searched: the results may be written into the source.
+            period: Keep only files that were last modified in it: most file systems do not know when one was created.
         """
         self.name = str(path)
         self.images: Counter[str] = Counter()
         self._path = path
         self._include = include
         self._without = without
+        self._period = period
 
     def documents(self) -> Iterator[Document | RejectedEntry]:
         """Yield the documents in the order of names; a file or folder that cannot be read becomes a rejected entry.
@@ -61,7 +65,7 @@ class LocalSource:
                 raise lacking from error
             raise StoreUnusable(f"{shown(self.name)} cannot be read: {error.strerror or error}") from error
         if not found:
-            wanted = f"matching '{self._include}' " if self._include else ""
+            wanted = (f"matching '{self._include}' " if self._include else "") + _modified(self._period)
             beside = f"; {passed_over(self.images)}" if self.images else ""
             raise StoreUnusable(
                 f"{shown(self.name)}: no PDFs {wanted}in it (files ending in .pdf, in subfolders too){beside}"
@@ -86,7 +90,8 @@ class LocalSource:
     def _entries(self) -> Iterator[Document | RejectedEntry]:
         if not self._path.is_dir():
             key = printable(self._path.name)
-            yield from [describe(key, self._path)] if matches(key, self._include) else []
+            wanted = matches(key, self._include) and _is_of(self._path, self._period)
+            yield from [describe(key, self._path)] if wanted else []
             return
         for found in walk(
             self._path, without=self._without, asked_for=lambda path: asks_for(self._key(path), self._include)
@@ -94,9 +99,11 @@ class LocalSource:
             key = self._key(found.path)
             if found.is_folder:
                 yield from [_not_read(key, found)] if may_match_below(key, self._include) else []
-            elif found.image:
-                self.images.update([found.image] if matches(key, self._include) else [])
-            elif matches(key, self._include):
+                continue
+            wanted = matches(key, self._include) and _is_of(found.path, self._period)
+            if found.image:
+                self.images.update([found.image] if wanted else [])
+            elif wanted:
                 yield _not_read(key, found) if found.problem else describe(key, found.path)
 
     def _key(self, path: Path) -> str:
@@ -112,13 +119,14 @@ class ListedSource:
     One file under several names is read once, under its first one; a link to a file counts as a file of its own.
     """
 
-    def __init__(self, path: Path, *, include: str = "", without: Path | None = None) -> None:
-        """Configure; nothing is read yet. `include` and `without` are as those of `LocalSource`."""
+    def __init__(self, path: Path, *, include: str = "", without: Path | None = None, period: Period = ALWAYS) -> None:
+        """Configure; nothing is read yet. `include`, `without` and `period` are as those of `LocalSource`."""
         self.name = str(path)
         self.images: Counter[str] = Counter()
         self._path = path
         self._include = include
         self._without = without
+        self._period = period
         self._found: dict[str, Path] = {}  # keys, each with its file
         self._files: set[Path] = set()
 
@@ -131,7 +139,9 @@ class ListedSource:
         for line_number, entry in list_entries(self._path):
             yield from self._entry(entry, line_number)
         if not self._found:
-            raise StoreUnusable(f"{self.name}: the list names no PDF that could be read; write one path a line")
+            raise StoreUnusable(
+                f"{self.name}: the list names no PDF {_modified(self._period)}that could be read; write one path a line"
+            )
 
     @contextlib.contextmanager
     def local_copy(self, document: Document) -> Iterator[LocalCopy]:
@@ -176,6 +186,8 @@ class ListedSource:
         key = self._key(found.path)
         if not (may_match_below(key, self._include) if found.is_folder else matches(key, self._include)):
             return
+        if not found.is_folder and not _is_of(found.path, self._period):
+            return
         if found.image:
             self.images[found.image] += 1
             return
@@ -199,6 +211,20 @@ class ListedSource:
         with contextlib.suppress(ValueError):
             return printable(Path(absolute).relative_to(folder).as_posix())
         return printable(absolute.lstrip("/"))
+
+
+def _is_of(path: Path, period: Period) -> bool:
+    """Whether a file was last modified in a period; True also if that may not be known, so that the reason is found."""
+    if not period:
+        return True
+    try:
+        return dt.datetime.fromtimestamp(path.stat().st_mtime, dt.UTC) in period
+    except (OSError, ValueError, OverflowError):
+        return True
+
+
+def _modified(period: Period) -> str:
+    return f"modified {period}" if period else ""
 
 
 def printable(name: str) -> str:

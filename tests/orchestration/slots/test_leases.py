@@ -15,6 +15,7 @@ from prefect.client.orchestration import PrefectClient
 from prefect.states import Running
 
 from pagemill.errors import UsageError
+from pagemill.orchestration.parameters import OcrBatchParameters
 from pagemill.orchestration.server.advice import advice
 from pagemill.orchestration.slots import leases
 from pagemill.orchestration.slots import limit as limits
@@ -129,6 +130,36 @@ async def test_a_later_run_gets_its_turn_although_an_earlier_one_always_has_page
         await asyncio.wait(readers)
 
     assert len(late.pages) == 9
+    assert await _taken(client, limit) == 0
+
+
+async def test_a_run_with_a_share_takes_no_more_beside_a_large_one_that_may_take_all(
+    client: PrefectClient, limit: str
+) -> None:
+    """And it gets its turn, although the large one has pages waiting all the time."""
+    await limits.ensure_limit(client, limit, 8)
+    urgent_run = OcrBatchParameters(source="in", destination="out", share=2)
+    nightly, urgent = Gauge(), Gauge()
+
+    async with (
+        await _pool(client, limit) as all_slots,
+        await _pool(client, limit, most=urgent_run.in_flight) as shared,
+    ):
+
+        async def keep_reading() -> None:
+            while True:
+                await nightly.read(all_slots, "nightly")
+
+        readers = [asyncio.create_task(keep_reading()) for _ in range(16)]
+        await _until(lambda: nightly.inside == 8)
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            await asyncio.gather(*(urgent.read(shared, str(number), beside=2) for number in range(12)))
+            assert await _taken(client, limit) <= 8
+        for reader in readers:
+            reader.cancel()
+        await asyncio.wait(readers)
+
+    assert (len(urgent.pages), urgent.most, nightly.most) == (12, 2, 8)
     assert await _taken(client, limit) == 0
 
 

@@ -10,6 +10,7 @@ from google.cloud import storage
 
 from pagemill.domain.pages.model import Document, RejectedEntry
 from pagemill.errors import StoreUnusable
+from pagemill.storage.gcs.client import Location
 from pagemill.storage.gcs.list import GcsListedSource
 from tests.fakes.gcs import FakeGcs, Fault
 
@@ -147,3 +148,61 @@ def test_a_long_list_is_looked_up_only_a_little_ahead(listing: Listing, google: 
     assert google.requests["get"] <= 64
     assert isinstance(documents, Generator)
     documents.close()
+
+
+def test_a_list_may_be_an_object_in_a_bucket(google: FakeGcs, gcs_client: storage.Client) -> None:
+    google.create_bucket("lists")
+    google.create_bucket("scans")
+    google.put("scans", "a.pdf", b"1")
+    google.put("lists", "runs/today.txt", b"# uploads\n\ngs://scans/a.pdf\n", "text/plain")
+
+    source = GcsListedSource(gcs_client, Location("lists", "runs/today.txt"), largest_bytes=1000)
+
+    assert source.name == "gs://lists/runs/today.txt"
+    assert _keys(source) == ["scans/a.pdf"]
+    assert _keys(source) == ["scans/a.pdf"]  # a run in shards lists it more than once
+
+
+def test_a_list_that_is_not_in_its_bucket_says_what_the_name_stands_for(
+    google: FakeGcs, gcs_client: storage.Client
+) -> None:
+    google.create_bucket("lists")
+
+    with pytest.raises(StoreUnusable, match=r"gs://lists/no\.txt: there is no such object, and a source"):
+        _keys(GcsListedSource(gcs_client, Location("lists", "no.txt"), largest_bytes=1000))
+
+
+def test_an_upload_is_read_at_its_own_generation_only(listing: Listing, google: FakeGcs) -> None:
+    old, new = google.put("scans", "a.pdf", b"old"), google.put("scans", "a.pdf", b"new")
+    gone = google.put("scans", "gone.pdf", b"1")
+    google.delete("scans", "gone.pdf")
+
+    replaced, deleted, read = listing(
+        f"gs://scans/a.pdf\t{old}", f"gs://scans/gone.pdf\t{gone}", f"gs://scans/2024/b.pdf\t{new - 9}"
+    ).documents()
+
+    assert isinstance(replaced, RejectedEntry)
+    assert isinstance(deleted, RejectedEntry)
+    assert (replaced.failed, deleted.failed) == (False, False)
+    assert replaced.reason.endswith("list.txt: replaced since it was uploaded; the new one is in its list")
+    assert deleted.reason.endswith("list.txt: deleted since it was uploaded")
+    assert isinstance(read, RejectedEntry)  # of another generation, too
+    assert _keys(listing(f"gs://scans/a.pdf\t{new}")) == ["scans/a.pdf"]
+
+
+def test_a_list_whose_uploads_are_all_gone_is_no_error(listing: Listing) -> None:
+    (entry,) = listing("gs://scans/gone.pdf\t17").documents()
+
+    assert isinstance(entry, RejectedEntry)
+    assert not entry.failed
+
+
+@pytest.mark.parametrize(
+    "name", ["blank at the end.pdf ", "tab\tin.pdf", "a#1.pdf", "folder/", "\u2028.pdf", "\x0b.pdf\x0b"]
+)
+def test_a_generation_ends_a_name_whatever_the_name_is(listing: Listing, google: FakeGcs, name: str) -> None:
+    generation = google.put("scans", name, b"1")
+
+    (document,) = listing(f"gs://scans/{name}\t{generation}").documents()
+
+    assert (document.key, isinstance(document, Document)) == (f"scans/{name}", True)

@@ -6,6 +6,7 @@ and two different documents never share a key.
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import itertools
 import re
@@ -108,6 +109,22 @@ def shard_plan(run_id: str, shard: int) -> str:
 def failures(shard_id: str) -> str:
     """The failed pages of a shard, of documents that its run publishes."""
     return f"_runs/{shard_id}/failed.jsonl"
+
+
+def upload_lists(day: dt.date) -> str:
+    """The prefix of the lists of uploads that were written on a day, UTC."""
+    return f"_runs/uploads/{day:%Y-%m-%d}/"
+
+
+def upload_list(list_id: str, now: dt.datetime) -> str:
+    """A list of uploads."""
+    return f"{upload_lists(now.date())}{now:%H%M%S}-{list_id}.txt"
+
+
+def upload_list_id(key: str) -> str:
+    """The id of a list of uploads, by its key; empty for anything else."""
+    match = re.fullmatch(r"_runs/uploads/[0-9-]{10}/[0-9]{6}-([0-9a-f]{16})\.txt", key)
+    return match[1] if match else ""
 
 
 def _harmless(segment: str) -> str:

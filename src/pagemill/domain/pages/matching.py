@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import mimetypes
 import re
 from fnmatch import fnmatchcase
 
 _BEGUN = (".part", ".partial", ".filepart", ".crdownload", ".download", ".tmp")  # ends of names of unfinished downloads
+_PDF_TYPES = {"application/pdf", "application/x-pdf"}
+_UNKNOWN_TYPE = "application/octet-stream"
 _IMAGES = tuple(".bmp .djvu .gif .heic .heif .jfif .jp2 .jpeg .jpg .png .tif .tiff .webp".split())
 
 
@@ -28,6 +31,19 @@ def asks_for(key: str, glob: str) -> bool:
 def is_pdf_name(name: str) -> bool:
     """Whether a name is that of a PDF that is not hidden."""
     return name.lower().endswith(".pdf") and not name.rpartition("/")[2].startswith(".")
+
+
+def is_pdf_object(name: str, content_type: str) -> bool:
+    """Whether an object is a PDF by its name, or by its type where its name says nothing else. Hidden ones are not."""
+    last = name.rpartition("/")[2]
+    if is_pdf_name(name):
+        return True
+    return bool(last) and not last.startswith(".") and says_nothing(last) and content_type in _PDF_TYPES
+
+
+def says_nothing(name: str) -> bool:
+    """Whether the end of a name says nothing of what an object is."""
+    return (mimetypes.guess_type(name)[0] or _UNKNOWN_TYPE) == _UNKNOWN_TYPE
 
 
 def image_ending(name: str) -> str:

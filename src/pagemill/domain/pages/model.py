@@ -49,12 +49,13 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class RejectedEntry:
-    """An entry of the source that is not a readable document, with the reason."""
+    """An entry of the source that is not read, with the reason."""
 
     key: str
     reason: str
     has_folder: bool = True  # False: the key is no document's, or another document's; no manifest may say so there
     shared_cause: str = ""  # trouble that is perhaps the source's, in words that name no entry; empty: the entry's own
+    failed: bool = True  # False: nothing is missing from the results, and the reason is a finding
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ async def read_in_shards(batch: Batch, parameters: OcrBatchParameters, settings:
     """
     for_workers = _for_workers(parameters, settings)
     pending = await shards.plan(batch)
-    divided = split(pending, shards=parameters.shards)
+    divided = split(pending, shards=parameters.most_shards())
     stopped_by: PagemillError | None = None
     async with get_client() as client:
         runs = ShardRuns(

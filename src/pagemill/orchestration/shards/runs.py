@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -75,7 +76,7 @@ class ShardRuns:
         """
         self._client = client
         self._deployment = deployment
-        self._parameters = parameters.model_dump(mode="json")
+        self._parameters = parameters
         self._run_id = run_id
         self._shards = [_Shard(number) for number in range(1, shards + 1)]
         self._destination = batch.publisher.destination
@@ -123,7 +124,7 @@ class ShardRuns:
             flow_run = await arun_deployment(
                 self._deployment,
                 client=self._client,
-                parameters={"parameters": self._parameters, "run_id": self._run_id, "shard": shard.number},
+                parameters={"parameters": self._of(shard), "run_id": self._run_id, "shard": shard.number},
                 timeout=0,
                 as_subflow=True,
                 idempotency_key=f"{self._run_id}/{shard.number}/{shard.attempt}",
@@ -134,6 +135,9 @@ class ShardRuns:
                 "prefect --no-prompt deploy --all"
             ) from error
         shard.flow_run, shard.started = flow_run.id, False
+
+    def _of(self, shard: _Shard) -> dict[str, Any]:
+        return self._parameters.of_shard(shard.number, len(self._shards)).model_dump(mode="json")
 
     async def _poll(self, shards: Sequence[_Shard]) -> None:
         """Read the states of all shards with one request, and start those that are not started."""

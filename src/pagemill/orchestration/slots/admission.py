@@ -29,14 +29,14 @@ async def shared_slots(
     context = FlowRunContext.get()
     flow_run = context.flow_run if context else None
     if flow_run is None or is_private() or not endpoint_url(parameters, settings):
-        yield RunSlots(parameters.max_in_flight)
+        yield RunSlots(parameters.in_flight)
         return
     async with (
         get_client() as client,
         LimitSlots(
             client,
             limit=settings.concurrency_limit,
-            most=parameters.max_in_flight,
+            most=parameters.in_flight,
             flow_run=flow_run.id,
             announce=progress.announce,
         ) as slots,

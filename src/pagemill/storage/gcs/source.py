@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import mimetypes
 import tempfile
 import zlib
 from collections import Counter
@@ -15,8 +14,16 @@ from google.api_core import exceptions as api
 from google.cloud import storage
 
 from pagemill.config.temporary_folder import temporary_files
-from pagemill.domain.pages.matching import asks_for, image_ending, is_pdf_name, matches, may_be_misnamed
+from pagemill.domain.pages.matching import (
+    asks_for,
+    image_ending,
+    is_pdf_object,
+    matches,
+    may_be_misnamed,
+    says_nothing,
+)
 from pagemill.domain.pages.model import Document, RejectedEntry
+from pagemill.domain.pages.period import ALWAYS, Period
 from pagemill.domain.wording import passed_over
 from pagemill.errors import DocumentUnreadable, DocumentWithheld, StoreUnusable
 from pagemill.ports import LocalCopy
@@ -24,9 +31,7 @@ from pagemill.storage.files import PrivateCopy
 from pagemill.storage.gcs.client import SCHEME, BucketUnusable, Location, crc32c, explained, listed
 
 PDFS = "objects whose names end in .pdf, or of type application/pdf"
-LISTED = "items(name,generation,size,contentType,contentEncoding),nextPageToken"
-_PDF_TYPES = {"application/pdf", "application/x-pdf"}
-_UNKNOWN_TYPE = "application/octet-stream"
+LISTED = "items(name,generation,size,contentType,contentEncoding,timeCreated),nextPageToken"
 _CHUNK_BYTES = 2**20
 _GZIP = b"\x1f\x8b"  # how every gzip file begins
 
@@ -38,7 +43,15 @@ class GcsSource:
     bucket have different keys, whichever source names them.
     """
 
-    def __init__(self, client: storage.Client, location: Location, *, include: str = "", largest_bytes: int) -> None:
+    def __init__(
+        self,
+        client: storage.Client,
+        location: Location,
+        *,
+        include: str = "",
+        period: Period = ALWAYS,
+        largest_bytes: int,
+    ) -> None:
         """Configure; no request is sent yet.
 
         Args:
@@ -46,6 +59,7 @@ class GcsSource:
             location: Where the documents are.
             include: Keep only documents whose key matches this glob; one without `/` is matched with the file name.
                 One that does not end in .pdf also asks for PDFs of other names.
+            period: Keep only objects that were created in it.
             largest_bytes: Larger objects are refused.
         """
         self.name = str(location)
@@ -53,6 +67,7 @@ class GcsSource:
         self._client = client
         self._location = location
         self._include = include
+        self._period = period
         self._largest_bytes = largest_bytes
 
     def documents(self) -> Iterator[Document | RejectedEntry]:
@@ -65,7 +80,7 @@ class GcsSource:
         for blob in listed(self._client, self._location.bucket, self._location.prefix, LISTED):
             is_object = blob.name == self._location.prefix  # the location is an object; it is listed first
             key = blob.name if is_object else self._key(blob.name)
-            if key and matches(key, self._include):
+            if key and matches(key, self._include) and is_of(blob, self._period):
                 entry = (
                     described(key, blob, self._largest_bytes)
                     if is_object
@@ -80,7 +95,7 @@ class GcsSource:
         if not found:
             wanted = f"matching '{self._include}' " if self._include else ""
             beside = f"; {passed_over(self.images)}" if self.images else ""
-            raise StoreUnusable(f"{self.name}: no PDFs {wanted}found ({PDFS}){beside}")
+            raise StoreUnusable(f"{self.name}: no PDFs {wanted}{created(self._period)}found ({PDFS}){beside}")
 
     @contextlib.contextmanager
     def local_copy(self, document: Document) -> Iterator[LocalCopy]:
@@ -101,6 +116,16 @@ class GcsSource:
         return name[len(self._location.name_of("")) :]
 
 
+def is_of(blob: storage.Blob, period: Period) -> bool:
+    """Whether an object was created in a period."""
+    return not period or blob.time_created in period
+
+
+def created(period: Period) -> str:
+    """Words that say which objects are wanted; empty if all are."""
+    return f"created {period}" if period else ""
+
+
 def listed_entry(key: str, blob: storage.Blob, largest_bytes: int, include: str) -> Document | RejectedEntry | None:
     """An object of a listing as a document if it is a PDF by its name or type; None if it is something else.
 
@@ -108,8 +133,8 @@ def listed_entry(key: str, blob: storage.Blob, largest_bytes: int, include: str)
     for it, it is read.
     """
     last = blob.name.rpartition("/")[2]
-    misnamed = ".pdf" in last.lower() and may_be_misnamed(last) and _type_by_name(last) == _UNKNOWN_TYPE
-    if is_pdf_name(blob.name) or _is_pdf_by_type(blob) or (misnamed and asks_for(key, include)):
+    misnamed = ".pdf" in last.lower() and may_be_misnamed(last) and says_nothing(last)
+    if is_pdf_object(blob.name, str(blob.content_type or "")) or (misnamed and asks_for(key, include)):
         return described(key, blob, largest_bytes)
     if misnamed:
         reason = "a name that does not quite end in .pdf; rename the object, or name it with --include"
@@ -124,21 +149,6 @@ def image_kind(blob: storage.Blob) -> str:
     last = blob.name.rpartition("/")[2]
     is_image = bool(last) and not last.startswith(".") and str(blob.content_type or "").startswith("image/")
     return str(blob.content_type) if is_image else ""
-
-
-def _is_pdf_by_type(blob: storage.Blob) -> bool:
-    """Whether an object is a PDF by its type, and its name does not say that it is something else."""
-    last = blob.name.rpartition("/")[2]
-    return (
-        bool(last)
-        and not last.startswith(".")
-        and _type_by_name(last) == _UNKNOWN_TYPE
-        and blob.content_type in _PDF_TYPES
-    )
-
-
-def _type_by_name(name: str) -> str:
-    return mimetypes.guess_type(name)[0] or _UNKNOWN_TYPE
 
 
 def described(key: str, blob: storage.Blob, largest_bytes: int) -> Document | RejectedEntry:

@@ -1,0 +1,1 @@
+"""Uploads to a bucket: what notifications say of them, and the lists that runs read."""

@@ -1,0 +1,1 @@
+"""The watcher: uploads that are notified become runs, many in one."""
