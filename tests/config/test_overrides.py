@@ -14,9 +14,10 @@ from pydantic_settings import BaseSettings
 from pagemill.config.pool import PoolSettings, read_pool_settings
 from pagemill.config.run import Settings, read, read_settings
 from pagemill.config.service import ServiceSettings, read_service_settings
+from pagemill.config.watch import WatchSettings
 from pagemill.errors import UsageError
 
-_KINDS: tuple[type[BaseSettings], ...] = (Settings, ServiceSettings, PoolSettings)
+_KINDS: tuple[type[BaseSettings], ...] = (Settings, ServiceSettings, PoolSettings, WatchSettings)
 _EXAMPLES: dict[str, tuple[Any, Any]] = {  # two values of a text that has to have a form
     "service_url": ("https://a.example.com", "https://b.example.com"),
     "storage_emulator_host": ("http://127.0.0.1:1", "http://127.0.0.1:2"),
@@ -29,6 +30,10 @@ _EXAMPLES: dict[str, tuple[Any, Any]] = {  # two values of a text that has to ha
     "shard_deployment": ("a/b", "c/d"),
     "nightly_source": ("gs://a/b", "gs://c/d"),
     "nightly_destination": ("gs://a/b", "gs://c/d"),
+    "subscription": ("uploads", "projects/my-project/subscriptions/scans"),
+    "destination": ("gs://a/b", "gs://c/d"),
+    "deployment": ("a/b", "c/d"),
+    "emulator_host": ("127.0.0.1:1", "127.0.0.1:2"),
     "notification_block": ("slack-webhook/a", "slack-webhook/b"),
 }
 _NUMBERS: dict[str, tuple[Any, Any]] = {"cpu": (4, 8), "memory_gib": (16, 24), "concurrency": (16, 32)}

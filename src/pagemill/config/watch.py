@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from pagemill.config.run import assert_loopback, described
+from pagemill.config.run import assert_loopback, read
 from pagemill.errors import UsageError
 
 _SUBSCRIPTION = r"^((projects/[a-z][a-z0-9:.-]+/subscriptions/)?[A-Za-z][A-Za-z0-9._~+%-]{2,254})?$"
@@ -72,11 +72,7 @@ def read_watch_settings(**overrides: str) -> WatchSettings:
     Raises:
         UsageError: Some are invalid, and the message names all of them; or it is not known what to watch.
     """
-    given = {name: value for name, value in overrides.items() if value}
-    try:
-        settings = WatchSettings.model_validate(given)
-    except ValidationError as error:
-        raise UsageError(f"the settings are wrong: {described(error, WatchSettings)}") from None
+    settings = read(WatchSettings, **{name: value or None for name, value in overrides.items()})
     if not settings.configured:
         raise UsageError(
             "it is not known what to watch; give --subscription and --destination, or set PAGEMILL_WATCH_SUBSCRIPTION "
