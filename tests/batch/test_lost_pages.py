@@ -32,8 +32,8 @@ async def test_a_document_that_loses_page_after_page_is_given_up_after_ten_and_s
     reasons = summary.outcomes[0].failures
     assert reasons[1] == "rendering the page fails: took longer than 30 s and was stopped"
     said = re.fullmatch(
-        r"not rendered, because 10 pages in a row \(pages (.+)\) could not be: rendering the page fails: took longer than "
-        r"30 s and was stopped; for the others type --pages (\d+)-, or set a larger PAGEMILL_PAGE_SECONDS",
+        r"not rendered, because 10 pages in a row \(pages (.+)\) could not be: rendering the page fails: took longer "
+        r"than 30 s and was stopped; for the others type --pages (\d+)-, or set a larger PAGEMILL_PAGE_SECONDS",
         reasons[400],
     )
     assert said
