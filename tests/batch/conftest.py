@@ -53,6 +53,7 @@ class Mill:
     out: Path
     rasterizer: Any = field(default_factory=FakeRasterizer)  # a FakeRasterizer, unless a test brings a real one
     progress: Progress = field(default_factory=Progress)
+    rendering: int = PageLimits().rendering  # pages that are rendered at once
     store: ObjectStore | None = None
     documents: DocumentSource | None = None  # instead of the local folder `source`
     url: str = ""
@@ -128,7 +129,7 @@ class Mill:
                     progress=self.progress,
                     stop=stop,
                     threads=threads,
-                    limits=PageLimits(image_bytes=image_bytes),
+                    limits=PageLimits(image_bytes=image_bytes, rendering=self.rendering),
                 )
                 try:
                     yield Batch(

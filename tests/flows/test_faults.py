@@ -118,7 +118,11 @@ def asked(schedule: Schedule, servers: LoopThread, proxy: RoundRobinProxy, tmp_p
 
 @seeds(every=_EVERY)
 def test_whatever_goes_wrong_beside_prefects_server_every_page_has_one_status_and_is_read_in_the_end(
-    schedule: Schedule, proxy: RoundRobinProxy, asked: OcrBatchParameters, renderers: Renderers
+    schedule: Schedule,
+    proxy: RoundRobinProxy,
+    asked: OcrBatchParameters,
+    renderers: Renderers,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     schedule.next_run()
     ended = _read(asked, answer_seconds=ANSWER_SECONDS)
@@ -133,6 +137,7 @@ def test_whatever_goes_wrong_beside_prefects_server_every_page_has_one_status_an
 
     schedule.over = True
     proxy.mend()
+    monkeypatch.setattr(leases, "LeaseTimes", LeaseTimes)  # now a server that is slow is waited for
     last = _read(asked, answer_seconds=30.0)
 
     assert isinstance(last, RunSummary)

@@ -126,10 +126,14 @@ class LocalFiles:
             self._threads.downloads.leave(held.close)
             raise
         except BaseException:
-            await self._threads.downloads(held.close)
+            await self._closed(held)
             raise
-        else:  # not on the event loop: to delete a large file takes a while
-            await self._threads.downloads(held.close)
+        else:
+            await self._closed(held)
+
+    async def _closed(self, held: _HeldCopy) -> None:
+        """Delete a copy, not on the event loop: it takes a while. Who waits for it may be cancelled, it may not."""
+        await asyncio.shield(self._threads.downloads.begin(held.close))
 
 
 class _HeldCopy:
