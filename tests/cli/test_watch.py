@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from prefect.client.orchestration import PrefectClient
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from typer.testing import CliRunner, Result
 
 from pagemill.cli.main import app
@@ -85,7 +86,8 @@ async def test_the_flow_is_the_same_watcher_and_its_state_says_what_it_has_done(
 
 
 def test_without_a_prefect_server_it_says_what_to_type(pubsub: FakePubSub) -> None:
-    ended = _watch()
+    with temporary_settings(restore_defaults={PREFECT_API_URL}):  # an earlier test of this process may have one
+        ended = _watch()
 
     assert ended.exit_code == 2
     assert "no Prefect server is configured" in ended.stderr

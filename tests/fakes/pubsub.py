@@ -98,7 +98,7 @@ class FakePubSub:
     def __exit__(self, *_: object) -> None:
         with self._changing():
             self._closed = True
-        self._server.stop(None).wait()
+        self._server.stop(1.0).wait()  # pulls that wait are answered
 
     def publish(self, attributes: Mapping[str, str], data: bytes = b"") -> str:
         """Let a message wait for a subscriber; return its id."""

@@ -11,12 +11,13 @@ from typing import Any, cast
 import pytest
 
 from pagemill.domain.uploads.lists import read_list
-from pagemill.domain.uploads.notifications import Upload
+from pagemill.domain.uploads.notifications import Message, Upload
 from pagemill.gcp.api import GoogleApi
 from pagemill.gcp.pubsub import PubSubSubscription
-from pagemill.ports import Message, ObjectStore, RunStarter, StoredObject
+from pagemill.ports import ObjectStore, StoredObject
 from pagemill.uploads.held import HoldTimes
 from pagemill.uploads.journal import Journal
+from pagemill.uploads.ports import RunStarter
 from pagemill.uploads.watch import BatchSize, Watch, WatchCounts
 from tests.fakes.memory_store import MemoryStore
 from tests.fakes.pubsub import SUBSCRIPTION, FakePubSub

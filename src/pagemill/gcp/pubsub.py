@@ -14,9 +14,9 @@ from google.auth import exceptions as auth
 from google.pubsub_v1.services.subscriber import SubscriberAsyncClient
 from google.pubsub_v1.types import ReceivedMessage
 
+from pagemill.domain.uploads.notifications import Message
 from pagemill.errors import StoreUnusable, Transient, UsageError
 from pagemill.gcp.api import GoogleApi
-from pagemill.ports import Message
 
 _PULL_SECONDS = 90.0  # the service answers an unsuccessful pull before; a shorter limit would delay messages
 _CALL_SECONDS = 60.0

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from pagemill.domain.uploads.notifications import Message
 from pagemill.domain.wording import counted
 from pagemill.errors import Transient
-from pagemill.ports import Message, Subscription
+from pagemill.uploads.ports import Subscription
 
 _RELEASE_SECONDS = 3.0  # what is not released by then is delivered again when its deadline is over
 

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from pagemill.domain.uploads.gathering import Gathering
-from pagemill.domain.uploads.notifications import PassedOver, Upload, Why, read_notification
+from pagemill.domain.uploads.notifications import Message, PassedOver, Upload, Why, read_notification
 from pagemill.domain.wording import counted
-from pagemill.ports import Message, RunStarter, Subscription
 from pagemill.uploads.held import HeldMessages, HoldTimes
 from pagemill.uploads.journal import Journal
+from pagemill.uploads.ports import RunStarter, Subscription
 
 _MOST_PULLED = 1000  # the service takes no larger number
 _NAMED = 3  # of the objects that are passed over, in one line

@@ -15,6 +15,17 @@ _LONGEST_NAME_BYTES = 1024
 _NO_NAME = {".", ".."}
 
 
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message as a subscription delivers it."""
+
+    id: str
+    ack_id: str  # of this delivery
+    attributes: Mapping[str, str]
+    data: bytes
+    may_be_dead_lettered: bool  # whether the subscription sends on what is not acknowledged after some deliveries
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Upload:
     """One generation of an object."""
