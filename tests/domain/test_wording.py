@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pagemill.domain.wording import counted, shown, without_controls
+from pagemill.domain.wording import counted, said, shown, without_controls
 
 
 @pytest.mark.parametrize(("number", "words"), [(0, "0 pages"), (1, "1 page"), (2, "2 pages"), (1000, "1000 pages")])
@@ -57,3 +57,12 @@ def test_a_text_for_a_terminal_holds_no_control_characters_except_line_ends(text
 
     assert {unicodedata.category(character) for character in written} & {"Cf", "Cs", "Zl", "Zp"} == set()
     assert {character for character in written if unicodedata.category(character) == "Cc"} <= {"\n", "\t"}
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [(OSError("no route\nto host"), "no route"), (ConnectionResetError(), "ConnectionResetError")],
+    ids=repr,
+)
+def test_an_error_that_says_nothing_is_named_by_its_kind(error: Exception, sentence: str) -> None:
+    assert said(error) == sentence

@@ -25,6 +25,7 @@ from pagemill.domain.pages.summary import RunSummary
 from pagemill.errors import PagemillError
 from pagemill.orchestration import wiring
 from pagemill.orchestration.parameters import OcrBatchParameters
+from pagemill.orchestration.server import shared
 from pagemill.orchestration.slots import leases
 from pagemill.orchestration.slots.leases import LeaseTimes
 from pagemill.orchestration.watching import RunWatch
@@ -71,6 +72,7 @@ def hurried(renderers: Renderers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wiring, "PdfiumRasterizer", lambda **_: contextlib.nullcontext(renderers.rasterizer))
     monkeypatch.setattr(leases, "LeaseTimes", lambda: _HURRIED_SLOTS)
     monkeypatch.setattr(flow_run, "_CONCLUDING_SECONDS", 2.0)
+    monkeypatch.setattr(shared, "_ANSWER_SECONDS", 120.0)  # on a busy machine
     monkeypatch.setattr(leaving, "_nobody_listens", threading.Event())
     monkeypatch.setenv("PAGEMILL_LONGEST_EDGE_PX", "200")
 

@@ -21,6 +21,11 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
 
 
+def said(error: BaseException) -> str:
+    """What an error says, in one line; its kind if it says nothing, as a connection that breaks."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
 def passed_over(images: Mapping[str, int]) -> str:
     """What a source has beside PDFs: "3 images not read (2 .jpg, 1 .tif)"; empty if there is none.
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from pagemill.config.environment import set_prefect_defaults
 from pagemill.config.invalid import problem_of
 from pagemill.config.proxies import check_proxies
+from pagemill.domain.wording import said
 from pagemill.errors import UsageError
 
 
@@ -34,6 +35,6 @@ def load_prefect() -> None:
 
 def _reason(error: Exception) -> str:
     if not isinstance(error, ValidationError):
-        return next(iter(str(error).splitlines()), type(error).__name__)
+        return said(error)
     place = ".".join(map(str, error.errors(include_url=False)[0]["loc"]))
     return f"{place} {problem_of(error)}".lstrip()

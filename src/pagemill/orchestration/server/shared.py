@@ -14,6 +14,7 @@ from prefect.settings import PREFECT_API_URL, get_current_settings
 
 from pagemill.config.environment import is_set
 from pagemill.config.urls import check_http_url, without_password
+from pagemill.domain.wording import said
 from pagemill.errors import UsageError
 
 _ANSWER_SECONDS = 20.0
@@ -69,7 +70,7 @@ def server_errors_named() -> Iterator[None]:
         yield
     except (httpx.HTTPError, httpx.InvalidURL, PrefectException, PrefectSignal) as error:
         raise UsageError(
-            f"the Prefect server {without_password(configured_url())} does not answer as expected: {_said(error)}; "
+            f"the Prefect server {without_password(configured_url())} does not answer as expected: {said(error)}; "
             "check that it runs, then run again: finished pages are kept"
         ) from error
 
@@ -85,7 +86,7 @@ async def _problem() -> str:
     except httpx.HTTPStatusError as error:
         return f"answers {error.response.status_code}; its API is usually below /api"
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return f"does not answer: {_said(error)}"
+        return f"does not answer: {said(error)}"
     except ValueError:  # no JSON
         return "does not answer as Prefect's API does, which is usually below /api"
     return ""
@@ -99,7 +100,3 @@ def _whence() -> str:
     if PREFECT_API_URL in profile.settings:
         return f"Prefect's profile '{profile.name}' in {get_current_settings().profiles_path}"
     return "a file with Prefect's settings: .env, prefect.toml or pyproject.toml"
-
-
-def _said(error: BaseException) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)

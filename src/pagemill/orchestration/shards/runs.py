@@ -21,7 +21,7 @@ from prefect.states import Cancelling
 
 from pagemill.batch.run import Batch
 from pagemill.batch.shards import ShardReport, report_of
-from pagemill.domain.wording import counted
+from pagemill.domain.wording import counted, said
 from pagemill.errors import ShardLost, UsageError
 from pagemill.orchestration.parameters import OcrBatchParameters
 from pagemill.orchestration.shards.counters import ShardCounters, read_counters
@@ -148,9 +148,9 @@ class ShardRuns:
         except httpx.HTTPError as error:
             self._unanswered_since = self._unanswered_since or time.monotonic()
             if time.monotonic() - self._unanswered_since > _UNANSWERED_SECONDS:
-                message = f"the Prefect server does not answer: {error}; check that it runs, then run again"
+                message = f"the Prefect server does not answer: {said(error)}; check that it runs, then run again"
                 raise UsageError(message) from error
-            self._progress.announce(f"waiting for the Prefect server: {error}")
+            self._progress.announce(f"waiting for the Prefect server: {said(error)}")
             return
         self._unanswered_since = None
         self._update_progress()

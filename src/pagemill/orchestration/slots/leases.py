@@ -25,6 +25,7 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import ConcurrencyLeaseHolder
 from prefect.exceptions import PrefectHTTPStatusError
 
+from pagemill.domain.wording import said
 from pagemill.errors import UsageError
 from pagemill.orchestration.slots.limit import missing_limit, write_held_slots
 
@@ -219,9 +220,9 @@ class LimitSlots:
         except httpx.HTTPError as error:
             self._unanswered_since = self._unanswered_since or time.monotonic()
             if time.monotonic() - self._unanswered_since > self._times.unanswered:
-                message = f"the Prefect server gives no slots: {error}; check that it runs, then run again"
+                message = f"the Prefect server gives no slots: {said(error)}; check that it runs, then run again"
                 raise UsageError(message) from error
-            self._announce(f"waiting for the Prefect server: {error}")
+            self._announce(f"waiting for the Prefect server: {said(error)}")
             return None
         self._unanswered_since = None
         return lease
