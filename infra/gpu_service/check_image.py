@@ -1,8 +1,9 @@
-"""Checks during the build that the pinned transformers, the model's config, vLLM and the plugin fit together."""
+"""Checks during the build that the pinned transformers, the model's config, vLLM, the plugin and CUDA fit together."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -44,8 +45,12 @@ def check_vllm() -> str:
 
 
 def check_plugin() -> str:
-    """Check that the plugin fits the installed vLLM; return an error message, or an empty string."""
-    from pagemill_vision import installation  # noqa: PLC0415 -- only in the image
+    """Check that the plugin is off, or fits the installed vLLM; return an error message, or an empty string."""
+    from pagemill_vision import SWITCH  # noqa: PLC0415 -- only in the image
+
+    if os.environ.get(SWITCH, "1") == "0":
+        return ""
+    from pagemill_vision import installation  # noqa: PLC0415 -- imports vLLM
 
     try:
         installation.install()
@@ -54,13 +59,30 @@ def check_plugin() -> str:
     return ""
 
 
+def check_cuda_compat(folder: str) -> str:
+    """Check that the libraries of forward compatibility would be used; return an error message, or an empty string.
+
+    Args:
+        folder: Where they are; empty: they are not wanted.
+    """
+    if not folder:
+        return ""
+    if not Path(folder, "libcuda.so.1").exists():
+        return f"_CUDA_COMPAT is '{folder}', which holds no libcuda.so.1; NVIDIA's images have /usr/local/cuda/compat"
+    if os.environ.get("LD_LIBRARY_PATH", "").split(":")[0] != folder:
+        return f"_CUDA_COMPAT is '{folder}', but LD_LIBRARY_PATH does not begin with it"
+    return ""
+
+
 def main() -> None:
     """Read the arguments, run the checks, exit with the first error."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--transformers", required=True)
+    parser.add_argument("--cuda-compat", default="")
     parser.add_argument("folder", type=Path)
     given = parser.parse_args()
-    if wrong := check_transformers(given.transformers, given.folder) or check_vllm() or check_plugin():
+    checked = check_transformers(given.transformers, given.folder) or check_vllm() or check_plugin()
+    if wrong := checked or check_cuda_compat(given.cuda_compat):
         sys.exit(f"check_image: {wrong}")
 
 

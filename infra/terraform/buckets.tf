@@ -10,6 +10,14 @@ resource "google_storage_bucket" "source" {
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
 
+  dynamic "encryption" {
+    for_each = var.kms_key != "" ? [var.kms_key] : []
+
+    content {
+      default_kms_key_name = encryption.value
+    }
+  }
+
   lifecycle_rule {
     condition {
       age = 90
@@ -19,7 +27,7 @@ resource "google_storage_bucket" "source" {
     }
   }
 
-  depends_on = [google_project_service.needed]
+  depends_on = [google_project_service.needed, google_kms_crypto_key_iam_member.agents]
 }
 
 # PDFs and their results.
@@ -29,6 +37,14 @@ resource "google_storage_bucket" "documents" {
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
   force_destroy               = false
+
+  dynamic "encryption" {
+    for_each = var.kms_key != "" ? [var.kms_key] : []
+
+    content {
+      default_kms_key_name = encryption.value
+    }
+  }
 
   soft_delete_policy {
     retention_duration_seconds = 604800 # a week to restore deleted objects
@@ -43,5 +59,5 @@ resource "google_storage_bucket" "documents" {
     }
   }
 
-  depends_on = [google_project_service.needed]
+  depends_on = [google_project_service.needed, google_kms_crypto_key_iam_member.agents]
 }

@@ -1,8 +1,4 @@
 # Without requests the service runs no instance. An instance that keeps running costs about 34 USD a day: this alerts.
-data "google_project" "this" {
-  project_id = var.project
-}
-
 resource "google_billing_budget" "pagemill" {
   count = var.billing_account != "" ? 1 : 0
 

@@ -8,6 +8,11 @@ output "documents_bucket" {
   value       = "gs://${google_storage_bucket.documents.name}"
 }
 
+output "uploads_subscription" {
+  description = "Subscription that `pagemill watch` reads."
+  value       = google_pubsub_subscription.uploads.id
+}
+
 output "deploy" {
   description = "The commands to type next."
   value       = <<-EOT

@@ -17,3 +17,12 @@ provider "google" {
   user_project_override = true
   billing_project       = var.project
 }
+
+# For calls that a new project has no quota for, because the API that counts it is not enabled there yet.
+provider "google" {
+  alias = "without_quota_project"
+
+  project               = var.project
+  region                = var.region
+  user_project_override = false
+}

@@ -44,6 +44,16 @@ def test_the_same_files_give_the_same_archive(folder: Path) -> None:
     assert _names(BuildConfig(folder).archive) == ["Dockerfile", "cloudbuild.yaml", "sub/check.py"]
 
 
+def test_state_and_plugins_of_terraform_are_no_source(folder: Path) -> None:
+    """The state names whatever is in the project; the plugins have hundreds of megabytes."""
+    before = BuildConfig(folder).digest
+    (folder / "sub/.terraform/providers").mkdir(parents=True)
+    for name in (".terraform/providers/google", "terraform.tfstate", "terraform.tfstate.backup"):
+        (folder / "sub" / name).write_bytes(b"x")
+
+    assert BuildConfig(folder).digest == before
+
+
 def test_another_file_content_or_mode_is_another_source(folder: Path) -> None:
     digests = {BuildConfig(folder).digest}
     (folder / "sub/check.py").write_text("print(1)\n")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 from pagemill.config.import_path import import_path_variables
 
@@ -41,6 +42,12 @@ _PREFECT_DEFAULTS = {
 def on_google_cloud() -> bool:
     """Whether this process runs where Google Cloud has a metadata server."""
     return any(os.environ.get(name) for name in _GOOGLE_CLOUD)
+
+
+def google_credentials_file() -> Path | None:
+    """The file that google-auth takes credentials from before it looks anywhere else."""
+    named = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
+    return Path(named) if named else None
 
 
 def is_set(variable: str) -> bool:

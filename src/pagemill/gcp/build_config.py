@@ -19,7 +19,8 @@ from google.protobuf.json_format import ParseDict, ParseError
 from pagemill.errors import UsageError
 
 _NAME = "cloudbuild.yaml"
-_LEFT_OUT = {"__pycache__", ".DS_Store", "README.md", ".gcloudignore"}
+_STATE = {".terraform", "terraform.tfstate", "terraform.tfstate.backup"}  # of infra/terraform, where it was applied
+_LEFT_OUT = {"__pycache__", ".DS_Store", "README.md", ".gcloudignore", *_STATE}
 _TAG_DIGITS = 16  # of the source's digest, in an image's tag
 
 

@@ -52,16 +52,27 @@ def test_only_bindings_for_everybody_are_public() -> None:
     ]
 
 
-def test_the_service_of_the_specification_costs_142_an_hour_busy_and_nothing_idle_but_its_image() -> None:
+def test_the_service_of_the_specification_costs_142_an_hour_busy_and_idle_only_what_is_stored() -> None:
     price = usd_per_second(cpu=8, memory_gib=32, zonal_redundancy=False)
     cost = service_cost(price, min_instances=0, max_instances=3, in_flight=8)
 
     assert round(cost.busy_hour, 3) == 1.421
     assert round(cost.all_busy_hour, 2) == 4.26
-    assert round(cost.idle_tail, 3) == 0.237
-    assert cost.idle_month < 2.0
+    assert [round(usd, 3) for usd in cost.idle_tail] == [0.237, 0.355]  # ten to fifteen minutes
+    assert [round(usd, 2) for usd in cost.verification] == [0.31, 0.45]  # a start, eight pages, idle time
+    assert round(cost.idle_month, 2) == 3.0  # the image and the build cache
     assert round(cost.thousand_pages, 2) == 0.82
     assert service_cost(price, min_instances=1, max_instances=3, in_flight=8).idle_month > 1000.0
+
+
+def test_a_deployment_says_what_is_paid_beside_the_pages() -> None:
+    price = usd_per_second(cpu=8, memory_gib=32, zonal_redundancy=False)
+    lines = dict(service_cost(price, min_instances=0, max_instances=3, in_flight=8).lines())
+
+    assert lines["a build of the image, 10 (stored cache) to 30 min"] == "$0.64 to $1.92"
+    assert lines["each verification: a start, eight pages, idle time"] == "$0.31 to $0.45"
+    assert lines["idle time after each batch, 10 to 15 min"] == "$0.24 to $0.36"
+    assert lines["idle, a month: stored image, build cache, minimum number of instances"] == "$3.00"
 
 
 def test_gpus_in_a_second_zone_cost_more() -> None:

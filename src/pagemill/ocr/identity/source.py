@@ -1,4 +1,4 @@
-"""Where identity tokens come from: a service account's key, the machine's credentials, or a user's gcloud login.
+"""Where identity tokens come from: a key, the machine's credentials, another issuer (federation), or a gcloud login.
 
 Everything here blocks. No message contains a token, and no error has one of google-auth as its cause: google-auth
 quotes answers, and answers contain tokens.
@@ -6,7 +6,6 @@ quotes answers, and answers contain tokens.
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import shutil
@@ -25,8 +24,9 @@ from google.auth.transport.requests import Request
 from google.oauth2 import service_account
 from google.oauth2.id_token import fetch_id_token_credentials
 
-from pagemill.config.environment import foreign_environment, on_google_cloud
+from pagemill.config.environment import foreign_environment, google_credentials_file, on_google_cloud
 from pagemill.errors import EndpointUnavailable, UsageError
+from pagemill.ocr.identity import federation
 
 HELP = (
     "type `gcloud auth login`, or, to act as a service account, "
@@ -49,6 +49,7 @@ class IdTokenSource:
         self._source: Any = None  # google-auth's credentials, after they have given a token
         self._answers: list[int] = []  # statuses since the last call of `fetch`
         self._met_metadata_server = False
+        self._help = HELP
         logging.getLogger(Request.__module__).addFilter(_holds_no_content)
 
     def fetch(self) -> str:
@@ -66,7 +67,7 @@ class IdTokenSource:
             except (auth.GoogleAuthError, OSError, ValueError, LookupError) as error:
                 if _may_pass(error, self._last_answer):
                     raise EndpointUnavailable(f"no identity token for now: {_said(error)}") from None
-                raise UsageError(f"no identity token for {self._audience}: {_said(error)}; {HELP}") from None
+                raise UsageError(f"no identity token for {self._audience}: {_said(error)}; {self._help}") from None
 
     def _ask(self, request: Request) -> str:
         source = self._source or (self._of_key(self._key) if self._key else self._found_source(request))
@@ -94,6 +95,9 @@ class IdTokenSource:
 
     @stamina.retry(on=EndpointUnavailable, attempts=3)
     def _found_source(self, request: Request) -> Any:
+        named = federation.read_credentials(google_credentials_file())
+        if named.get("type") == federation.TYPE:
+            return self._federated(named)
         try:
             return fetch_id_token_credentials(self._audience, request=request)
         except auth.DefaultCredentialsError as error:
@@ -104,12 +108,17 @@ class IdTokenSource:
             if on_google_cloud() or (self._met_metadata_server and not refused):
                 raise EndpointUnavailable("no identity token for now: the metadata server gives no answer") from None
         # google.auth.default() reads this file, too, but would look for a metadata server again and call gcloud.
-        path = Path(get_application_default_credentials_path())
-        info = json.loads(path.read_bytes()) if path.is_file() else {}
+        info = federation.read_credentials(Path(get_application_default_credentials_path()))
+        if info.get("type") == federation.TYPE:
+            return self._federated(info)
         if info.get("type") == "impersonated_service_account":
             target = impersonated_credentials.Credentials.from_impersonated_service_account_info(info)
             return impersonated_credentials.IDTokenCredentials(target, self._audience, include_email=True)
         return _GcloudLogin()
+
+    def _federated(self, info: Mapping[str, Any]) -> Any:
+        self._help = federation.advice(info)
+        return federation.federated_credentials(info, self._audience)
 
 
 class _GcloudLogin:
