@@ -9,7 +9,7 @@ from pagemill.domain.service.deployment import Deployment
 from pagemill.orchestration.deploy.approval import approved
 from pagemill.orchestration.deploy.parameters import Action, DeployParameters
 from pagemill.orchestration.deploy.session import deployment, interrupted, watched
-from pagemill.tasks.deploying import check, image_of, promote, publish, stage, stage_previous, verify
+from pagemill.tasks.deploying import check, image_of, promote, publish, stage, stage_previous, verify, wait_for_idle
 
 
 @flow(name="deploy-service", flow_run_name="{parameters.action.value} the GPU service", persist_result=False)
@@ -20,6 +20,7 @@ async def deploy_service(parameters: DeployParameters) -> Deployment | State[Dep
         async with watched().interruptible():
             plan = await check(rollout)
             if parameters.action is Action.ROLL_BACK:
+                await wait_for_idle(rollout, plan)
                 async with rollout.restore_traffic_on_failure(plan):
                     candidate = await stage_previous(rollout, plan)
                     await verify(rollout, candidate)
@@ -27,6 +28,7 @@ async def deploy_service(parameters: DeployParameters) -> Deployment | State[Dep
             else:
                 image = await image_of(rollout, plan)
                 await approved(parameters, plan, image)
+                await wait_for_idle(rollout, plan)
                 async with rollout.restore_traffic_on_failure(plan):
                     candidate = await stage(rollout, plan, image)
                     await verify(rollout, candidate)

@@ -39,6 +39,17 @@ async def image_of(rollout: Rollout, plan: Plan) -> Image:
 
 
 @task(
+    name="wait-for-idle",
+    description="If asked to: waits until the revision that serves has no instance. A small quota has no room for two.",
+    persist_result=False,
+    cache_policy=NO_CACHE,
+)
+async def wait_for_idle(rollout: Rollout, plan: Plan) -> None:
+    """Wait until another revision has room."""
+    await rollout.wait_for_idle(plan)
+
+
+@task(
     name="stage-revision",
     description="Creates a revision with its own URL and no traffic. The previous revision keeps serving.",
     persist_result=False,

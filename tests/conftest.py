@@ -22,7 +22,7 @@ from tests.fakes.metadata_server import MetadataServer
 
 MadeOnce = Callable[[str, Callable[[Path], None]], Path]
 
-_EMULATORS = ("RUN_EMULATOR_", "CLOUDBUILD_EMULATOR_", "ARTIFACTREGISTRY_EMULATOR_", "PROJECT_EMULATOR_")
+_EMULATORS = ("RUN_EMULATOR_", "CLOUDBUILD_EMULATOR_", "ARTIFACTREGISTRY_EMULATOR_", "PROJECT_EMULATOR_", "MONITORING_")
 _OURS = ("PAGEMILL_", "LIGHTONOCR_", "PREFECT_", "TESSDATA_", "STORAGE_", "GOOGLE_", *_EMULATORS)
 
 # Read by Prefect when it is imported.

@@ -216,11 +216,28 @@ class ServiceHost(Protocol):
     async def restore(self, before: ServiceState | None) -> None:
         """Send requests where they went before."""
 
+    async def clean_up(self, state: ServiceState) -> None:
+        """Take away what a deployment left behind when it died."""
+
     async def enable_invoker_check(self) -> None:
         """Switch Cloud Run's IAM check of callers on, if it is off."""
 
     async def delete(self) -> bool:
         """Delete the service; return whether there was one."""
+
+
+class RegionRoom(Protocol):
+    """The room that a region has for instances of the service."""
+
+    async def shortages(self, state: ServiceState, image: str) -> Sequence[str]:
+        """Quotas that have no room for an instance of the service as it should be beside one as it is."""
+
+    async def instances(self, revision: str) -> int:
+        """Instances of a revision that run.
+
+        Raises:
+            PagemillError: Nobody knows.
+        """
 
 
 class InvokerPolicy(Protocol):

@@ -59,6 +59,30 @@ def test_deleting_a_service_that_does_not_exist_is_an_error() -> None:
     assert "there is no service lightonocr in europe-west4 of my-project" in shown.output
 
 
+@pytest.mark.usefixtures("cloud")
+@pytest.mark.parametrize("action", ["--dry-run", "--delete"])
+def test_project_region_and_service_are_printed_before_anything_is_done(action: str) -> None:
+    shown = _deploy(action, "--project", "acme-staging", "--region", "us-central1")
+
+    first = "project acme-staging, region us-central1, service lightonocr"
+    assert next(line for line in shown.output.splitlines() if line) == first
+    assert "acme-staging" in shown.output.partition(first)[2]
+    assert "my-project" not in shown.output
+
+
+def test_a_login_without_a_quota_project_is_told_as_what_it_is(cloud: GoogleCloud) -> None:
+    cloud.project.quota_project = False
+
+    shown = _deploy("--dry-run")
+
+    assert shown.exit_code == 2
+    assert "your login has no quota project, so the request counts for Google's shared project 764086051850" in (
+        shown.output.replace("\n", " ")
+    )
+    assert "gcloud auth application-default set-quota-project my-project" in shown.output
+    assert "services enable" not in shown.output
+
+
 def test_only_one_of_the_actions_can_be_chosen() -> None:
     assert "choose one" in _deploy("--rollback", "--delete").output
 

@@ -55,6 +55,8 @@ def test_a_value_of_the_run_replaces_the_environments(monkeypatch: pytest.Monkey
     ("name", "value", "said"),
     [
         ("CPU", "2", "PAGEMILL_SERVICE_CPU='2'"),
+        ("CPU", "5", "PAGEMILL_SERVICE_CPU='5'"),
+        ("CPU", "4", "memory_gib (32) is more than 4 vCPU may have (16)"),
         ("MEMORY_GIB", "64", "PAGEMILL_SERVICE_MEMORY_GIB"),
         ("ACCELERATOR", "nvidia-h100", "nvidia-l4"),
         ("STARTUP_PERIOD_SECONDS", "241", "240"),
@@ -65,6 +67,8 @@ def test_a_value_of_the_run_replaces_the_environments(monkeypatch: pytest.Monkey
         ("MODEL_REVISION", "main", "PAGEMILL_SERVICE_MODEL_REVISION='main'"),
         ("MODEL_SHA256", "abc", "PAGEMILL_SERVICE_MODEL_SHA256"),
         ("NAME", "Light_On", "PAGEMILL_SERVICE_NAME"),
+        ("NAME", "a" * 38, "the name " + "a" * 38 + " has 38 characters, at most 37"),
+        ("STARTUP_FAILURES", "181", "startup_failures (181) is 1810: Cloud Run gives a service with a GPU 1800 s"),
         ("REGION", "mars", "PAGEMILL_SERVICE_REGION"),
         ("INGRESS", "none", "PAGEMILL_SERVICE_INGRESS"),
     ],
@@ -82,7 +86,7 @@ def test_a_value_that_cloud_run_or_vllm_would_refuse_is_refused_here(
 
 @pytest.mark.parametrize(
     "variable",
-    ["RUN_EMULATOR_HOST", "CLOUDBUILD_EMULATOR_HOST", "ARTIFACTREGISTRY_EMULATOR_HOST", "PROJECT_EMULATOR_HOST"],
+    [f"{name}_EMULATOR_HOST" for name in ("RUN", "CLOUDBUILD", "ARTIFACTREGISTRY", "PROJECT", "MONITORING")],
 )
 def test_an_emulator_on_another_machine_is_refused(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, "192.0.2.1:8080")

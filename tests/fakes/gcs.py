@@ -68,7 +68,8 @@ class FakeGcs:
     def __init__(self) -> None:
         self.requests: Counter[str] = Counter()
         self.fault: Callable[[str, str, str], Fault | None] = lambda _kind, _bucket, _key: None
-        self.denied: set[str] = set()  # permissions that testIamPermissions does not grant
+        # Permissions that testIamPermissions does not grant. Without the one to delete, no object is written over.
+        self.denied: set[str] = set()
         self.buckets: dict[str, dict[str, _Object]] = {}
         self.uploads: dict[str, _Upload] = {}
         self.guard = threading.RLock()
@@ -288,6 +289,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _store(self, bucket: str, upload: _Upload) -> _Object:
         with self.fake.guard:
+            if upload.key in self.fake.buckets[bucket]:
+                self._check_may_delete()
             self._check(bucket, upload.key, upload.conditions)
             self.fake.put(bucket, upload.key, bytes(upload.data), upload.content_type)
             upload.done = self.fake.buckets[bucket][upload.key]
@@ -295,10 +298,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _delete(self, _: re.Match[str], bucket: str, key: str) -> None:
         self._begin("delete", bucket, key)
+        self._check_may_delete()
         with self.fake.guard:
             self._object(bucket, key)
             self.fake.delete(bucket, key)
         self._send(204, b"", {})
+
+    def _check_may_delete(self) -> None:
+        if "storage.objects.delete" in self.fake.denied:
+            raise _Refused(403, "We do not have storage.objects.delete access to the Google Cloud Storage object.")
 
     def _object(self, bucket: str, key: str) -> _Object:
         found = self.fake.buckets[bucket].get(key)

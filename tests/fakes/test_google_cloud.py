@@ -48,6 +48,8 @@ def _probe(service: run_v2.Service, **values: int) -> None:
     [
         (lambda service: _probe(service, period_seconds=241), "240"),
         (lambda service: _probe(service, timeout_seconds=11), "timeout_seconds"),
+        (lambda service: _probe(service, failure_threshold=181), "1800 seconds"),
+        (lambda service: setattr(service.traffic[0], "tag", "a" * 37), "cannot exceed 46 characters"),
         (lambda service: service.template.containers[0].resources.limits.update(memory="64Gi"), "memory"),
         (lambda service: service.template.containers[0].resources.limits.update(cpu="2", memory="8Gi"), "GPU"),
         (lambda service: setattr(service.template.node_selector, "accelerator", ""), "accelerator"),
@@ -115,12 +117,29 @@ async def test_a_service_answers_403_without_a_token_and_401_to_a_bad_one(
     await (await _deploy(services, _service(cloud))).result()
     url = (await services.get_service(name=cloud.service)).uri
     async with httpx.AsyncClient() as client:
+        assert (await client.get(f"{url}/health")).status_code == 404  # a new URL
         without_token = await client.get(f"{url}/health")
         bad_token = await client.get(f"{url}/health", headers={"Authorization": "Bearer a.b.c"})
         cloud.run.policies[cloud.service].bindings.add(role="roles/run.invoker", members=["allUsers"])
         public = await client.get(f"{url}/health")
 
     assert [without_token.status_code, bad_token.status_code, public.status_code] == [403, 401, 200]
+
+
+async def test_a_change_of_the_policy_takes_effect_with_a_delay_in_both_directions(
+    services: run_v2.ServicesAsyncClient, cloud: GoogleCloud
+) -> None:
+    cloud.run.url_lag, cloud.run.iam_lag = 0, 2
+    await (await _deploy(services, _service(cloud))).result()
+    url = (await services.get_service(name=cloud.service)).uri
+    statuses = []
+    async with httpx.AsyncClient() as client:
+        for members in (["allUsers"], []):
+            policy = {"bindings": [{"role": "roles/run.invoker", "members": members}]}
+            await services.set_iam_policy({"resource": cloud.service, "policy": policy})
+            statuses.append([(await client.get(f"{url}/health")).status_code for _ in range(3)])
+
+    assert statuses == [[403, 403, 200], [200, 200, 403]]
 
 
 async def test_a_missing_permission_and_a_disabled_api_refuse_the_call(

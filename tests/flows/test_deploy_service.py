@@ -213,14 +213,16 @@ async def test_each_deployment_writes_its_report_and_a_link_to_the_log(deployer:
         assert part in pages["deployment"], part
 
 
-async def test_a_service_is_deleted_only_by_its_name_and_is_then_no_longer_published(deployer: Deployer) -> None:
+async def test_a_service_is_deleted_only_by_its_project_and_name_and_is_then_no_longer_published(
+    deployer: Deployer,
+) -> None:
     await deployer.deploy()
-    refused = await asyncio.to_thread(CliRunner().invoke, app, ["deploy", "--delete"], input="light\n")
+    refused = await asyncio.to_thread(CliRunner().invoke, app, ["deploy", "--delete"], input="lightonocr\n")
     assert refused.exit_code == 2
     assert "nothing was deleted" in refused.output
     assert deployer.cloud.run.services
 
-    deleted = await asyncio.to_thread(CliRunner().invoke, app, ["deploy", "--delete"], input="lightonocr\n")
+    deleted = await asyncio.to_thread(CliRunner().invoke, app, ["deploy", "--delete"], input="my-project/lightonocr\n")
 
     assert deleted.exit_code == 0, deleted.output
     assert "its URL is no longer published" in deleted.output

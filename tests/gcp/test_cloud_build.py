@@ -85,6 +85,39 @@ async def test_the_digest_of_an_image_that_cloud_build_pushes_itself_is_taken_fr
     assert built.digest in cloud.registry.tags.values()
 
 
+async def _ended(builder: CloudBuild, build: cloudbuild_v1.Build) -> str:
+    """How a build ends; empty: well."""
+
+    async def ignore(*_: str) -> None: ...
+
+    try:
+        await builder.run(build, ignore)
+    except DeploymentFailed as error:
+        return str(error)
+    return ""
+
+
+async def test_a_build_of_more_than_an_hour_pushes_with_a_new_token(
+    builder: CloudBuild, google: FakeGcs, cloud: GoogleCloud
+) -> None:
+    cloud.builds.endings.extend([Ending(seconds=4000)] * 2)
+    build = _message(builder, _uploaded(google, cloud))
+
+    assert await _ended(builder, build) == ""
+    build.steps = [step for step in build.steps if step.id != "new-token"]
+    assert "denied: Unauthenticated request" in await _ended(builder, build)
+
+
+async def test_a_build_does_not_ask_for_provenance_that_cloud_build_cannot_make(
+    builder: CloudBuild, google: FakeGcs, cloud: GoogleCloud
+) -> None:
+    build = _message(builder, _uploaded(google, cloud))
+
+    assert await _ended(builder, build) == ""
+    build.options.requested_verify_option = cloudbuild_v1.BuildOptions.VerifyOption.VERIFIED
+    assert "provenance could not be generated" in await _ended(builder, build)
+
+
 async def test_a_build_that_never_ends_is_cancelled(
     builder: CloudBuild, google: FakeGcs, cloud: GoogleCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,13 +60,15 @@ class FakeService:
 _CRITERIA = AcceptanceCriteria(health_seconds=5.0, grant_seconds=5.0, in_flight=8, page_seconds=5.0, word_f1=0.8)
 
 
-async def _verified(service: FakeService, criteria: AcceptanceCriteria = _CRITERIA) -> VerificationResult:
+async def _verified(
+    service: FakeService, criteria: AcceptanceCriteria = _CRITERIA, lines: list[str] | None = None
+) -> VerificationResult:
     verification = Verification(
         service,
         public_bindings=service.public_bindings,
         make_private=service.make_private,
         criteria=criteria,
-        announce=lambda _: None,
+        announce=(lines if lines is not None else []).append,
     )
     return await verification.verify(_PAGES)
 
@@ -77,7 +79,7 @@ async def test_a_service_that_refuses_unauthenticated_callers_and_reads_the_page
     assert [result.word_f1 for result in proof.results] == [1.0, 1.0]
 
 
-@pytest.mark.parametrize("status", [200, 204, 404])
+@pytest.mark.parametrize("status", [200, 204])
 async def test_a_public_service_is_made_private_before_any_other_check(status: int) -> None:
     service = FakeService(without_token=[status, 403])
 
@@ -87,9 +89,33 @@ async def test_a_public_service_is_made_private_before_any_other_check(status: i
     assert service.made_private == 1
 
 
+async def test_a_new_url_that_answers_404_at_first_is_not_called_public() -> None:
+    service = FakeService(without_token=[404, 404, 403])
+
+    await _verified(service)
+
+    assert service.made_private == 0
+
+
+async def test_a_revocation_that_has_not_taken_effect_yet_is_waited_for_before_anything_is_called_still_public() -> (
+    None
+):
+    lines: list[str] = []
+
+    with pytest.raises(DeploymentFailed, match="it is private again"):
+        await _verified(FakeService(without_token=[200, 200, 200, 403]), lines=lines)
+
+    assert [line for line in lines if "public access is revoked" in line and "2 to 7 minutes" in line]
+
+
 async def test_a_service_that_cannot_be_made_private_is_reported_as_still_public() -> None:
-    with pytest.raises(DeploymentFailed, match=r"STILL PUBLIC.*--delete"):
-        await _verified(FakeService(without_token=[200]))
+    with pytest.raises(DeploymentFailed, match=r"STILL PUBLIC 0 s after the change.*--delete"):
+        await _verified(FakeService(without_token=[200]), replace(_CRITERIA, grant_seconds=0.1))
+
+
+async def test_an_answer_after_a_revocation_that_shows_nothing_is_not_called_public_nor_private() -> None:
+    with pytest.raises(DeploymentFailed, match=r"private again is not known: it answers 503"):
+        await _verified(FakeService(without_token=[200, 503]), replace(_CRITERIA, grant_seconds=0.1))
 
 
 async def test_a_public_binding_is_revoked_even_if_it_has_no_effect_yet() -> None:
@@ -101,12 +127,12 @@ async def test_a_public_binding_is_revoked_even_if_it_has_no_effect_yet() -> Non
     assert service.made_private == 1
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("status", [302, 404, 429, 500, 503])
 async def test_an_answer_that_does_not_show_whether_the_service_is_private_fails_the_verification(status: int) -> None:
     service = FakeService(without_token=[status])
 
     with pytest.raises(DeploymentFailed, match="does not show whether it refuses unauthenticated callers"):
-        await _verified(service)
+        await _verified(service, replace(_CRITERIA, settle_seconds=0.1))
 
     assert service.made_private == 0
 
@@ -116,7 +142,17 @@ async def test_a_service_with_internal_ingress_answers_404_from_outside_the_vpc(
 
 
 async def test_a_grant_that_has_not_taken_effect_yet_is_waited_for() -> None:
-    await _verified(FakeService(probes=[EndpointRefusesUs("403"), EndpointUnavailable("503")]))
+    lines: list[str] = []
+
+    await _verified(FakeService(probes=[EndpointRefusesUs("403"), EndpointUnavailable("503")]), lines=lines)
+
+    assert [line for line in lines if "our token is refused" in line and "2 to 7 minutes" in line]
+
+
+async def test_the_time_for_health_begins_when_our_token_is_accepted() -> None:
+    criteria = replace(_CRITERIA, health_seconds=0.1, grant_seconds=60.0)
+
+    await _verified(FakeService(probes=[EndpointRefusesUs("403")]), criteria)  # the pause is longer than 0.1 s
 
 
 async def test_a_refusal_that_lasts_is_an_error_with_the_fix() -> None:

@@ -33,9 +33,28 @@ def deploy(
     max_instances: Annotated[
         int, typer.Option(min=0, max=100, help="Maximum number of instances. Default: PAGEMILL_SERVICE_MAX_INSTANCES.")
     ] = 0,
+    cpu: Annotated[
+        int, typer.Option(min=0, max=8, help="vCPU of an instance: 4, 6 or 8. Default: PAGEMILL_SERVICE_CPU.")
+    ] = 0,
+    memory: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=32,
+            help="GiB of an instance, 16 to 32; at most 16 with 4 vCPU. Default: PAGEMILL_SERVICE_MEMORY_GIB.",
+        ),
+    ] = 0,
+    wait_for_idle: Annotated[
+        bool,
+        typer.Option(
+            "--wait-for-idle", help="Start the new revision once the present one has no instance, for a small quota."
+        ),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would change and what it costs.")] = False,
     rollback: Annotated[bool, typer.Option("--rollback", help="Roll back to the previous verified revision.")] = False,
-    delete: Annotated[bool, typer.Option("--delete", help="Delete the service; you have to type its name.")] = False,
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Delete the service; you have to type PROJECT/SERVICE.")
+    ] = False,
     approval: Annotated[bool, typer.Option("--approval", help="Pause for an approval in the Prefect UI.")] = False,
 ) -> None:
     """Build the GPU image, deploy it as a revision without traffic, verify it, move the traffic, publish the URL.
@@ -57,6 +76,9 @@ def deploy(
             project=project,
             region=region,
             max_instances=max_instances,
+            cpu=cpu,
+            memory_gib=memory,
+            wait_for_idle=wait_for_idle,
             approval=approval,
         )
         if dry_run:
@@ -86,7 +108,9 @@ def build_runner() -> None:
         with needs("deploy", "pagemill build-runner"):
             from pagemill.orchestration.deploy.image_build import runner_image
 
-        building = runner_image(read_service_settings(), read_settings(), _print_status)
+        settings = read_service_settings()
+        _print_status(f"project {settings.project}, region {settings.region}, repository {settings.repository}")
+        building = runner_image(settings, read_settings(), _print_status)
         image = run_until_interrupted(building, clean_up_seconds=None)
     except PagemillError as error:
         fail(error)
@@ -157,7 +181,14 @@ async def _preview(parameters: DeployParameters) -> None:
         raise AssertionError("a preview builds nothing")
 
     settings = read_service_settings(**parameters.overrides())
-    async with open_rollout(settings, read_settings(), announce=_print_status, build_started=never) as rollout:
+    _print_status(settings.where)
+    async with open_rollout(
+        settings,
+        read_settings(),
+        announce=_print_status,
+        build_started=never,
+        wait_for_idle=parameters.wait_for_idle,
+    ) as rollout:
         problems = await rollout.problems()
         plan = await rollout.plan(checked=False)
     _print_plan(plan, rollout.record)
@@ -184,15 +215,17 @@ def _print_plan(plan: Plan, record: Deployment) -> None:
 
 
 def _delete(parameters: DeployParameters) -> None:
-    """Delete the service, once its name has been typed."""
+    """Delete the service, once its project and its name have been typed."""
     from pagemill.config.service import read_service_settings
 
     settings = read_service_settings(**parameters.overrides())
+    _print_status(settings.where)
     where = f"{settings.name} in {settings.region} of {settings.project}"
     url = run_until_interrupted(_existing(settings, where))
-    typed = typer.prompt(f"This deletes {where} with all its revisions. To continue, type its name", err=True)
-    if typed != settings.name:
-        raise UsageError(f"'{typed}' is not its name; nothing was deleted")
+    name = f"{settings.project}/{settings.name}"
+    typed = typer.prompt(f"This deletes {where} with all its revisions. To continue, type {name}", err=True)
+    if typed != name:
+        raise UsageError(f"'{typed}' is not {name}; nothing was deleted")
     withdrawn = run_until_interrupted(_deleted(settings, url), clean_up_seconds=None)
     output().print(f"{where} is deleted{'; its URL is no longer published' if withdrawn else ''}")
 

@@ -69,10 +69,13 @@ class PoolSettings(BaseSettings):
         return bool(self.nightly_source and self.nightly_destination)
 
 
-def read_pool_settings() -> PoolSettings:
+def read_pool_settings(**overrides: object) -> PoolSettings:
     """Read settings from environment variables.
+
+    Args:
+        overrides: Values by field name that replace those of the environment; None: keep the environment's.
 
     Raises:
         UsageError: A variable holds an invalid value; the message names every such variable.
     """
-    return read(PoolSettings)
+    return read(PoolSettings, **overrides)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -124,25 +125,43 @@ class Settings(BaseSettings):
     )
 
 
-def read(kind: type[Kind]) -> Kind:
+def read(kind: type[Kind], /, **overrides: object) -> Kind:
     """Read settings from environment variables.
 
+    Args:
+        kind: The class of the settings.
+        overrides: Values by field name that replace those of the environment; None: keep the environment's.
+
     Raises:
-        UsageError: A variable holds an invalid value; the message names every such variable.
+        UsageError: A variable or an override is invalid; the message names every such one.
     """
+    given: dict[str, Any] = {_input_name(kind, name): value for name, value in overrides.items() if value is not None}
     try:
-        return kind()
+        return kind(**given)
     except ValidationError as error:
-        raise UsageError(f"the environment is wrong: {described(error, kind)}") from None
+        raise UsageError(f"the {_origin(error, given)} wrong: {described(error, kind)}") from None
 
 
-def read_settings() -> Settings:
+def _input_name(kind: type[BaseSettings], name: str) -> str:
+    """The name that a field is set by. A field with a variable of its own ignores its own name without a word."""
+    return str(kind.model_fields[name].validation_alias or name)
+
+
+def _origin(error: ValidationError, given: Mapping[str, object]) -> str:
+    invalid = {str(problem["loc"][0]) if problem["loc"] else "" for problem in error.errors(include_url=False)}
+    return "options are" if invalid <= given.keys() else "environment is"
+
+
+def read_settings(**overrides: object) -> Settings:
     """Read settings from environment variables.
+
+    Args:
+        overrides: Values by field name that replace those of the environment; None: keep the environment's.
 
     Raises:
         UsageError: A variable holds an invalid value; the message names every such variable.
     """
-    return read(Settings)
+    return read(Settings, **overrides)
 
 
 def described(error: ValidationError, of: type[BaseSettings]) -> str:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from pagemill.config.run import assert_loopback, described
+from pagemill.config.run import assert_loopback, read
+from pagemill.domain.service.plan import CANDIDATE_TAG
 from pagemill.errors import UsageError
+
+_MOST_GIB = {4: 16, 6: 24, 8: 32}  # memory by vCPU
+_LONGEST_START_SECONDS = 1800  # period times failures of the startup probe; 600 without a GPU
+_TAG_AND_NAME = 46  # characters of traffic tag and name together, so that the URL's first label has at most 63
+LONGEST_NAME = _TAG_AND_NAME - len(CANDIDATE_TAG)
 
 EmulatorHost = Annotated[str, AfterValidator(assert_loopback)]
 
@@ -28,7 +34,11 @@ class ServiceSettings(BaseSettings):
     region: str = Field(
         "europe-west4", pattern=r"^[a-z]+-[a-z]+[0-9]+$", description="a region of Cloud Run that has L4 GPUs"
     )
-    name: str = Field("lightonocr", pattern=r"^[a-z]([a-z0-9-]{0,47}[a-z0-9])?$", description="the service's name")
+    name: str = Field(
+        "lightonocr",
+        pattern=r"^[a-z]([a-z0-9-]{0,47}[a-z0-9])?$",
+        description=f"the service's name, at most {LONGEST_NAME} characters",
+    )
     repository: str = Field("pagemill", description="Artifact Registry repository of the images")
     cache_repository: str = Field("pagemill-cache", description="Artifact Registry repository of the build cache")
     source_bucket: str = Field("", description="bucket of the build's sources; empty: PROJECT-pagemill-source")
@@ -43,8 +53,13 @@ class ServiceSettings(BaseSettings):
     )
 
     # One instance
-    cpu: int = Field(8, ge=4, le=8, description="vCPU of an instance; an L4 needs 4 or more")
-    memory_gib: int = Field(32, ge=16, le=32, description="memory of an instance in GiB; an L4 needs 16 or more")
+    cpu: int = Field(8, ge=4, le=8, multiple_of=2, description="vCPU of an instance: 4, 6 or 8; an L4 needs 4 or more")
+    memory_gib: int = Field(
+        32,
+        ge=16,
+        le=32,
+        description="memory of an instance in GiB: an L4 needs 16; at most 16 with 4 vCPU, 24 with 6, 32 with 8",
+    )
     accelerator: Literal["nvidia-l4"] = Field("nvidia-l4", description="GPU type; each instance has one")
     zonal_redundancy: bool = Field(
         False, description="whether GPUs are reserved in a second zone: costs 56 % more, and has a quota of its own"
@@ -77,7 +92,10 @@ class ServiceSettings(BaseSettings):
     # Probes
     startup_period_seconds: int = Field(10, ge=1, le=240, description="time between two startup probes of /health")
     startup_failures: int = Field(
-        60, ge=1, le=240, description="startup probes that may fail; multiplied by the period it is the longest start"
+        60,
+        ge=1,
+        le=240,
+        description="startup probes that may fail; multiplied by the period it is the longest start, 1800 s at most",
     )
     startup_timeout_seconds: int = Field(5, ge=1, le=240, description="timeout of a startup probe")
     liveness_period_seconds: int = Field(30, ge=1, le=3600, description="time between two liveness probes of /health")
@@ -120,7 +138,18 @@ class ServiceSettings(BaseSettings):
         description="time for a new revision to become ready: its image is pulled, its startup probe succeeds",
     )
     health_seconds: float = Field(660.0, gt=0, description="time for /health to succeed at the revision's URL")
-    grant_seconds: float = Field(120.0, gt=0, description="time for a new IAM grant to take effect")
+    grant_seconds: float = Field(
+        600.0,
+        gt=0,
+        description="time for a change of the IAM policy to take effect, a grant or a revocation: 2 to 7 minutes, "
+        "sometimes longer",
+    )
+    idle_seconds: float = Field(
+        3600.0,
+        gt=0,
+        description="time for the revision that serves to lose its last instance, with --wait-for-idle; Cloud Run "
+        "stops one 10 to 15 minutes after its last request",
+    )
     poll_seconds: float = Field(5.0, gt=0, le=60, description="time between two polls of an operation")
 
     # Canary pages
@@ -144,6 +173,11 @@ class ServiceSettings(BaseSettings):
         validation_alias="ARTIFACTREGISTRY_EMULATOR_HOST",
         description="host:port of an Artifact Registry emulator; loopback only",
     )
+    monitoring_emulator_host: EmulatorHost = Field(
+        "",
+        validation_alias="MONITORING_EMULATOR_HOST",
+        description="host:port of an emulator of Cloud Monitoring; loopback only",
+    )
     project_emulator_host: EmulatorHost = Field(
         "",
         validation_alias="PROJECT_EMULATOR_HOST",
@@ -156,6 +190,21 @@ class ServiceSettings(BaseSettings):
             timeout, period = getattr(self, f"{kind}_timeout_seconds"), getattr(self, f"{kind}_period_seconds")
             if timeout > period:
                 raise ValueError(f"{kind}_timeout_seconds ({timeout}) is longer than {kind}_period_seconds ({period})")
+        if self.startup_seconds > _LONGEST_START_SECONDS:
+            raise ValueError(
+                f"startup_period_seconds ({self.startup_period_seconds}) times startup_failures "
+                f"({self.startup_failures}) is {self.startup_seconds}: Cloud Run gives a service with a GPU "
+                f"{_LONGEST_START_SECONDS} s to start"
+            )
+        if len(self.name) > LONGEST_NAME:
+            raise ValueError(
+                f"the name {self.name} has {len(self.name)} characters, at most {LONGEST_NAME} are possible: a new "
+                f"revision is verified at a URL that begins with {CANDIDATE_TAG}---{self.name}"
+            )
+        if self.memory_gib > _MOST_GIB[self.cpu]:
+            raise ValueError(
+                f"memory_gib ({self.memory_gib}) is more than {self.cpu} vCPU may have ({_MOST_GIB[self.cpu]})"
+            )
         if self.min_instances > self.max_instances:
             raise ValueError(f"min_instances ({self.min_instances}) is more than max_instances ({self.max_instances})")
         if self.concurrency < self.max_num_seqs:
@@ -164,6 +213,11 @@ class ServiceSettings(BaseSettings):
                 "vLLM would never get as many pages as it can read at the same time"
             )
         return self
+
+    @property
+    def where(self) -> str:
+        """Project, region and service, for messages."""
+        return f"project {self.project}, region {self.region}, service {self.name}"
 
     @property
     def bucket(self) -> str:
@@ -205,12 +259,7 @@ def read_service_settings(**overrides: object) -> ServiceSettings:
     Raises:
         UsageError: Variables have invalid values, all of which are named; or no project is set.
     """
-    given = {name: value for name, value in overrides.items() if value is not None}
-    try:
-        settings = ServiceSettings().model_copy(update=given)
-        settings = ServiceSettings.model_validate(settings.model_dump(by_alias=True))
-    except ValidationError as error:
-        raise UsageError(f"the environment is wrong: {described(error, ServiceSettings)}") from None
+    settings = read(ServiceSettings, **overrides)
     if not settings.project:
         raise UsageError("no project is set; type: export GOOGLE_CLOUD_PROJECT=PROJECT")
     return settings

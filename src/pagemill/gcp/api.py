@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from typing import Any, Self, TypeVar, cast
 
 import google.auth
 import grpc
+import requests
 from google.api_core import exceptions as api
 from google.api_core.retry import AsyncRetry, if_exception_type
 from google.auth import exceptions as auth
+from google.auth.transport.requests import AuthorizedSession
 from google.oauth2 import service_account
 
 from pagemill.errors import Conflict, DeploymentFailed, PagemillError, UsageError
+from pagemill.gcp.quota import quota_fix
 
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _LOGIN = "gcloud auth application-default login"
-_MOST_INSTANCES = re.compile(r"[Mm]ax instances must be set to (\d+)")
+# Google's own projects, which requests with a user's login count for if the login has no quota project: that of
+# `gcloud auth application-default login`, and that of gcloud itself.
+_SHARED_PROJECTS = {"764086051850", "32555940559"}
+
+_REFUSALS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+_READ_SECONDS = 30.0
 
 # For calls that change nothing: not all generated clients retry them by default.
 READS = AsyncRetry(
@@ -87,6 +95,32 @@ class GoogleApi:
         self._opened.append(opened)
         return cast("Client", opened)
 
+    async def read_json(self, what: str, url: str, parameters: Mapping[str, str]) -> dict[str, Any]:
+        """Read from an API for which there is no client here.
+
+        Args:
+            what: The action and its object, for messages.
+            url: The resource.
+            parameters: Of the query.
+
+        Raises:
+            NotAllowed: The API refuses us, or is not enabled; the message is Google's.
+            DeploymentFailed: It does not answer.
+        """
+        with self.translated_errors(what):
+            try:
+                answer = await asyncio.to_thread(self._get, url, parameters)
+            except requests.RequestException as error:
+                raise DeploymentFailed(f"{what}: no answer from {url}: {error}") from error
+        if answer.status_code == HTTPStatus.OK:
+            return cast("dict[str, Any]", answer.json())
+        kind = NotAllowed if answer.status_code in _REFUSALS else DeploymentFailed
+        raise kind(f"{what}: {_message_of(answer)}")
+
+    def _get(self, url: str, parameters: Mapping[str, str]) -> requests.Response:
+        with requests.Session() if self._emulated else AuthorizedSession(self._credentials) as session:
+            return session.get(url, params=dict(parameters), timeout=_READ_SECONDS)
+
     def _find_credentials(self) -> Any:
         try:
             if self._key:
@@ -121,8 +155,13 @@ class GoogleApi:
         if isinstance(error, api.RetryError) and isinstance(error.cause, api.GoogleAPIError):
             return self._translated(what, error.cause)
         if getattr(error, "reason", None) == "SERVICE_DISABLED":
-            service = (getattr(error, "metadata", None) or {}).get("service", "SERVICE")
-            return self.disabled(service)
+            told = getattr(error, "metadata", None) or {}
+            consumer = str(told.get("consumer", "")).removeprefix("projects/")
+            return (
+                self._no_quota_project(consumer)
+                if consumer in _SHARED_PROJECTS
+                else self.disabled(told.get("service", "SERVICE"))
+            )
         if isinstance(error, (api.PermissionDenied, api.Unauthenticated)):
             return NotAllowed(f"{what}: {text}; infra/terraform/accounts.tf lists the permissions of a deployer")
         if isinstance(error, api.Aborted):
@@ -131,26 +170,22 @@ class GoogleApi:
             return Conflict(f"{what}: {text}; deploy again")
         return DeploymentFailed(f"{what}: {quota_fix(text, self.project) or text}")
 
+    def _no_quota_project(self, consumer: str) -> UsageError:
+        """The error for a user's login whose requests count for Google's shared project, where no API is enabled."""
+        return UsageError(
+            f"your login has no quota project, so the request counts for Google's shared project {consumer}, "
+            f"where the API is not enabled; type: gcloud auth application-default set-quota-project {self.project}"
+        )
+
     def disabled(self, service: str) -> ApiDisabled:
         """The error for an API that is not enabled, with the command that enables it."""
         how = f"gcloud services enable {service} --project={self.project}"
         return ApiDisabled(f"the API {service} is not enabled in {self.project}; type: {how}")
 
 
-def quota_fix(text: str, project: str) -> str:
-    """If an error's text is about a quota, return the text and how to fix it; otherwise return an empty string."""
-    page = f"https://console.cloud.google.com/iam-admin/quotas?project={project}"
-    if found := _MOST_INSTANCES.search(text):
-        return (
-            f"{text} The region's CPU or memory quota is enough for {found[1]}: set "
-            f"PAGEMILL_SERVICE_MAX_INSTANCES={found[1]}, or request more CpuAllocPerProjectRegion and "
-            f"MemAllocPerProjectRegion at {page}"
-        )
-    if "gpu" in text.lower() and "quota" in text.lower():
-        return (
-            f"{text} Request more NvidiaL4GpuAllocNoZonalRedundancyPerProjectRegion (with zonal redundancy: "
-            f"NvidiaL4GpuAllocPerProjectRegion) in this region at {page}, or set PAGEMILL_SERVICE_REGION to another"
-        )
-    if "quota" in text.lower():
-        return f"{text} Request more at {page}"
-    return ""
+def _message_of(answer: requests.Response) -> str:
+    """Google's message in an answer, or its status."""
+    try:
+        return str(answer.json()["error"]["message"])
+    except (ValueError, LookupError, TypeError):
+        return f"it answers {answer.status_code}"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from google.api_core import exceptions as api
 from google.api_core.operation_async import AsyncOperation
@@ -13,14 +13,13 @@ from google.cloud import run_v2
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from pagemill.config.service import ServiceSettings
-from pagemill.domain.service.plan import Candidate, Image, ServiceState, TrafficShare, changes
+from pagemill.domain.service.plan import CANDIDATE_TAG, Candidate, Image, ServiceState, changes
 from pagemill.errors import Conflict, DeploymentFailed, NotReady
-from pagemill.gcp.api import READS, GoogleApi, quota_fix
+from pagemill.gcp.api import READS, GoogleApi
+from pagemill.gcp.operations import ended
+from pagemill.gcp.quota import quota_fix
 from pagemill.gcp.run_spec import OWNED, RETRY, VERIFIED, fields, service_message, state_of
-
-CANDIDATE = "candidate"  # traffic tag of the revision that is being verified
-_TO_REVISION = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION
-_TO_LATEST = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST
+from pagemill.gcp.traffic import pinned, shares, to_latest, to_revision
 
 
 class CloudRun:
@@ -64,7 +63,7 @@ class CloudRun:
         """
         message = service_message(self._settings, image=image, model=self._model)
         message.name = self._name
-        message.traffic = [run_v2.TrafficTarget(type_=_TO_LATEST, percent=100)]
+        message.traffic = [to_latest(100)]
         request = run_v2.UpdateServiceRequest(service=message, allow_missing=True, validate_only=True)
         with self._google.translated_errors(f"checking the plan of {self._settings.name}"):
             await self._services.update_service(request)
@@ -72,22 +71,26 @@ class CloudRun:
     async def stage(self, image: Image, state: ServiceState | None) -> Candidate:
         """Create a revision without traffic, reachable at its own URL, and wait until it is ready.
 
-        The first revision of a service gets all traffic, because there is no other; its URL is not published yet.
+        The first revision of a service gets all traffic, because there is no other; its URL is not published yet. The
+        minimum number of instances stays what it is until the revision is promoted: a deployment that dies before
+        leaves nothing behind that is billed.
 
         Raises:
             NotReady: It does not start; the message names its logs.
             PagemillError: Somebody else changed the service, a quota is exhausted, or we may not deploy.
         """
         message = service_message(self._settings, image=image.reference, model=self._model)
-        everything = [run_v2.TrafficTarget(type_=_TO_LATEST, percent=100, tag=CANDIDATE)]
+        message.scaling.min_instance_count = state.min_instances if state else 0
+        everything = [to_latest(100, CANDIDATE_TAG)]
         if state is None:
             return await self._create_revision(message, everything)
         message.etag = state.etag
         if not changes(state.fields, fields(message)):
             if state.latest_created == state.latest_ready:  # an earlier deployment left it behind
-                return await self.stage_again(state.latest_created, state)
+                again = await self.stage_again(state.latest_created, state)
+                return replace(again, min_instances=self._settings.min_instances)
             message.template.annotations[RETRY] = str(state.retries + 1)
-        beside = [*_pinned(state), run_v2.TrafficTarget(type_=_TO_LATEST, percent=0, tag=CANDIDATE)]
+        beside = [*pinned(state), to_latest(0, CANDIDATE_TAG)]
         return await self._create_revision(message, beside if state.traffic else everything)
 
     async def stage_again(self, revision: str, state: ServiceState) -> Candidate:
@@ -96,11 +99,11 @@ class CloudRun:
         Raises:
             PagemillError: It was deleted, somebody else changed the service, or we may not deploy.
         """
-        target = run_v2.TrafficTarget(type_=_TO_REVISION, revision=revision, percent=0, tag=CANDIDATE)
-        pinned = _pinned(state)
+        target = to_revision(revision, 0, CANDIDATE_TAG)
+        others = pinned(state)
         if state.serving == revision:
-            pinned, target.percent = [], 100
-        await self._route([*pinned, target], etag=state.etag)
+            others, target.percent = [], 100
+        await self._route([*others, target], etag=state.etag)
         return await self._candidate(revision, None)
 
     async def promote(self, candidate: Candidate) -> str:
@@ -112,8 +115,13 @@ class CloudRun:
         service = await self._existing()
         state = state_of(service)
         service.annotations[VERIFIED] = ",".join(state.verified_with(candidate.revision))
-        target = run_v2.TrafficTarget(type_=_TO_REVISION, revision=candidate.revision, percent=100)
-        after = state_of(await self._route([target], etag=state.etag, annotations=dict(service.annotations)))
+        target = to_revision(candidate.revision, 100)
+        scaling = service.scaling
+        if candidate.min_instances is not None:
+            scaling.min_instance_count = candidate.min_instances
+        after = state_of(
+            await self._route([target], etag=state.etag, annotations=dict(service.annotations), scaling=scaling)
+        )
         if after.serving != candidate.revision:
             raise DeploymentFailed(
                 f"the requests for {self._settings.name} go to {after.traffic}, not to {candidate.revision}; type: "
@@ -122,24 +130,43 @@ class CloudRun:
         return after.url
 
     async def restore(self, before: ServiceState | None) -> None:
-        """Send requests where they went before, and restore the list of verified revisions.
+        """Send requests where they went before, with the minimum of instances and the verified revisions of then.
 
         Raises:
             PagemillError: The service cannot be changed.
         """
         service = await self._get()
-        if before is None or service is None or not before.traffic:
+        if service is None:
             return
         state = state_of(service)
+        scaling = service.scaling
+        least = before.min_instances if before else 0
+        has_other_minimum, scaling.min_instance_count = scaling.min_instance_count != least, least
+        if before is None or not before.traffic:
+            if has_other_minimum:  # nothing is to be billed for a first revision that failed
+                await self._update(run_v2.Service(name=self._name, etag=state.etag, scaling=scaling), ["scaling"])
+            return
         annotations = {key: value for key, value in service.annotations.items() if key != VERIFIED}
         if before.verified:
             annotations[VERIFIED] = ",".join(before.verified)
-        if _shares(state.traffic) != _shares(before.traffic) or state.verified != before.verified:
-            after = state_of(await self._route(_pinned(before), etag=state.etag, annotations=annotations))
-            if _shares(after.traffic) != _shares(before.traffic):
+        has_moved = shares(state.traffic) != shares(before.traffic) or bool(state.left_behind)
+        if has_moved or has_other_minimum or state.verified != before.verified:
+            after = state_of(
+                await self._route(pinned(before), etag=state.etag, annotations=annotations, scaling=scaling)
+            )
+            if shares(after.traffic) != shares(before.traffic):
                 raise DeploymentFailed(
                     f"the requests for {self._settings.name} go to {after.traffic}, not to {before.traffic}"
                 )
+
+    async def clean_up(self, state: ServiceState) -> None:
+        """Take the traffic tag from a revision that a deployment left behind when it died.
+
+        Raises:
+            PagemillError: The service cannot be changed.
+        """
+        if state.left_behind:
+            await self._route(pinned(state), etag=state.etag)
 
     async def enable_invoker_check(self) -> None:
         """Switch Cloud Run's IAM check of callers on, if it is off.
@@ -182,22 +209,29 @@ class CloudRun:
             raise await self._not_ready_error(current, str(error)) from error
         if _has_failed(service):
             raise await self._not_ready_error(service)
-        return await self._candidate(_short(service.latest_created_revision), time.monotonic() - started)
+        candidate = await self._candidate(_short(service.latest_created_revision), time.monotonic() - started)
+        return replace(candidate, min_instances=self._settings.min_instances)
 
     async def _candidate(self, revision: str, seconds: float | None) -> Candidate:
         service = await self._existing()
-        found = [status for status in service.traffic_statuses if status.tag == CANDIDATE]
+        found = [status for status in service.traffic_statuses if status.tag == CANDIDATE_TAG]
         if [_short(status.revision) or revision for status in found] != [revision]:
             raise Conflict(
-                f"somebody moved the tag {CANDIDATE} of {self._settings.name} to another revision; deploy again"
+                f"somebody moved the tag {CANDIDATE_TAG} of {self._settings.name} to another revision; deploy again"
             )
         return Candidate(revision=revision, url=found[0].uri, startup_seconds=seconds)
 
     async def _route(
-        self, traffic: list[run_v2.TrafficTarget], *, etag: str, annotations: Mapping[str, str] | None = None
+        self,
+        traffic: list[run_v2.TrafficTarget],
+        *,
+        etag: str,
+        annotations: Mapping[str, str] | None = None,
+        scaling: run_v2.ServiceScaling | None = None,
     ) -> run_v2.Service:
-        service = run_v2.Service(name=self._name, traffic=traffic, etag=etag, annotations=annotations)
-        return await self._update(service, ["traffic", *(["annotations"] if annotations else [])])
+        service = run_v2.Service(name=self._name, traffic=traffic, etag=etag, annotations=annotations, scaling=scaling)
+        changed = {"annotations": annotations, "scaling": scaling}
+        return await self._update(service, ["traffic", *(name for name, value in changed.items() if value)])
 
     async def _update(self, service: run_v2.Service, paths: Sequence[str] = ()) -> run_v2.Service:
         """Change these fields of the service, or create it; wait until the operation has ended, also if it failed."""
@@ -212,17 +246,8 @@ class CloudRun:
         return await self._existing()
 
     async def _wait_for(self, operation: AsyncOperation) -> None:
-        seconds = self._settings.deploy_seconds
-        try:
-            async with asyncio.timeout(seconds):
-                while not await _is_done(operation):  # noqa: ASYNC110 -- polls an API
-                    await asyncio.sleep(self._settings.poll_seconds)
-        except TimeoutError as error:
-            raise DeploymentFailed(
-                f"the operation {operation.operation.name} did not end within {seconds:.0f} s; "
-                f"check its progress: gcloud run services describe {self._gcloud_target()}"
-            ) from error
-        await operation.result()
+        how = f"gcloud run services describe {self._gcloud_target()}"
+        await ended(operation, self._settings.deploy_seconds, poll=self._settings.poll_seconds, describe=how)
 
     async def _not_ready_error(self, service: run_v2.Service, message: str = "") -> NotReady:
         """The error that names the revision that did not start, the reason, and its logs."""
@@ -268,30 +293,5 @@ def _has_failed(service: run_v2.Service) -> bool:
     return bool(failed or service.latest_created_revision != service.latest_ready_revision)
 
 
-async def _is_done(operation: AsyncOperation) -> bool:
-    try:
-        return bool(await operation.done())
-    except api.ServiceUnavailable:  # only this poll failed; the next one may succeed
-        return False
-
-
 def _short(name: str) -> str:
     return name.rpartition("/")[2]
-
-
-def _pinned(state: ServiceState) -> list[run_v2.TrafficTarget]:
-    """The current traffic, with every target named by revision, so that a new revision gets no traffic."""
-    return [
-        run_v2.TrafficTarget(
-            type_=_TO_REVISION,
-            revision=share.revision,
-            percent=share.percent,
-            tag=share.tag.removeprefix(CANDIDATE),
-        )
-        for share in state.traffic
-        if share.percent or share.tag != CANDIDATE
-    ]
-
-
-def _shares(traffic: Sequence[TrafficShare]) -> set[tuple[str, int]]:
-    return {(share.revision, share.percent) for share in traffic if share.percent or share.tag}

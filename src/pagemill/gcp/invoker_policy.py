@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 import stamina
 from google.api_core import exceptions as api
 from google.cloud import run_v2
-from google.iam.v1 import iam_policy_pb2, policy_pb2
+from google.iam.v1 import iam_policy_pb2, options_pb2, policy_pb2
 
 from pagemill.config.service import ServiceSettings
 from pagemill.domain.service.plan import public_bindings
 from pagemill.gcp.api import READS, GoogleApi
 
 _INVOKER = "roles/run.invoker"
+_VERSION = 3  # of policies: earlier ones have no conditions, and rename the roles of bindings that have one
 _TRIES = 5  # if others change the policy at the same time
 
 
@@ -45,7 +46,9 @@ class IamInvokerPolicy:
         return await self._change(add)
 
     async def public_bindings(self) -> list[tuple[str, str]]:
-        """Role and member of every binding that grants access to everybody; empty if there is no service.
+        """Role and member of every binding that grants access to everybody, with a condition or without.
+
+        Empty if there is no service.
 
         Raises:
             PagemillError: We may not read the policy.
@@ -54,7 +57,7 @@ class IamInvokerPolicy:
             policy = await self._read()
         except api.NotFound:
             return []
-        return public_bindings({binding.role: tuple(binding.members) for binding in policy.bindings})
+        return public_bindings((binding.role, tuple(binding.members)) for binding in policy.bindings)
 
     async def revoke_public(self) -> None:
         """Remove every binding that grants access to everybody.
@@ -65,7 +68,7 @@ class IamInvokerPolicy:
 
         def remove_public(policy: policy_pb2.Policy) -> None:
             for binding in policy.bindings:
-                for _, member in public_bindings({binding.role: tuple(binding.members)}):
+                for _, member in public_bindings([(binding.role, tuple(binding.members))]):
                     binding.members.remove(member)
 
         await self._change(remove_public)
@@ -84,13 +87,15 @@ class IamInvokerPolicy:
                     change(policy)
                     if policy.SerializeToString(deterministic=True) == before:
                         return False
+                    policy.version = _VERSION
                     await self._services.set_iam_policy(
                         iam_policy_pb2.SetIamPolicyRequest(resource=self._resource, policy=policy)
                     )
         return True
 
     async def _read(self) -> policy_pb2.Policy:
-        request = iam_policy_pb2.GetIamPolicyRequest(resource=self._resource)
+        options = options_pb2.GetPolicyOptions(requested_policy_version=_VERSION)
+        request = iam_policy_pb2.GetIamPolicyRequest(resource=self._resource, options=options)
         with self._google.translated_errors(f"reading the IAM policy of {self._settings.name}"):
             return await self._services.get_iam_policy(request, retry=READS)
 

@@ -89,9 +89,8 @@ def service_message(settings: ServiceSettings, *, image: str, model: str) -> run
             execution_environment=run_v2.ExecutionEnvironment.EXECUTION_ENVIRONMENT_GEN2,
             node_selector=run_v2.NodeSelector(accelerator=settings.accelerator),
             gpu_zonal_redundancy_disabled=not settings.zonal_redundancy,  # the platform's default costs more
-            scaling=run_v2.RevisionScaling(
-                min_instance_count=settings.min_instances, max_instance_count=settings.max_instances
-            ),
+            # No minimum: that of a revision is billed as soon as it has a traffic tag, beside that of the service.
+            scaling=run_v2.RevisionScaling(max_instance_count=settings.max_instances),
             containers=[_container(settings, image, model)],
         ),
     )

@@ -28,6 +28,7 @@ from pagemill.extras import INSTALL_FONTS
 from pagemill.local_endpoint.engines import choose_engine, model_id
 from pagemill.ocr.client import OpenAiRecognizer
 from pagemill.orchestration.credentials import google_key
+from pagemill.orchestration.deploy.inspection import inspected_service
 from pagemill.orchestration.endpoint import api_key_for, checked_url, endpoint_auth
 from pagemill.orchestration.server.advice import advice
 from pagemill.orchestration.server.shared import check_server, configured_url, server_errors_named
@@ -71,6 +72,9 @@ async def findings(settings: Settings, *, repair: bool = False) -> AsyncGenerato
         with server_errors_named():
             settings = await located(settings)
     yield await _endpoint(settings)
+    if settings.google_cloud_project:
+        ok, detail = await inspected_service(settings)
+        yield Finding("GPU service", ok, detail)
 
 
 def _python() -> str:

@@ -13,6 +13,7 @@ from pagemill.domain.service.plan import Candidate, Change, Image, ServiceState,
 from pagemill.errors import DeploymentFailed, PagemillError, UsageError
 from pagemill.ports import InvokerPolicy, ServiceEndpoint, ServiceHost
 from pagemill.rollout.preflight import Check, problems, require
+from pagemill.rollout.room import Room
 from pagemill.rollout.verification import AcceptanceCriteria, Verification, VerificationResult
 
 OpenEndpoint = Callable[[str, str], AbstractAsyncContextManager[ServiceEndpoint]]  # URL to ask, URL of the service
@@ -39,6 +40,7 @@ class Dependencies:
     planned_image: str  # reference of the image, by tag, whether or not it exists
     pages: Callable[[], Awaitable[Sequence[CanaryPage]]]
     checks: Sequence[Check]
+    room: Room
     invokers: Sequence[str]  # IAM members who may call the service
     criteria: AcceptanceCriteria
     announce: Callable[[str], object]  # called with a line about each step
@@ -96,6 +98,14 @@ class Rollout:
         self.record.built = plan.image is None
         return image
 
+    async def wait_for_idle(self, plan: Plan) -> None:
+        """Wait until the revision that serves has no instance, if the deployment was told to.
+
+        Raises:
+            PagemillError: It still has instances after that time, or nobody knows.
+        """
+        await self._dependencies.room.wait(plan.state.serving if plan.state else "")
+
     async def stage(self, plan: Plan, image: Image) -> Candidate:
         """Create the revision to verify, without traffic; the previous revision keeps serving.
 
@@ -107,6 +117,7 @@ class Rollout:
         host, state = self._dependencies.host, plan.state
         self.record.image = image.reference
         if state and is_current(state, host.desired(image)):
+            await host.clean_up(state)
             candidate = Candidate(state.serving, state.url, None)
             self.record.outcome = Outcome.UNCHANGED
         else:
@@ -218,11 +229,20 @@ class Rollout:
 
     @property
     def _checks(self) -> list[Check]:
-        return [*self._dependencies.checks, self._plan_is_accepted, self._is_private]
+        return [*self._dependencies.checks, self._plan_is_accepted, self._has_room, self._is_private]
 
     async def _plan_is_accepted(self) -> list[str]:
         await self._dependencies.host.check(self._dependencies.planned_image)
         return []
+
+    async def _has_room(self) -> list[str]:
+        dependencies = self._dependencies
+        state = await dependencies.host.state()
+        if state is None or not state.serving:
+            return []
+        if is_current(state, dependencies.host.desired(await dependencies.find_image())):
+            return []
+        return await dependencies.room.problems(state, dependencies.planned_image)
 
     async def _is_private(self) -> list[str]:
         policy = self._dependencies.invoker_policy

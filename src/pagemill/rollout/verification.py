@@ -20,8 +20,10 @@ from pagemill.errors import (
     WrongModel,
 )
 from pagemill.ports import ServiceEndpoint
+from pagemill.rollout.waiting import Waiting
 
 _REFUSED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+_IAM_IS_SLOW = "IAM takes 2 to 7 minutes, sometimes longer"
 _LONGEST_PAUSE_SECONDS = 5.0
 
 
@@ -29,12 +31,13 @@ _LONGEST_PAUSE_SECONDS = 5.0
 class AcceptanceCriteria:
     """What a service must fulfil before it gets traffic."""
 
-    health_seconds: float  # until /health answers
-    grant_seconds: float  # until an IAM grant takes effect
+    health_seconds: float  # until /health answers, from the moment on that our token is accepted
+    grant_seconds: float  # until a change of the IAM policy takes effect, a grant or a revocation
     in_flight: int  # canary pages at once
     page_seconds: float  # longest answer to a page
     word_f1: float  # least agreement of each page with its known text, 0 to 1
     max_tokens: int = 4096
+    settle_seconds: float = 60.0  # until a new URL gives an answer that says who may call it
     internal: bool = False  # ingress `internal`: requests from outside the VPC get 404
 
 
@@ -102,26 +105,54 @@ class Verification:
     async def ensure_private(self) -> None:
         """Check that the service refuses unauthenticated callers; take away public access where it finds it.
 
+        Only an answer of the service itself, 2xx, shows that it is public: the URL of a new traffic tag answers 404 at
+        first.
+
         Raises:
             DeploymentFailed: The service was public, or its answer does not show whether it is.
         """
-        status = await self._status_without_token()
+        settling = Waiting(self._criteria.settle_seconds, f"waiting for {self._endpoint.url}", self._announce)
+        status = await self._status_until(settling, self._is_telling)
         public = await self._public_bindings()
         if self._is_refused(status) and not public:
             return
-        if not public and (status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS):
+        if not public and not _is_success(status):
             raise DeploymentFailed(
-                f"{self._endpoint.url} answered {status} to a request without a token, which does not show whether it "
-                "refuses unauthenticated callers; deploy again"
+                f"{self._endpoint.url} answered {status} to requests without a token for {settling.seconds:.0f} s, "
+                "which does not show whether it refuses unauthenticated callers; deploy again"
             )
         await self._make_private()
         how = " and ".join(f"{member} has {role}" for role, member in public) or f"it answered {status} without a token"
-        private = self._is_refused(await self._status_without_token())
-        now = "it is private again" if private else "IT IS STILL PUBLIC: delete it with `pagemill deploy --delete`"
-        raise DeploymentFailed(f"{self._endpoint.url} was public ({how}); {now}; find out who made it public")
+        what = f"public access is revoked, waiting until that takes effect; {_IAM_IS_SLOW}"
+        revoking = Waiting(self._criteria.grant_seconds, what, self._announce)
+        status = await self._status_until(revoking, self._is_refused)
+        raise DeploymentFailed(
+            f"{self._endpoint.url} was public ({how}); {self._now(status)}; find out who made it public"
+        )
+
+    def _now(self, status: int) -> str:
+        """Whether it is private, after public access was revoked."""
+        if self._is_refused(status):
+            return "it is private again"
+        if _is_success(status):
+            return (
+                f"IT IS STILL PUBLIC {self._criteria.grant_seconds:.0f} s after the change: delete it with "
+                "`pagemill deploy --delete`"
+            )
+        return f"whether it is private again is not known: it answers {status}; look again with `pagemill deploy`"
+
+    def _is_telling(self, status: int) -> bool:
+        """Whether an answer to a request without a token says who may call the service."""
+        return _is_success(status) or self._is_refused(status)
 
     def _is_refused(self, status: int) -> bool:
         return status in _REFUSED or (self._criteria.internal and status == HTTPStatus.NOT_FOUND)
+
+    async def _status_until(self, waiting: Waiting, wanted: Callable[[int], bool]) -> int:
+        """Send requests without a token until a status is a wanted one, or the time is over; return the last one."""
+        while not wanted(status := await self._status_without_token()) and not waiting.is_over:
+            await waiting.pause()
+        return status
 
     async def _status_without_token(self) -> int:
         try:
@@ -133,19 +164,24 @@ class Verification:
             ) from error
 
     async def _healthy(self) -> None:
-        """Wait until /health answers and the service serves the model."""
-        refused_until = time.monotonic() + self._criteria.grant_seconds
+        """Wait until our token is accepted, /health answers and the service serves the model."""
+        what = f"our token is refused, waiting for our grant to take effect; {_IAM_IS_SLOW}"
+        granting = Waiting(self._criteria.grant_seconds, what, self._announce)
         last: PagemillError | None = None
 
         def may_help(error: Exception) -> bool:
             nonlocal last
             last = error if isinstance(error, PagemillError) else last
-            if isinstance(error, EndpointRefusesUs):
-                return time.monotonic() < refused_until
+            if isinstance(error, EndpointRefusesUs):  # no request has reached the service: its time has not begun
+                limit.reschedule(None)
+                granting.tell()
+                return not granting.is_over
+            if limit.when() is None:
+                limit.reschedule(asyncio.get_running_loop().time() + self._criteria.health_seconds)
             return isinstance(error, EndpointUnavailable)
 
         try:
-            async with asyncio.timeout(self._criteria.health_seconds):
+            async with asyncio.timeout(self._criteria.health_seconds) as limit:
                 async for attempt in stamina.retry_context(
                     on=may_help, attempts=None, timeout=None, wait_initial=0.2, wait_max=_LONGEST_PAUSE_SECONDS
                 ):
@@ -184,3 +220,7 @@ class Verification:
             )
 
         return list(await asyncio.gather(*(read(page) for page in pages)))
+
+
+def _is_success(status: int) -> bool:
+    return HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES

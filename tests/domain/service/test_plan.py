@@ -44,7 +44,11 @@ def test_the_newest_verified_revision_comes_first_and_is_listed_once() -> None:
 
 
 def test_only_bindings_for_everybody_are_public() -> None:
-    bindings = {"roles/run.invoker": ["user:a@example.com", "allUsers"], "roles/run.viewer": ["allAuthenticatedUsers"]}
+    bindings = [
+        ("roles/run.invoker", ["user:a@example.com", "allUsers"]),
+        ("roles/run.invoker", ["user:b@example.com"]),
+        ("roles/run.viewer", ["allAuthenticatedUsers"]),
+    ]
 
     assert public_bindings(bindings) == [
         ("roles/run.invoker", "allUsers"),

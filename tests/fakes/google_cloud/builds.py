@@ -19,6 +19,8 @@ from tests.fakes.google_cloud.registry import Registry
 
 Build = cloudbuild_v1.Build
 Failure = Build.FailureInfo.FailureType
+_TOKEN_SECONDS = 3600  # that an access token lives
+_VERIFIED = cloudbuild_v1.BuildOptions.VerifyOption.VERIFIED
 _RUNNING = {Build.Status.QUEUED, Build.Status.WORKING}
 
 
@@ -31,6 +33,7 @@ class Ending:
     detail: str = ""
     pushes: bool = True  # whether it pushes the image
     polls: int = 1  # until it has ended
+    seconds: int = 90  # that it takes, nearly all of them before the last step
 
 
 @dataclass
@@ -49,6 +52,7 @@ class CloudBuild:
         """Serve the methods on the gRPC server."""
         self.endings: deque[Ending] = deque()  # of the next builds; later ones succeed
         self.builds: list[Any] = []
+        self.attests = False  # whether Container Analysis is enabled, which stores provenance
         self._runs: dict[str, _Run] = {}
         self._operations = operations
         self._registry = registry
@@ -74,6 +78,19 @@ class CloudBuild:
         self._runs[build.id] = _Run(build, self.endings.popleft() if self.endings else Ending())
         metadata = cloudbuild_v1.BuildOperationMetadata(build=build)
         return self._operations.start(f"operations/build/{self._project}/{build.id}", metadata, Empty())
+
+    def _late_failure(self, build: Any, ending: Ending) -> Ending | None:
+        """How a build fails that its steps alone would not let fail; None if it does not."""
+        if ending.status is not Build.Status.SUCCESS:
+            return None
+        if build.timeout and ending.seconds > build.timeout.total_seconds():
+            return Ending(Build.Status.TIMEOUT)
+        if ending.seconds > _TOKEN_SECONDS and _has_old_token(build):
+            detail = "failed to push: failed to authorize: denied: Unauthenticated request"
+            return Ending(Build.Status.FAILURE, Failure.USER_BUILD_STEP, detail)
+        if build.options.requested_verify_option == _VERIFIED and not (build.images and self.attests):
+            return Ending(Build.Status.FAILURE, detail="provenance could not be generated for the build's images")
+        return None
 
     def _check(self, build: Any) -> None:
         if not build.steps:
@@ -114,10 +131,12 @@ class CloudBuild:
         build, ending = run.build, run.ending
         source = build.source.storage_source
         content = self._sources.get(source.bucket, source.object_)
-        build.start_time = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=90)
+        build.start_time = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=ending.seconds)
         build.finish_time = dt.datetime.now(dt.UTC)
         if content is None:
             ending = Ending(Build.Status.FAILURE, Failure.FETCH_SOURCE_FAILED, "source object not found")
+        elif late := self._late_failure(build, ending):
+            ending = late
         build.status = ending.status
         if ending.status is not Build.Status.SUCCESS:
             build.failure_info = Build.FailureInfo(type_=ending.failure, detail=ending.detail)
@@ -134,6 +153,14 @@ class CloudBuild:
             build.results = cloudbuild_v1.Results(
                 images=[cloudbuild_v1.BuiltImage(name=values["_IMAGE"], digest=digest)]
             )
+
+
+def _has_old_token(build: Any) -> bool:
+    """Whether buildx pushes with a token that it has had since the build began: it keeps it while its builder runs."""
+    args = [list(step.args) for step in build.steps]
+    pushing = [number for number, given in enumerate(args) if "--push" in given]
+    stops = [number for number, given in enumerate(args) if given[:2] == ["buildx", "stop"]]
+    return any(not any(stop == push - 1 for stop in stops) for push in pushing)
 
 
 def _expanded(values: dict[str, str]) -> dict[str, str]:

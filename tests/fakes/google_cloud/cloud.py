@@ -8,6 +8,7 @@ from typing import Self
 from tests.fakes.gcs import FakeGcs
 from tests.fakes.google_cloud.builds import CloudBuild
 from tests.fakes.google_cloud.grpc_server import GrpcServer, Operations
+from tests.fakes.google_cloud.monitoring import Monitoring
 from tests.fakes.google_cloud.project import Project
 from tests.fakes.google_cloud.registry import Registry
 from tests.fakes.google_cloud.services import CloudRun
@@ -37,6 +38,7 @@ class GoogleCloud:
         self.project = Project(self.grpc_server, project)
         self.builds = CloudBuild(self.grpc_server, self.operations, self.registry, sources, project)
         self._loop_thread = LoopThread()
+        self.monitoring = Monitoring()
         self.run = CloudRun(
             self.grpc_server,
             self.operations,
@@ -45,11 +47,13 @@ class GoogleCloud:
             self.registry,
             signer=signer,
             folder=folder,
+            instances=self.monitoring.counts,
         )
         self.service = f"projects/{project}/locations/{REGION}/services/lightonocr"
         self.ca_file = folder / "ca.pem"
         self.bucket = f"{project}-pagemill-source"
         sources.create_bucket(self.bucket)
+        sources.denied.add("storage.objects.delete")  # Terraform lets the deployer create and read sources
         for name, immutable in {"pagemill": True, "pagemill-cache": False}.items():
             location = f"projects/{project}/locations/{REGION}"
             self.registry.create(f"{location}/repositories/{name}", immutable_tags=immutable)
@@ -59,9 +63,11 @@ class GoogleCloud:
     def __enter__(self) -> Self:
         self._loop_thread.start()
         self.grpc_server.__enter__()
+        self.monitoring.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.monitoring.__exit__()
         self.grpc_server.__exit__()
         self._loop_thread.stop()
 
@@ -69,4 +75,5 @@ class GoogleCloud:
     def environment(self) -> dict[str, str]:
         """The variables that make the clients use it."""
         hosts = ("RUN", "CLOUDBUILD", "ARTIFACTREGISTRY", "PROJECT")
-        return {f"{host}_EMULATOR_HOST": self.grpc_server.host for host in hosts} | {"SSL_CERT_FILE": str(self.ca_file)}
+        found = {f"{host}_EMULATOR_HOST": self.grpc_server.host for host in hosts}
+        return found | {"MONITORING_EMULATOR_HOST": self.monitoring.host, "SSL_CERT_FILE": str(self.ca_file)}

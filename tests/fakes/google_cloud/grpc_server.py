@@ -56,6 +56,21 @@ def disabled(service: str, project: str) -> Refused:
     )
 
 
+def no_quota_project(service: str) -> Refused:
+    """The error for a user's login without a quota project: the request counts for Google's shared project."""
+    info = error_details_pb2.ErrorInfo(
+        reason="SERVICE_DISABLED",
+        domain="googleapis.com",
+        metadata={"service": service, "consumer": "projects/764086051850"},
+    )
+    return Refused(
+        "PERMISSION_DENIED",
+        f"Your application is authenticating by using local Application Default Credentials. The {service} API "
+        "requires a quota project, which is not set by default.",
+        info,
+    )
+
+
 class GrpcServer:
     """One plaintext gRPC server for many services; counts calls, and fails them on request."""
 

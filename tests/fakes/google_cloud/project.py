@@ -7,7 +7,7 @@ from typing import Any
 from google.cloud import iam_admin_v1, resourcemanager_v3, service_usage_v1
 from google.iam.v1 import iam_policy_pb2
 
-from tests.fakes.google_cloud.grpc_server import GrpcServer, disabled, refuse
+from tests.fakes.google_cloud.grpc_server import GrpcServer, disabled, no_quota_project, refuse
 
 _PERMISSIONS = {
     "CreateBuild": "cloudbuild.builds.create",
@@ -38,6 +38,7 @@ class Project:
         self.name = name
         self.denied: set[str] = set()  # permissions that the caller lacks
         self.apis_off: set[str] = set()
+        self.quota_project = True  # whether the caller's login has one
         self.accounts: set[str] = set()  # e-mails
         self.not_ours: set[str] = set()  # accounts that the caller may not act as
         grpc_server.before = self._admit
@@ -75,6 +76,8 @@ class Project:
     def _admit(self, method: str, request: Any) -> None:
         permission = _PERMISSIONS.get(method, "")
         api = _APIS.get(permission.partition(".")[0], "")
+        if not self.quota_project:
+            raise no_quota_project(api or "cloudresourcemanager.googleapis.com")
         if api in self.apis_off:
             raise disabled(api, self.name)
         if permission in self.denied:

@@ -46,6 +46,9 @@ def check(template: run_v2.RevisionTemplate) -> None:
             refuse("INVALID_ARGUMENT", f"probe: period_seconds and initial_delay_seconds must be at most {longest}")
         if probe.timeout_seconds > probe.period_seconds:
             refuse("INVALID_ARGUMENT", "probe: timeout_seconds must not exceed period_seconds")
+    probe, longest = container.startup_probe, 1800 if "nvidia.com/gpu" in limits else 600
+    if probe.period_seconds * probe.failure_threshold > longest:
+        refuse("INVALID_ARGUMENT", f"startup_probe: failure_threshold * period_seconds cannot exceed {longest} seconds")
 
 
 def _check_gpu(template: run_v2.RevisionTemplate, cpu: int, mebibytes: int) -> None:
@@ -63,6 +66,7 @@ def start(
     server: Server,
     *,
     image_exists: bool,
+    no_room: str = "",
     listen: Callable[[], str],
 ) -> Started:
     """Start a revision, and wait for its startup probe.
@@ -72,12 +76,15 @@ def start(
         template: The revision's template.
         server: How its container behaves.
         image_exists: Whether its image can be pulled.
+        no_room: Why the region has no room for an instance; empty: it has.
         listen: Starts the server; returns its URL.
     """
     probe = template.containers[0].startup_probe
     failure = ""
     if not server.gpu_quota:
         failure = "Quota exceeded for total allowable count of GPUs per project per region."
+    elif no_room:
+        failure = no_room
     elif not image_exists:
         failure = f"Image '{template.containers[0].image}' not found."
     elif not server.starts:

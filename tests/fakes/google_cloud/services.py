@@ -12,7 +12,7 @@ from google.cloud import run_v2
 from google.iam.v1 import iam_policy_pb2, policy_pb2
 from google.longrunning import operations_pb2
 
-from tests.fakes.google_cloud import revisions
+from tests.fakes.google_cloud import policies, revisions
 from tests.fakes.google_cloud.grpc_server import GrpcServer, Operations, refuse, status
 from tests.fakes.google_cloud.project import Project
 from tests.fakes.google_cloud.registry import Registry
@@ -23,6 +23,7 @@ from tests.fakes.ocr_endpoint import FakeEndpoint
 
 _STATE = run_v2.Condition.State
 _LATEST = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST
+_TAG_AND_NAME = 46
 _USER_FIELDS = (
     *("labels", "annotations", "ingress", "template", "traffic", "scaling", "invoker_iam_disabled"),
     *("default_uri_disabled", "custom_audiences", "description"),
@@ -42,6 +43,7 @@ class CloudRun:
         *,
         signer: MetadataServer,
         folder: Path,
+        instances: Mapping[str, list[int]],
     ) -> None:
         """Serve the methods on the gRPC server.
 
@@ -53,11 +55,16 @@ class CloudRun:
             registry: Images.
             signer: Signer of the valid tokens.
             folder: Where the authority's file is written.
+            instances: How many run of each revision, by its short name; the last number stays.
         """
+        self._instances = instances
         self.container: Callable[[run_v2.RevisionTemplate], Server] = lambda _: Server()
         self.texts: Mapping[str, str] = {}  # known text by image
-        self.cpu_quota = 1000  # vCPU of the maximum number of instances, in the region
+        # What the instances of the region may have together.
+        self.cpu_quota, self.memory_quota_gib, self.gpu_quota = 1000, 10_000, 100
         self.stuck = False  # whether new revisions neither start nor fail
+        self.iam_lag = 1  # requests to a service that still meet the policy before the last change
+        self.url_lag = 1  # requests to a new URL that are answered with 404
         # Changes that somebody else makes before and after an update.
         self.before_update: Callable[[run_v2.Service], None] = lambda _: None
         self.after_update: Callable[[run_v2.Service], None] = lambda _: None
@@ -66,6 +73,7 @@ class CloudRun:
         self.servers: dict[str, FakeEndpoint] = {}  # by full name of the revision
         self.policies: dict[str, policy_pb2.Policy] = {}
         self.urls: dict[str, CloudRunUrl] = {}  # by full name of the service, and its tag behind a #
+        self._outdated: dict[str, list[policy_pb2.Policy]] = {}  # what the next requests to a service meet
         self._operations = operations
         self._loop_thread = loop_thread
         self._project = project
@@ -81,6 +89,21 @@ class CloudRun:
         """The revision that gets all requests, by its short name."""
         found = [_short(share.revision) for share in self.services[name].traffic_statuses if share.percent == 100]
         return found[0] if found else ""
+
+    def billed(self, name: str) -> int:
+        """Instances that run without requests.
+
+        Those of the service, shared by the revisions with traffic, and those of each revision with traffic or a tag.
+        """
+        service = self.services[name]
+        running = {share.revision for share in service.traffic_statuses if share.percent or share.tag}
+        own = sum(
+            run_v2.RevisionTemplate.deserialize(
+                self.revisions[f"{name}/revisions/{revision}"].template
+            ).scaling.min_instance_count
+            for revision in running
+        )
+        return int(own + service.scaling.min_instance_count * any(s.percent for s in service.traffic_statuses))
 
     def _serve(self, grpc_server: GrpcServer) -> None:
         v2, operation = run_v2, operations_pb2.Operation
@@ -131,6 +154,12 @@ class CloudRun:
         if sum(target.percent for target in service.traffic) != 100:
             refuse("INVALID_ARGUMENT", "traffic: the percents must add up to 100")
         for target in service.traffic:
+            if target.tag and len(target.tag) + len(_short(service.name)) > _TAG_AND_NAME:
+                refuse(
+                    "INVALID_ARGUMENT",
+                    f"spec.traffic.tag: traffic tag '{target.tag}' and service name '{_short(service.name)}' together "
+                    f"are too long. Combined traffic tag and service name cannot exceed {_TAG_AND_NAME} characters.",
+                )
             if target.revision and f"{service.name}/revisions/{target.revision}" not in self.revisions:
                 refuse("INVALID_ARGUMENT", f"traffic: Revision '{target.revision}' not found.")
         template = service.template
@@ -140,15 +169,44 @@ class CloudRun:
             refuse("ALREADY_EXISTS", known)
         revisions.check(template)
         self._project.check_account(template.service_account)
-        cpu = int(template.containers[0].resources.limits["cpu"])
-        fits = self.cpu_quota // cpu
-        if (before is None or template != before.template) and service.scaling.max_instance_count > fits:
-            refuse(
-                "FAILED_PRECONDITION",
-                f"template.scaling.max_instance_count: Max instances must be set to {fits} or fewer in order to set "
-                f"the requested total CPU. (requested: {1000 * cpu * service.scaling.max_instance_count} allowed: "
-                f"{1000 * self.cpu_quota})",
-            )
+        if before is None or template != before.template or service.scaling != before.scaling:
+            self._check_quotas(service)
+
+    def _check_quotas(self, service: run_v2.Service) -> None:
+        """Refuse more instances than the region's quotas allow, as Cloud Run writes it."""
+        resources, most = service.template.containers[0].resources.limits, service.scaling.max_instance_count
+        memory = int(resources["memory"].removesuffix("Gi")) * 2**30
+        of_an_instance = {  # and what is allowed
+            "total CPU": ("CpuAllocPerProjectRegion", 1000 * int(resources["cpu"]), 1000 * self.cpu_quota),
+            "total memory": ("MemAllocPerProjectRegion", memory, self.memory_quota_gib * 2**30),
+            "total GPU": ("NvidiaL4GpuAllocNoZonalRedundancyPerProjectRegion", 1, self.gpu_quota),
+        }
+        violated = {what: each for what, each in of_an_instance.items() if most * each[1] > each[2]}
+        if not violated:
+            return
+        fewest = min(violated, key=lambda what: violated[what][2] // violated[what][1])
+        lines = [f"{name} requested: {most * each} allowed: {allowed}" for name, each, allowed in violated.values()]
+        refuse(
+            "FAILED_PRECONDITION",
+            "template.scaling.max_instance_count: Max instances must be set to "
+            f"{violated[fewest][2] // violated[fewest][1]} or fewer to set the requested {fewest}.\nConsider running "
+            "your workload in a region with greater capacity, or requesting an increase in quota for this region if "
+            "you are seeing sustained usage near this limit, see https://cloud.google.com/run/quotas.\n\n"
+            "Quota violated:\n" + "\n".join(lines),
+        )
+
+    def _shortage(self, template: run_v2.RevisionTemplate) -> str:
+        """Why the region has no room for an instance beside those that run; empty if it has."""
+        running = [
+            run_v2.RevisionTemplate.deserialize(started.template)
+            for name, started in self.revisions.items()
+            for _ in range((self._instances.get(_short(name)) or [0])[0])
+        ]
+        used = [each.containers[0].resources.limits for each in (*running, template)]
+        memory = sum(int(each["memory"].removesuffix("Gi")) for each in used)
+        if memory > self.memory_quota_gib:
+            return "Quota exceeded for total allowable memory per project per region."
+        return "Quota exceeded for total allowable count of GPUs per project per region." * (len(used) > self.gpu_quota)
 
     def _apply(self, service: run_v2.Service, before: run_v2.Service | None) -> Any:
         name, number = service.name, next(self._numbers)
@@ -185,6 +243,7 @@ class CloudRun:
             template,
             server,
             image_exists=self._registry.holds(template.containers[0].image),
+            no_room=self._shortage(template),
             listen=lambda: self._listen(name, template, server),
         )
         self.revisions[name] = started
@@ -209,6 +268,7 @@ class CloudRun:
 
     def _route(self, service: run_v2.Service) -> None:
         """Set where requests go; the target `latest` means the newest revision that is ready."""
+        known = {share.tag for share in service.traffic_statuses}
         service.traffic_statuses = []
         for target in service.traffic:
             revision = _short(service.latest_ready_revision) if target.type_ == _LATEST else target.revision
@@ -218,7 +278,9 @@ class CloudRun:
                 type_=target.type_, revision=revision, percent=target.percent, tag=target.tag
             )
             if target.tag:
-                share.uri = self._tag_url(service.name, target.tag).url
+                tagged = self._tag_url(service.name, target.tag)
+                tagged.not_found = tagged.not_found if target.tag in known else self.url_lag
+                share.uri = tagged.url
             service.traffic_statuses.append(share)
 
     def _tag_url(self, name: str, tag: str) -> CloudRunUrl:
@@ -238,7 +300,8 @@ class CloudRun:
                 self._authority,
                 audience=lambda: self.services[name].uri,
                 backend_url=backend_url,
-                may_invoke=lambda email: self._may_invoke(name, email),
+                invokers=lambda: self._invokers(name),
+                not_found=self.url_lag,
             )
         )
 
@@ -246,14 +309,17 @@ class CloudRun:
         started = self.revisions.get(f"{service}/revisions/{revision}")
         return started.url if started else ""
 
-    def _may_invoke(self, name: str, email: str) -> bool:
+    def _invokers(self, name: str) -> Callable[[str], bool]:
+        """Who may invoke a service with the next request. Changes of a policy take effect with a delay."""
+        outdated = self._outdated.get(name)
+        policy = outdated.pop(0) if outdated else self.policies[name]
+        return lambda email: self._may_invoke(name, policy, email)
+
+    def _may_invoke(self, name: str, policy: policy_pb2.Policy, email: str) -> bool:
         if self.services[name].invoker_iam_disabled:
             return True
         members = [
-            member
-            for binding in self.policies[name].bindings
-            if binding.role == "roles/run.invoker"
-            for member in binding.members
+            member for binding in policy.bindings if binding.role == "roles/run.invoker" for member in binding.members
         ]
         return "allUsers" in members or bool(
             email and {f"serviceAccount:{email}", "allAuthenticatedUsers"}.intersection(members)
@@ -261,15 +327,13 @@ class CloudRun:
 
     def _get_policy(self, request: iam_policy_pb2.GetIamPolicyRequest) -> policy_pb2.Policy:
         self._existing(request.resource)
-        return self.policies[request.resource]
+        return policies.as_version(self.policies[request.resource], request.options.requested_policy_version)
 
     def _set_policy(self, request: iam_policy_pb2.SetIamPolicyRequest) -> policy_pb2.Policy:
-        current = self._get_policy(request)
-        if request.policy.etag and request.policy.etag != current.etag:
-            refuse("ABORTED", "There were concurrent policy changes. Please retry the whole read-modify-write.")
-        policy = policy_pb2.Policy()
-        policy.CopyFrom(request.policy)
-        policy.etag = b"%d" % (int(current.etag) + 1)
+        self._existing(request.resource)
+        current = self.policies[request.resource]
+        policy = policies.replaced(current, request.policy)
+        self._outdated[request.resource] = [current] * self.iam_lag
         self.policies[request.resource] = policy
         return policy
 

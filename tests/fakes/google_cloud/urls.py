@@ -29,7 +29,8 @@ class CloudRunUrl(IamProxy):
         *,
         audience: Callable[[], str],
         backend_url: Callable[[], str],
-        may_invoke: Callable[[str], bool],
+        invokers: Callable[[], Callable[[str], bool]],
+        not_found: int = 0,
     ) -> None:
         """Store the configuration.
 
@@ -39,13 +40,16 @@ class CloudRunUrl(IamProxy):
             authority: Signs the certificate.
             audience: Returns the service's URL, the audience that tokens must have.
             backend_url: Returns the URL of the server behind it; empty: there is none.
-            may_invoke: Whether an account may invoke the service; the empty account is a caller without a token.
+            invokers: Returns, for one request, a function that says whether an account may invoke the service; the
+                empty account is a caller without a token.
+            not_found: Requests that are answered with 404 first: a new URL is not known everywhere at once.
         """
         super().__init__("", signer, folder, authority=authority)
         self.public = False  # set by a test, regardless of the policy
         self._audience = audience
         self._backend_url = backend_url
-        self._may_invoke = may_invoke
+        self._invokers_now = invokers
+        self.not_found = not_found
 
     @property
     def _behind(self) -> SplitResult:
@@ -57,7 +61,11 @@ class CloudRunUrl(IamProxy):
 
     def status_for(self, authorization: str) -> int:
         """Cloud Run's answers: 403 to a caller without a token, 401 to one with a bad one."""
-        if self.public or self._may_invoke(""):
+        if self.not_found:
+            self.not_found -= 1
+            return 404
+        may_invoke = self._invokers_now()
+        if self.public or may_invoke(""):
             return 200
         scheme, _, token = authorization.partition(" ")
         self.tokens.append(token)
@@ -71,7 +79,7 @@ class CloudRunUrl(IamProxy):
             return 401
         if scheme.lower() != "bearer" or claims["exp"] < self._signer.clock():
             return 401
-        return 200 if self._may_invoke(claims["email"]) else 403
+        return 200 if may_invoke(claims["email"]) else 403
 
     async def _forward(self, head: bytes, body: bytes) -> bytes:
         if not self._backend_url():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+CANDIDATE_TAG = "candidate"  # traffic tag of the revision that is being verified
+MIN_INSTANCES = "scaling.min_instance_count"  # the field of the service; revisions have none of their own
 _KEPT_VERIFIED = 10  # verified revisions that are remembered for a rollback
 
 
@@ -50,6 +52,16 @@ class ServiceState:
         return next((share.revision for share in self.traffic if share.percent == 100), "")  # noqa: PLR2004 -- all
 
     @property
+    def left_behind(self) -> str:
+        """The revision that is being verified, or that a dead deployment left behind; empty if there is none."""
+        return next((share.revision for share in self.traffic if share.tag == CANDIDATE_TAG), "")
+
+    @property
+    def min_instances(self) -> int:
+        """Instances of the service that run, and are billed, even without requests."""
+        return int(self.fields.get(MIN_INSTANCES, "0"))
+
+    @property
     def fallback(self) -> str:
         """The newest verified revision before the one that serves; empty if there is none."""
         older = list(self.verified)
@@ -78,6 +90,7 @@ class Candidate:
     revision: str
     url: str
     startup_seconds: float | None  # None: it was started before this deployment
+    min_instances: int | None = None  # of the service, once this revision serves; None: as now
 
 
 def changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[Change]:
@@ -98,7 +111,11 @@ def is_current(state: ServiceState | None, desired: Mapping[str, str]) -> bool:
     )
 
 
-def public_bindings(bindings: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
-    """Role and member of every IAM binding that grants access to everybody."""
+def public_bindings(bindings: Iterable[tuple[str, Sequence[str]]]) -> list[tuple[str, str]]:
+    """Role and member of every IAM binding that grants access to everybody.
+
+    Args:
+        bindings: Role and members of each binding; several may have the same role, with different conditions.
+    """
     public = {"allUsers", "allAuthenticatedUsers"}
-    return [(role, member) for role, members in bindings.items() for member in members if member in public]
+    return [(role, member) for role, members in bindings for member in members if member in public]

@@ -10,7 +10,7 @@ from typing import Any
 from pagemill.config.run import Settings
 from pagemill.config.service import ServiceSettings
 from pagemill.domain.service.plan import Image
-from pagemill.errors import DeploymentFailed, PreconditionFailed, UsageError
+from pagemill.errors import DeploymentFailed, PreconditionFailed, StoreUnusable, UsageError
 from pagemill.gcp.api import GoogleApi
 from pagemill.gcp.artifact_registry import ArtifactRegistry
 from pagemill.gcp.build_config import BuildConfig
@@ -106,15 +106,24 @@ class ImageBuild:
         )
 
     def _upload(self) -> SourceObject:
-        """Upload the source under its own digest, so an object of this name has the same content already."""
+        """Upload the source under its own digest, so an object of this name has the same content already.
+
+        It is looked for first, and again after an upload that was refused, which may be the repetition of one whose
+        answer was lost: a deployer may create objects, and writing over one needs the permission to delete it.
+        """
         name = f"{self._config.digest}.tgz"
-        try:
-            self.bucket.write(name, self._config.archive, content_type="application/gzip", if_version=ABSENT)
-        except PreconditionFailed as error:
+        if not (stored := self.bucket.read(name)):
+            try:
+                self.bucket.write(name, self._config.archive, content_type="application/gzip", if_version=ABSENT)
+            except (PreconditionFailed, StoreUnusable):
+                if not self.bucket.read(name):
+                    raise
+            stored = self.bucket.read(name)
+        if not stored or stored.data != self._config.archive:
             raise DeploymentFailed(
                 f"{self.bucket.name}/{name} does not have the content that its name promises; delete it, then try again"
-            ) from error
-        return SourceObject(self._settings.bucket, f"source/{name}", int(self.bucket.version(name)))
+            )
+        return SourceObject(self._settings.bucket, f"source/{name}", int(stored.version))
 
 
 async def runner_image(settings: ServiceSettings, common: Settings, announce: Callable[[str], object]) -> Image:

@@ -38,11 +38,28 @@ class DeployParameters(BaseModel, frozen=True, extra="forbid"):
         ge=0,
         le=100,
         title="Maximum instances",
-        description="each has 8 vCPU, 32 GiB and an L4; 0: PAGEMILL_SERVICE_MAX_INSTANCES",
+        description="each has an L4, and by default 8 vCPU and 32 GiB; 0: PAGEMILL_SERVICE_MAX_INSTANCES",
+    )
+    cpu: int = form_field(
+        0, position=4, ge=0, le=8, title="vCPU", description="of an instance: 4, 6 or 8; 0: PAGEMILL_SERVICE_CPU"
+    )
+    memory_gib: int = form_field(
+        0,
+        position=5,
+        ge=0,
+        le=32,
+        title="Memory",
+        description="of an instance, in GiB: 16 to 32; at most 16 with 4 vCPU; 0: PAGEMILL_SERVICE_MEMORY_GIB",
+    )
+    wait_for_idle: bool = form_field(
+        False,
+        position=6,
+        title="Wait until the present revision has no instance",
+        description="for a quota without room for two: it is stopped 10 to 15 minutes after its last request",
     )
     approval: bool = form_field(
         False,
-        position=4,
+        position=7,
         title="Ask before deploying",
         description="pause after the image is built, until somebody resumes the run in this UI",
     )
@@ -53,6 +70,8 @@ class DeployParameters(BaseModel, frozen=True, extra="forbid"):
             "project": self.project or None,
             "region": self.region or None,
             "max_instances": self.max_instances or None,
+            "cpu": self.cpu or None,
+            "memory_gib": self.memory_gib or None,
         }
 
 

@@ -69,7 +69,14 @@ async def deployment(parameters: DeployParameters) -> AsyncIterator[Rollout]:
         from pagemill.orchestration.deploy.wiring import open_rollout  # noqa: PLC0415 -- needs the extra `deploy`
 
     settings = read_service_settings(**parameters.overrides())
-    async with open_rollout(settings, read_settings(), announce=announce, build_started=build_started) as rollout:
+    announce(settings.where)
+    async with open_rollout(
+        settings,
+        read_settings(),
+        announce=announce,
+        build_started=build_started,
+        wait_for_idle=parameters.wait_for_idle,
+    ) as rollout:
         try:
             yield rollout
         except BaseException as error:

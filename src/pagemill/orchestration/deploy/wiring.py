@@ -20,6 +20,7 @@ from pagemill.gcp.build_config import BuildConfig
 from pagemill.gcp.checks import ProjectChecks
 from pagemill.gcp.cloud_run import CloudRun
 from pagemill.gcp.invoker_policy import IamInvokerPolicy
+from pagemill.gcp.room import RegionRoom
 from pagemill.gcp.run_spec import vllm_args
 from pagemill.ocr.service_endpoint import HttpsServiceEndpoint
 from pagemill.orchestration.credentials import google_key
@@ -29,6 +30,7 @@ from pagemill.pdf.page import RenderOptions
 from pagemill.pdf.rasterizer import PdfiumRasterizer
 from pagemill.rollout.preflight import Check
 from pagemill.rollout.rollout import Dependencies, OpenEndpoint, Rollout
+from pagemill.rollout.room import Room
 from pagemill.rollout.verification import AcceptanceCriteria
 
 BUILD_FOLDER = ROOT / "infra" / "gpu_service"
@@ -41,6 +43,7 @@ async def open_rollout(
     *,
     announce: Callable[[str], object],
     build_started: BuildStarted,
+    wait_for_idle: bool = False,
 ) -> AsyncIterator[Rollout]:
     """Build a rollout; close its clients when the context ends.
 
@@ -49,6 +52,7 @@ async def open_rollout(
         common: Where credentials are, and how pages are rendered.
         announce: Called with a line about each step.
         build_started: Called with the id and the log's URL of each build.
+        wait_for_idle: Whether the revision that serves is to have no instance before another one starts.
 
     Raises:
         UsageError: There are no credentials, or cloudbuild.yaml cannot be used.
@@ -66,6 +70,11 @@ async def open_rollout(
             planned_image=image.name,
             pages=_page_renderer(common),
             checks=_checks(google, settings, image),
+            room=Room(
+                RegionRoom(google, settings, model=record.model),
+                idle_seconds=settings.idle_seconds if wait_for_idle else None,
+                announce=announce,
+            ),
             invokers=settings.members,
             criteria=_acceptance_criteria(settings),
             announce=announce,

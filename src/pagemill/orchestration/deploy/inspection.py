@@ -1,0 +1,52 @@
+"""What is deployed, in a line: for `pagemill doctor`."""
+
+from __future__ import annotations
+
+from pagemill.config.run import Settings
+from pagemill.config.service import ServiceSettings, read_service_settings
+from pagemill.domain.service.plan import ServiceState
+from pagemill.errors import PagemillError
+from pagemill.extras import needs
+from pagemill.orchestration.credentials import google_key
+
+
+async def inspected_service(common: Settings) -> tuple[bool, str]:
+    """Whether the GPU service is as a deployment leaves it, and what it is; changes nothing.
+
+    A service that cannot be looked at is no problem: batches need other permissions.
+
+    Args:
+        common: Where credentials are.
+    """
+    try:
+        settings = read_service_settings()
+        state = await service_state(settings, common)
+    except PagemillError as error:
+        return True, f"not known: {error}"
+    where = f"{settings.name} in {settings.region} of {settings.project}"
+    if state is None:
+        return True, f"there is no {where}"
+    if state.left_behind:
+        return False, (
+            f"{where}: the revision {state.left_behind} is being verified, or a deployment that died left it behind; "
+            "if no deployment is running, type: pagemill deploy"
+        )
+    if state.serving not in state.verified:
+        what = f"the revision {state.serving}, which was never verified" if state.serving else "no single revision"
+        return False, f"{where}: {what}, gets the requests; type: pagemill deploy"
+    return True, f"{where}: the verified revision {state.serving} gets the requests"
+
+
+async def service_state(settings: ServiceSettings, common: Settings) -> ServiceState | None:
+    """Read the service; None if there is none.
+
+    Raises:
+        PagemillError: There are no credentials, we may not read it, or Google Cloud's libraries are not installed.
+    """
+    with needs("deploy", "looking at the GPU service"):
+        from pagemill.gcp.api import GoogleApi  # noqa: PLC0415 -- needs the extra `deploy`
+        from pagemill.gcp.cloud_run import CloudRun  # noqa: PLC0415
+
+    key = await google_key(common.gcp_credentials_block)
+    async with GoogleApi(settings.project, key, emulated=bool(settings.run_emulator_host)) as google:
+        return await CloudRun(google, settings, model="").state()
