@@ -22,7 +22,7 @@ async def deploy_service(parameters: DeployParameters) -> Deployment | State[Dep
             if parameters.action is Action.ROLL_BACK:
                 await wait_for_idle(rollout, plan)
                 async with rollout.restore_traffic_on_failure(plan):
-                    candidate = await stage_previous(rollout, plan)
+                    candidate = await stage_previous(rollout, plan, parameters.revision)
                     await verify(rollout, candidate)
                     url = await promote(rollout, candidate)
             else:

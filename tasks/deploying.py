@@ -62,13 +62,13 @@ async def stage(rollout: Rollout, plan: Plan, image: Image) -> Candidate:
 
 @task(
     name="stage-previous",
-    description="Chooses the newest verified revision before the one that serves.",
+    description="Chooses the verified revision that is asked for, or the newest one before the one that serves.",
     persist_result=False,
     cache_policy=NO_CACHE,
 )
-async def stage_previous(rollout: Rollout, plan: Plan) -> Candidate:
+async def stage_previous(rollout: Rollout, plan: Plan, revision: str) -> Candidate:
     """Choose the revision to roll back to."""
-    return await rollout.stage_previous(plan)
+    return await rollout.stage_previous(plan, revision)
 
 
 @task(

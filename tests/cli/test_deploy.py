@@ -85,6 +85,8 @@ def test_a_login_without_a_quota_project_is_told_as_what_it_is(cloud: GoogleClou
 
 def test_only_one_of_the_actions_can_be_chosen() -> None:
     assert "choose one" in _deploy("--rollback", "--delete").output
+    assert "choose one" in _deploy("--revision", "r1", "--dry-run").output
+    assert "is no name of a revision" in _deploy("--revision", "R 1").output
 
 
 def test_without_a_project_the_variable_to_set_is_named() -> None:

@@ -92,7 +92,7 @@ import sys
 from typer.testing import CliRunner
 from pagemill.cli.main import app
 
-for command in ("run", "endpoint", "register", "doctor", "deploy", "build-runner"):
+for command in ("run", "endpoint", "register", "doctor", "deploy", "status", "build-runner"):
     result = CliRunner().invoke(app, [command, "--help"])
     assert result.exit_code == 0, result.output
 print(sorted({"prefect", "google", "httpx", "numpy", "pypdfium2"} & set(sys.modules)))

@@ -100,13 +100,19 @@ async def test_a_rollback_returns_to_the_previous_verified_revision(
 ) -> None:
     first = await deployer.deploy()
     monkeypatch.setenv("PAGEMILL_SERVICE_MAX_NUM_SEQS", "12")
-    await deployer.deploy()
+    second = await deployer.deploy()
     back = await deployer.deploy(action=Action.ROLL_BACK)
 
     assert back.outcome is Outcome.ROLLED_BACK
     assert deployer.serving == back.revision == first.revision
     assert len(back.canaries) == 8
     assert "no earlier verified revision" in await deployer.fail(action=Action.ROLL_BACK)
+
+    forward = await deployer.deploy(action=Action.ROLL_BACK, revision=second.revision)
+
+    assert deployer.serving == forward.revision == second.revision
+    refused = await deployer.fail(action=Action.ROLL_BACK, revision="lightonocr-00009-abc")
+    assert f"lightonocr-00009-abc is no verified revision of lightonocr; verified: {first.revision}" in refused
 
 
 async def test_a_build_that_the_platform_failed_is_started_once_more(deployer: Deployer) -> None:

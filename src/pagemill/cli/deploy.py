@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+import re
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -52,6 +53,7 @@ def deploy(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would change and what it costs.")] = False,
     rollback: Annotated[bool, typer.Option("--rollback", help="Roll back to the previous verified revision.")] = False,
+    revision: Annotated[str, typer.Option(help="Go to this verified revision; `pagemill status` lists them.")] = "",
     delete: Annotated[
         bool, typer.Option("--delete", help="Delete the service; you have to type PROJECT/SERVICE.")
     ] = False,
@@ -65,14 +67,17 @@ def deploy(
     from pagemill.orchestration.prefect_settings import load_prefect
 
     try:
-        if dry_run + rollback + delete > 1:
-            raise UsageError("choose one of --dry-run, --rollback and --delete")
+        if dry_run + (rollback or bool(revision)) + delete > 1:
+            raise UsageError("choose one of --dry-run, --rollback or --revision, and --delete")
+        if not re.fullmatch(r"[a-z0-9-]*", revision):
+            raise UsageError(f"--revision '{revision}' is no name of a revision; `pagemill status` lists them")
         warn_of_misspelt_settings()
         load_prefect()
         from pagemill.orchestration.deploy.parameters import Action, DeployParameters
 
         parameters = DeployParameters(
-            action=Action.ROLL_BACK if rollback else Action.DEPLOY,
+            action=Action.ROLL_BACK if rollback or revision else Action.DEPLOY,
+            revision=revision,
             project=project,
             region=region,
             max_instances=max_instances,
@@ -218,6 +223,8 @@ def _delete(parameters: DeployParameters) -> None:
     """Delete the service, once its project and its name have been typed."""
     from pagemill.config.service import read_service_settings
 
+    with needs("deploy", _DEPLOY):
+        importlib.import_module("pagemill.gcp.cloud_run")
     settings = read_service_settings(**parameters.overrides())
     _print_status(settings.where)
     where = f"{settings.name} in {settings.region} of {settings.project}"

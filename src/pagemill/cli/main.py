@@ -13,6 +13,7 @@ from pagemill.cli.endpoint import endpoint
 from pagemill.cli.leaving import do_not_wait
 from pagemill.cli.run import run
 from pagemill.cli.server import doctor, register
+from pagemill.cli.status import status
 from pagemill.cli.support import ExitCode
 from pagemill.config.proxies import exempt_own_addresses
 
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (run, endpoint, register, doctor, deploy, build_runner):
+for command in (run, endpoint, register, doctor, deploy, status, build_runner):
     app.command()(command)
 
 _NOBODY_READS = 1  # typer's status where the reader of the output has gone, as with `pagemill --help | head -1`

@@ -125,20 +125,33 @@ class Rollout:
             candidate = await host.stage(image, state)
         return await self._granted(candidate)
 
-    async def stage_previous(self, plan: Plan) -> Candidate:
-        """Choose the newest verified revision before the one that serves.
+    async def stage_previous(self, plan: Plan, revision: str = "") -> Candidate:
+        """Choose a verified revision other than the one that serves.
+
+        Args:
+            plan: What the service is.
+            revision: Its name; empty: the newest one before the one that serves.
 
         Raises:
             UsageError: There is none.
             PagemillError: It was deleted, or we may not use it.
         """
-        if plan.state is None or not plan.state.fallback:
-            raise UsageError(
-                f"{self.record.service} has no earlier verified revision to roll back to; type: pagemill deploy"
-            )
-        self._dependencies.announce(f"rolling back to {plan.state.fallback}")
-        candidate = await self._dependencies.host.stage_again(plan.state.fallback, plan.state)
+        state = plan.state
+        if state is None or not (chosen := state.way_back(revision)):
+            raise UsageError(self._no_way_back(state, revision))
+        self._dependencies.announce(f"going to {chosen}" if revision else f"rolling back to {chosen}")
+        candidate = await self._dependencies.host.stage_again(chosen, state)
         return await self._granted(candidate)
+
+    def _no_way_back(self, state: ServiceState | None, revision: str) -> str:
+        """Why there is no revision to go to."""
+        service = self.record.service
+        if not revision or state is None:
+            return f"{service} has no earlier verified revision to roll back to; type: pagemill deploy"
+        if revision == state.serving:
+            return f"{revision} serves already; nothing was done"
+        verified = ", ".join(name for name in state.verified if name != state.serving) or "none"
+        return f"{revision} is no verified revision of {service}; verified: {verified}"
 
     async def verify(self, candidate: Candidate) -> VerificationResult:
         """Verify that a revision refuses unauthenticated callers, is healthy, and reads the canary pages.

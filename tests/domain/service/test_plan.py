@@ -38,6 +38,12 @@ def test_the_fallback_is_the_verified_revision_before_the_one_that_serves() -> N
     assert replace(_STATE, traffic=(TrafficShare("by hand", 100),)).fallback == "r3"
 
 
+def test_a_chosen_revision_must_have_been_verified_and_not_serve_already() -> None:
+    serving_r2 = replace(_STATE, traffic=(TrafficShare("r2", 100),))
+
+    assert [serving_r2.way_back(name) for name in ("", "r1", "r3", "r2", "r9")] == ["r1", "r1", "r3", "", ""]
+
+
 def test_the_newest_verified_revision_comes_first_and_is_listed_once() -> None:
     assert _STATE.verified_with("r4") == ("r4", "r3", "r2", "r1")
     assert _STATE.verified_with("r1") == ("r3", "r2", "r1")

@@ -52,6 +52,11 @@ class ServiceState:
         return next((share.revision for share in self.traffic if share.percent == 100), "")  # noqa: PLR2004 -- all
 
     @property
+    def revisions(self) -> tuple[str, ...]:
+        """The revisions with traffic or a tag, then those that a deployment can go back to, each once."""
+        return tuple(dict.fromkeys([*(share.revision for share in self.traffic), *self.verified]))
+
+    @property
     def left_behind(self) -> str:
         """The revision that is being verified, or that a dead deployment left behind; empty if there is none."""
         return next((share.revision for share in self.traffic if share.tag == CANDIDATE_TAG), "")
@@ -68,6 +73,16 @@ class ServiceState:
         if self.serving in older:
             older = older[older.index(self.serving) + 1 :]
         return next(iter(older), "")
+
+    def way_back(self, revision: str = "") -> str:
+        """The revision to go to instead of the one that serves; empty if that is not possible.
+
+        Args:
+            revision: The chosen one, which must have been verified; empty: the newest verified one before the present.
+        """
+        if not revision:
+            return self.fallback
+        return revision if revision in self.verified and revision != self.serving else ""
 
     def verified_with(self, revision: str) -> tuple[str, ...]:
         """The verified revisions with this one added; one that is in the list already keeps its place."""

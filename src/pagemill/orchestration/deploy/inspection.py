@@ -1,11 +1,14 @@
-"""What is deployed, in a line: for `pagemill doctor`."""
+"""What is deployed: a line for `pagemill doctor`, and all of it for `pagemill status`."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from pagemill.config.run import Settings
 from pagemill.config.service import ServiceSettings, read_service_settings
 from pagemill.domain.service.plan import ServiceState
-from pagemill.errors import PagemillError
+from pagemill.errors import PagemillError, UsageError
 from pagemill.extras import needs
 from pagemill.orchestration.credentials import google_key
 
@@ -35,6 +38,42 @@ async def inspected_service(common: Settings) -> tuple[bool, str]:
         what = f"the revision {state.serving}, which was never verified" if state.serving else "no single revision"
         return False, f"{where}: {what}, gets the requests; type: pagemill deploy"
     return True, f"{where}: the verified revision {state.serving} gets the requests"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceReport:
+    """A service as it is."""
+
+    state: ServiceState
+    instances: Mapping[str, int]  # that run, by revision; those that Monitoring does not tell are left out
+    unknown: str  # why the instances are not known; empty: they are
+
+
+async def service_report(settings: ServiceSettings, common: Settings) -> ServiceReport:
+    """Read the service, and count the instances of its revisions.
+
+    Raises:
+        UsageError: There is no service, there are no credentials, or Google Cloud's libraries are not installed.
+        PagemillError: We may not read it.
+    """
+    with needs("deploy", "pagemill status"):
+        from pagemill.gcp.api import GoogleApi  # noqa: PLC0415 -- needs the extra `deploy`
+        from pagemill.gcp.cloud_run import CloudRun  # noqa: PLC0415
+        from pagemill.gcp.room import RegionRoom  # noqa: PLC0415
+
+    key = await google_key(common.gcp_credentials_block)
+    async with GoogleApi(settings.project, key, emulated=bool(settings.run_emulator_host)) as google:
+        state = await CloudRun(google, settings, model="").state()
+        if state is None:
+            where = f"{settings.name} in {settings.region} of {settings.project}"
+            raise UsageError(f"there is no service {where}; type: pagemill deploy")
+        room, instances = RegionRoom(google, settings, model=""), {}
+        try:
+            for revision in state.revisions:
+                instances[revision] = await room.instances(revision)
+        except PagemillError as error:
+            return ServiceReport(state, instances, str(error))
+        return ServiceReport(state, instances, "")
 
 
 async def service_state(settings: ServiceSettings, common: Settings) -> ServiceState | None:

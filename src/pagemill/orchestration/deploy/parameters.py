@@ -57,9 +57,16 @@ class DeployParameters(BaseModel, frozen=True, extra="forbid"):
         title="Wait until the present revision has no instance",
         description="for a quota without room for two: it is stopped 10 to 15 minutes after its last request",
     )
+    revision: str = form_field(
+        "",
+        position=7,
+        pattern=r"^[a-z0-9-]*$",
+        title="Revision",
+        description="for rollback: a verified revision, as `pagemill status` lists them; empty: the previous one",
+    )
     approval: bool = form_field(
         False,
-        position=7,
+        position=8,
         title="Ask before deploying",
         description="pause after the image is built, until somebody resumes the run in this UI",
     )
