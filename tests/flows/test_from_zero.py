@@ -101,8 +101,9 @@ class _Reader:
         match words:
             case ["make", target]:
                 assert f"\n{target}:" in (_ROOT / "Makefile").read_text()
-            case ["export", assignment]:
-                self._export(*assignment.split("=", 1))
+            case ["export", *assignments]:
+                for assignment in assignments:
+                    self._export(*assignment.split("=", 1))
             case ["pagemill", *arguments]:
                 await self._pagemill(arguments)
             case _:

@@ -117,6 +117,7 @@ def test_the_deployer_may_do_what_the_flow_checks_for_and_calls() -> None:
     permissions = set(_resource("google_project_iam_custom_role", "deployer")["permissions"])
 
     assert set(PERMISSIONS) <= permissions
+    assert "monitoring.timeSeries.list" in permissions  # how many instances run says whether there is room for one more
     assert not [name for name in permissions if name.startswith(("storage.", "secretmanager.", "compute."))]
     assert not [name for name in permissions if "*" in name or name.endswith(".actAs")]
 
