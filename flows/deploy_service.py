@@ -23,7 +23,7 @@ async def deploy_service(parameters: DeployParameters) -> Deployment | State[Dep
         async with watched().interruptible():
             plan = await check(rollout)
             if parameters.action is Action.ROLL_BACK:
-                await wait_for_idle(rollout, plan)
+                await wait_for_idle(rollout, plan, None)
                 async with rollout.restore_traffic_on_failure(plan):
                     candidate = await stage_previous(rollout, plan, parameters.revision)
                     await verify(rollout, candidate)
@@ -31,7 +31,7 @@ async def deploy_service(parameters: DeployParameters) -> Deployment | State[Dep
             else:
                 image = await image_of(rollout, plan)
                 await approved(parameters, plan, image)
-                await wait_for_idle(rollout, plan)
+                await wait_for_idle(rollout, plan, image)
                 undone = rollout.deleted_afterwards if rollout.record.smoke else rollout.restore_traffic_on_failure
                 async with undone(plan) as begun:
                     candidate = await stage(rollout, begun, image)

@@ -44,9 +44,9 @@ async def image_of(rollout: Rollout, plan: Plan) -> Image:
     persist_result=False,
     cache_policy=NO_CACHE,
 )
-async def wait_for_idle(rollout: Rollout, plan: Plan) -> None:
+async def wait_for_idle(rollout: Rollout, plan: Plan, image: Image | None) -> None:
     """Wait until another revision has room."""
-    await rollout.wait_for_idle(plan)
+    await rollout.wait_for_idle(plan, image=image)
 
 
 @task(

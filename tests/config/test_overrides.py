@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings
 
 from pagemill.config.pool import PoolSettings, read_pool_settings
 from pagemill.config.run import Settings, read, read_settings
-from pagemill.config.service import ServiceSettings, read_service_settings
+from pagemill.config.service import ServiceSettings, Variable, read_service_settings
 from pagemill.errors import UsageError
 
 _KINDS: tuple[type[BaseSettings], ...] = (Settings, ServiceSettings, PoolSettings)
@@ -46,6 +46,7 @@ def _examples(name: str, field: FieldInfo) -> tuple[Any, Any]:
         bool: (False, True),
         int: _NUMBERS.get(name, _two_numbers(field)),
         float: _two_numbers(field),
+        tuple[Variable, ...]: (("A=1",), ("B=2",)),
         tuple[str, ...]: (("user:a@example.com",), ("user:b@example.com",)),
         Path | None: (Path("a"), Path("b")),
         SecretStr: (SecretStr("a"), SecretStr("b")),

@@ -43,8 +43,10 @@ async def test_the_first_deployment_builds_deploys_verifies_and_publishes(deploy
 
 async def test_a_second_deployment_without_changes_only_verifies_the_revision_that_serves(deployer: Deployer) -> None:
     first = await deployer.deploy()
-    again = await deployer.deploy()
+    deployer.cloud.monitoring.counts[first.revision] = [1]
+    again = await deployer.deploy(wait_for_idle=True)  # for nothing: no other revision starts
 
+    assert deployer.cloud.monitoring.questions == 0
     assert again.outcome is Outcome.UNCHANGED
     assert again.revision == first.revision
     assert len(again.canaries) == 8

@@ -83,6 +83,7 @@ def test_a_smoke_test_proves_every_step_and_leaves_no_service(cloud: GoogleCloud
 
 def test_its_service_is_small_and_has_no_gpu(cloud: GoogleCloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAGEMILL_SERVICE_MIN_INSTANCES", "1")
+    monkeypatch.setenv("PAGEMILL_SERVICE_ENVIRONMENT", '["VLLM_LOGGING_LEVEL=DEBUG"]')
     monkeypatch.setenv("PAGEMILL_SERVICE_STARTUP_FAILURES", "180")  # 1,800 s, which only a service with a GPU may take
     cloud.run.gpu_quota, cloud.run.cpu_quota, cloud.run.memory_quota_gib = 0, 20, 40
     made = list[Any]()
@@ -94,6 +95,7 @@ def test_its_service_is_small_and_has_no_gpu(cloud: GoogleCloud, monkeypatch: py
     (container,) = service.template.containers
     assert dict(container.resources.limits) == {"cpu": "2", "memory": "4Gi"}
     assert list(container.args) == ["--served-model-name", "pagemill-smoke"]
+    assert not container.env
     assert not service.template.node_selector.accelerator
     assert (service.scaling.min_instance_count, service.scaling.max_instance_count) == (0, 1)
     assert service.template.service_account == "pagemill-run@my-project.iam.gserviceaccount.com"

@@ -140,6 +140,17 @@ def test_fields_that_the_platform_adds_are_no_change(service: run_v2.Service) ->
     assert changes(fields(service), wanted) == []
 
 
+def test_variables_of_the_settings_are_those_of_the_container(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "my-project")
+    monkeypatch.setenv("PAGEMILL_SERVICE_ENVIRONMENT", '["VLLM_LOGGING_LEVEL=DEBUG", "A=b=c"]')
+    made = service_message(read_service_settings(), image=_IMAGE, model=_MODEL)
+
+    assert [(each.name, each.value) for each in made.template.containers[0].env] == [
+        ("A", "b=c"),
+        ("VLLM_LOGGING_LEVEL", "DEBUG"),
+    ]
+
+
 def test_fields_that_somebody_else_set_are_a_change(service: run_v2.Service) -> None:
     wanted = fields(service)
     service.template.containers[0].env.append(run_v2.EnvVar(name="VLLM_SERVER_DEV_MODE", value="1"))

@@ -16,6 +16,23 @@ _LONGEST_START_SECONDS = 1800  # period times failures of the startup probe; 600
 _TAG_AND_NAME = 46  # characters of traffic tag and name together, so that the URL's first label has at most 63
 LONGEST_NAME = _TAG_AND_NAME - len(CANDIDATE_TAG)
 
+_OF_THE_PLATFORM = {"PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION"}
+_DANGEROUS = {"VLLM_SERVER_DEV_MODE"}  # gives every caller control over the server
+
+
+def _check_variable(variable: str) -> str:
+    """Refuse what is no variable, what Cloud Run sets itself, and what no service may have."""
+    name, separator, _ = variable.partition("=")
+    if not separator or not name.isidentifier() or not name.isascii():
+        raise ValueError(f"'{variable}' is no NAME=VALUE")
+    if name in _OF_THE_PLATFORM:
+        raise ValueError(f"{name} is set by Cloud Run; leave it out")
+    if name in _DANGEROUS:
+        raise ValueError(f"{name} would let every caller control the server; leave it out")
+    return variable
+
+
+Variable = Annotated[str, AfterValidator(_check_variable)]
 EmulatorHost = Annotated[str, AfterValidator(assert_loopback)]
 
 
@@ -118,6 +135,12 @@ class ServiceSettings(BaseSettings):
         ge=4096,
         le=16384,
         description="tokens of a page with its text; an image has up to 3,025, a text up to 4,096",
+    )
+
+    environment: tuple[Variable, ...] = Field(
+        (),
+        description="variables of the service's container, as a JSON list of NAME=VALUE; no secrets: the report of "
+        "each deployment shows them",
     )
 
     # The image; empty: the value in infra/gpu_service/cloudbuild.yaml

@@ -25,6 +25,7 @@ _FIXED = {
     "startup_failures": 60,
     "startup_timeout_seconds": 5,
     "canary_in_flight": 2,
+    "environment": (),  # it is vLLM's
 }
 
 

@@ -114,6 +114,7 @@ def _container(settings: ServiceSettings, image: str, model: str) -> run_v2.Cont
         name="vllm" if settings.has_gpu else "smoke",
         image=image,
         args=container_args(settings, model),
+        env=[run_v2.EnvVar(name=name, value=value) for name, value in _variables(settings)],
         ports=[run_v2.ContainerPort(name="http1", container_port=PORT)],
         resources=run_v2.ResourceRequirements(
             limits={"cpu": str(settings.cpu), "memory": f"{settings.memory_gib}Gi", **gpu},
@@ -135,6 +136,12 @@ def _container(settings: ServiceSettings, image: str, model: str) -> run_v2.Cont
             http_get=health,
         ),
     )
+
+
+def _variables(settings: ServiceSettings) -> Iterator[tuple[str, str]]:
+    for variable in sorted(settings.environment):
+        name, _, value = variable.partition("=")
+        yield name, value
 
 
 def fields(service: run_v2.Service) -> dict[str, str]:

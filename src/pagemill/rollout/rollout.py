@@ -100,13 +100,18 @@ class Rollout:
         self.record.built = plan.image is None
         return image
 
-    async def wait_for_idle(self, plan: Plan) -> None:
-        """Wait until the revision that serves has no instance, if the deployment was told to.
+    async def wait_for_idle(self, plan: Plan, *, image: Image | None = None) -> None:
+        """Wait until the revision that serves has no instance, if the deployment was told to and another one starts.
+
+        Args:
+            plan: What the service is.
+            image: What is deployed; None: an earlier revision is to serve.
 
         Raises:
             PagemillError: It still has instances after that time, or nobody knows.
         """
-        await self._dependencies.room.wait(plan.state.serving if plan.state else "")
+        if plan.state and not (image and is_current(plan.state, self._dependencies.host.desired(image))):
+            await self._dependencies.room.wait(plan.state.serving)
 
     async def stage(self, plan: Plan, image: Image) -> Candidate:
         """Create the revision to verify, without traffic; the previous revision keeps serving.
