@@ -12,9 +12,12 @@ from pagemill.orchestration.deploy.session import deployment, interrupted, watch
 from pagemill.tasks.deploying import check, image_of, promote, publish, stage, stage_previous, verify, wait_for_idle
 
 
-@flow(name="deploy-service", flow_run_name="{parameters.action.value} the GPU service", persist_result=False)
+@flow(name="deploy-service", flow_run_name="{parameters.title}", persist_result=False)
 async def deploy_service(parameters: DeployParameters) -> Deployment | State[Deployment]:
-    """Build the image if it is new, deploy it as a revision without traffic, verify it, move the traffic, publish."""
+    """Build the image if it is new, deploy it as a revision without traffic, verify it, move the traffic, publish.
+
+    A smoke test goes through the same steps with a small service of its own, publishes nothing, and deletes it.
+    """
     async with deployment(parameters) as rollout:
         url = ""
         async with watched().interruptible():
@@ -29,11 +32,13 @@ async def deploy_service(parameters: DeployParameters) -> Deployment | State[Dep
                 image = await image_of(rollout, plan)
                 await approved(parameters, plan, image)
                 await wait_for_idle(rollout, plan, image)
-                async with rollout.restore_traffic_on_failure(plan):
-                    candidate = await stage(rollout, plan, image)
+                undone = rollout.deleted_afterwards if rollout.record.smoke else rollout.restore_traffic_on_failure
+                async with undone(plan) as begun:
+                    candidate = await stage(rollout, begun, image)
                     await verify(rollout, candidate)
                     url = await promote(rollout, candidate)
         if not url:
             return interrupted(rollout.record)
-        await publish(url)
+        if not rollout.record.smoke:
+            await publish(url)
         return rollout.finish(rolled_back=parameters.action is Action.ROLL_BACK)

@@ -13,9 +13,8 @@ from pydantic_settings import BaseSettings
 
 from pagemill.config.pool import PoolSettings, read_pool_settings
 from pagemill.config.run import Settings, read, read_settings
-from pagemill.config.service import ServiceSettings, read_service_settings
-from pagemill.config.watch import WatchSettings
 from pagemill.config.service import ServiceSettings, Variable, read_service_settings
+from pagemill.config.watch import WatchSettings
 from pagemill.errors import UsageError
 
 _KINDS: tuple[type[BaseSettings], ...] = (Settings, ServiceSettings, PoolSettings, WatchSettings)

@@ -70,6 +70,7 @@ class FakeGcs:
         self.fault: Callable[[str, str, str], Fault | None] = lambda _kind, _bucket, _key: None
         # Permissions that testIamPermissions does not grant. Without the one to delete, no object is written over.
         self.denied: set[str] = set()
+        self.denied_in: dict[str, set[str]] = {}  # the same, in one bucket
         self.buckets: dict[str, dict[str, _Object]] = {}
         self.uploads: dict[str, _Upload] = {}
         self.guard = threading.RLock()
@@ -201,7 +202,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not route["objects"]:
             self._begin("permissions" if key else "bucket", bucket)
             asked = parse_qs(urlsplit(self.path).query).get("permissions", [])
-            return self._json({"name": bucket, "permissions": [name for name in asked if name not in self.fake.denied]})
+            return self._json({"name": bucket, "permissions": [name for name in asked if self._may(bucket, name)]})
         if not key:
             return self._list(bucket)
         media = self._query.get("alt") == "media" or route["via"] == "download"
@@ -297,7 +298,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _store(self, bucket: str, upload: _Upload) -> _Object:
         with self.fake.guard:
             if upload.key in self.fake.buckets[bucket]:
-                self._check_may_delete()
+                self._check_may_delete(bucket)
             self._check(bucket, upload.key, upload.conditions)
             self.fake.put(bucket, upload.key, bytes(upload.data), upload.content_type)
             upload.done = self.fake.buckets[bucket][upload.key]
@@ -305,14 +306,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _delete(self, _: re.Match[str], bucket: str, key: str) -> None:
         self._begin("delete", bucket, key)
-        self._check_may_delete()
+        self._check_may_delete(bucket)
         with self.fake.guard:
             self._object(bucket, key)
             self.fake.delete(bucket, key)
         self._send(204, b"", {})
 
-    def _check_may_delete(self) -> None:
-        if "storage.objects.delete" in self.fake.denied:
+    def _may(self, bucket: str, permission: str) -> bool:
+        return permission not in self.fake.denied | self.fake.denied_in.get(bucket, set())
+
+    def _check_may_delete(self, bucket: str) -> None:
+        if not self._may(bucket, "storage.objects.delete"):
             raise _Refused(403, "We do not have storage.objects.delete access to the Google Cloud Storage object.")
 
     def _object(self, bucket: str, key: str) -> _Object:

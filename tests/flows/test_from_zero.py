@@ -155,7 +155,8 @@ async def test_the_page_from_zero_leads_from_an_empty_account_to_a_text_and_back
     for command in commands:
         await reader.type_in(command)
 
-    preview, registered, deployed, batch, text, deleted = reader.ran
+    smoke, preview, registered, deployed, batch, text, deleted = reader.ran
+    assert "lightonocr-smoke: the smoke test passed" in smoke
     assert "an instance, an hour" in preview
     assert "concurrency limit" in registered
     assert "LIGHTONOCR_SERVICE_URL=https://" in deployed
@@ -163,4 +164,4 @@ async def test_the_page_from_zero_leads_from_an_empty_account_to_a_text_and_back
     assert "Invoice" in text
     assert "its URL is no longer published" in deleted
     assert not reader.cloud.run.services
-    assert len(reader.cloud.builds.builds) == 1
+    assert len(reader.cloud.builds.builds) == 2

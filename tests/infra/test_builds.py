@@ -1,4 +1,4 @@
-"""What both builds have in common: where their images come from, and how they get into the registry."""
+"""What all builds have in common: where their images come from, and how they get into the registry."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from google.cloud.devtools import cloudbuild_v1
 from pagemill.gcp.build_config import BuildConfig
 
 _INFRA = Path(__file__).parents[2] / "infra"
-_FOLDERS = {"gpu_service": "", "batch_runner": "infra/batch_runner/"}  # and where they lie in the source
+_FOLDERS = {  # and where they lie in the source
+    "gpu_service": "",
+    "batch_runner": "infra/batch_runner/",
+    "smoke_service": "infra/smoke_service/",
+}
 _WHERE_IT_GOES = ("--cache-to=", "--provenance=", "--tag=", "--push")
 
 

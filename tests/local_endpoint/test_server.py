@@ -10,6 +10,7 @@ import pytest
 from pagemill.errors import RequestRejected, WorkerLost
 from pagemill.local_endpoint.reading import Reading
 from pagemill.local_endpoint.server import MOST_BODY_BYTES, MOST_REQUESTS
+from pagemill.ocr.answers import text_of
 
 Ask = Callable[..., dict[str, object]]
 Start = Callable[..., httpx.Client]
@@ -108,6 +109,17 @@ def test_a_text_longer_than_max_tokens_is_cut_with_finish_reason_length(
     assert answer["usage"]["completion_tokens"] == 2
 
 
+def test_an_answer_as_a_stream_is_the_text_in_one_event_and_the_end(client: Start, ask: Ask, png: bytes) -> None:
+    with client(PromptReaders("one two three four")) as http:
+        answer = http.post(CHAT, json=ask(png, max_tokens=2, stream=True))
+
+    assert answer.headers["Content-Type"].startswith("text/event-stream")
+    event, end = answer.text.split("\n\n")[:2]
+    assert text_of(event) == "one two"
+    assert '"finish_reason":"length"' in event
+    assert end == "data: [DONE]"
+
+
 def test_the_model_may_be_left_out(client: Start, ask: Ask, png: bytes) -> None:
     with client(PromptReaders()) as http:
         assert http.post(CHAT, json=ask(png, model=None)).is_success
@@ -148,7 +160,6 @@ def image_message(url: str, count: int = 1) -> dict[str, object]:
         (image_message("file:///etc/passwd"), "must be in the request"),
         (image_message("data:text/plain;base64,AAAA"), "must be in the request"),
         (image_message("data:image/png;base64,A*A"), "base64"),
-        ({**image_message("data:image/png;base64,AAAA"), "stream": True}, "streaming"),
         ({**image_message("data:image/png;base64,AAAA"), "n": 2}, "n must be 1"),
         ({**image_message("data:image/png;base64,AAAA"), "max_tokens": 0}, "max_tokens"),
     ],

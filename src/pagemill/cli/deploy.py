@@ -14,6 +14,7 @@ from rich.table import Table
 
 from pagemill.cli.console import messages, output
 from pagemill.cli.interrupts import run_until_interrupted
+from pagemill.cli.smoke import print_smoke_test
 from pagemill.cli.support import ExitCode, fail, warn_of_misspelt_settings
 from pagemill.errors import PagemillError, UsageError
 from pagemill.extras import needs
@@ -57,6 +58,12 @@ def deploy(
     delete: Annotated[
         bool, typer.Option("--delete", help="Delete the service; you have to type PROJECT/SERVICE.")
     ] = False,
+    smoke: Annotated[
+        bool,
+        typer.Option(
+            "--smoke", help="Try the project with a small service without a GPU, for cents; it is deleted again."
+        ),
+    ] = False,
     approval: Annotated[bool, typer.Option("--approval", help="Pause for an approval in the Prefect UI.")] = False,
 ) -> None:
     """Build the GPU image, deploy it as a revision without traffic, verify it, move the traffic, publish the URL.
@@ -67,8 +74,10 @@ def deploy(
     from pagemill.orchestration.prefect_settings import load_prefect
 
     try:
-        if dry_run + (rollback or bool(revision)) + delete > 1:
-            raise UsageError("choose one of --dry-run, --rollback or --revision, and --delete")
+        if dry_run + (rollback or bool(revision)) + delete + smoke > 1:
+            raise UsageError("choose one of --dry-run, --rollback or --revision, --delete, and --smoke")
+        if smoke and (max_instances or cpu or memory or wait_for_idle or approval):
+            raise UsageError("--smoke has a service of its own: only --project and --region go with it")
         if not re.fullmatch(r"[a-z0-9-]*", revision):
             raise UsageError(f"--revision '{revision}' is no name of a revision; `pagemill status` lists them")
         warn_of_misspelt_settings()
@@ -76,7 +85,7 @@ def deploy(
         from pagemill.orchestration.deploy.parameters import Action, DeployParameters
 
         parameters = DeployParameters(
-            action=Action.ROLL_BACK if rollback or revision else Action.DEPLOY,
+            action=Action.SMOKE if smoke else Action.ROLL_BACK if rollback or revision else Action.DEPLOY,
             revision=revision,
             project=project,
             region=region,
@@ -95,7 +104,9 @@ def deploy(
     except PagemillError as error:
         fail(error)
     except KeyboardInterrupt:
-        messages().print("interrupted; the previous revision keeps serving")
+        messages().print(
+            "the smoke test was interrupted" if smoke else "interrupted; the previous revision keeps serving"
+        )
         raise typer.Exit(ExitCode.INTERRUPTED) from None
 
 
@@ -159,11 +170,18 @@ def _deploy(parameters: DeployParameters) -> Deployment:
         else:
             task.cancel()
 
-    return run_until_interrupted(to_its_end(), stop=stop, clean_up_seconds=None)
+    try:
+        return run_until_interrupted(to_its_end(), stop=stop, clean_up_seconds=None)
+    finally:
+        if watch.record and watch.record.smoke:
+            print_smoke_test(watch.record)
 
 
 def _conclude(record: Deployment) -> None:
     screen = output()
+    if record.smoke:
+        screen.print(f"{record.service}: the smoke test {record.outcome}")
+        return
     table = Table("page", "word F1", "seconds", "tokens", box=None, title="Canary pages")
     for result in record.canaries:
         tokens = str(result.completion_tokens)

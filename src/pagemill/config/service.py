@@ -11,7 +11,7 @@ from pagemill.config.run import assert_loopback, read
 from pagemill.domain.service.plan import CANDIDATE_TAG
 from pagemill.errors import UsageError
 
-_MOST_GIB = {4: 16, 6: 24, 8: 32}  # memory by vCPU
+_MOST_GIB = {1: 4, 2: 8, 4: 16, 6: 24, 8: 32}  # memory by vCPU; a GPU needs 4 vCPU
 _LONGEST_START_SECONDS = 1800  # period times failures of the startup probe; 600 without a GPU
 _TAG_AND_NAME = 46  # characters of traffic tag and name together, so that the URL's first label has at most 63
 LONGEST_NAME = _TAG_AND_NAME - len(CANDIDATE_TAG)
@@ -236,6 +236,11 @@ class ServiceSettings(BaseSettings):
                 "vLLM would never get as many pages as it can read at the same time"
             )
         return self
+
+    @property
+    def has_gpu(self) -> bool:
+        """Whether an instance has a GPU. The service of a smoke test has none."""
+        return bool(self.accelerator)
 
     @property
     def where(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from google.api_core import exceptions as api
 from google.cloud import iam_admin_v1, resourcemanager_v3, service_usage_v1
 from google.iam.v1 import iam_policy_pb2
@@ -28,6 +30,7 @@ PERMISSIONS = (
     "run.services.setIamPolicy",
     "run.services.update",
 )
+DELETE = "run.services.delete"  # only what deletes a service needs it
 _ACT_AS = "iam.serviceAccounts.actAs"
 _Enabled = service_usage_v1.State.ENABLED
 
@@ -35,11 +38,20 @@ _Enabled = service_usage_v1.State.ENABLED
 class ProjectChecks:
     """Checks APIs, permissions and service accounts; changes nothing."""
 
-    def __init__(self, google: GoogleApi, settings: ServiceSettings) -> None:
-        """Open the clients; send no requests."""
+    def __init__(
+        self, google: GoogleApi, settings: ServiceSettings, *, permissions: Sequence[str] = PERMISSIONS
+    ) -> None:
+        """Open the clients; send no requests.
+
+        Args:
+            google: Opens the clients.
+            settings: The service as it should be.
+            permissions: That the caller needs on the project.
+        """
         host = settings.project_emulator_host
         self._google = google
         self._settings = settings
+        self._needed = permissions
         self._apis = google.client(service_usage_v1.ServiceUsageAsyncClient, host)
         self._projects = google.client(resourcemanager_v3.ProjectsAsyncClient, host)
         self._iam = google.client(iam_admin_v1.IAMAsyncClient, host)
@@ -66,13 +78,13 @@ class ProjectChecks:
             PagemillError: We may not test them.
         """
         project = self._settings.project
-        request = iam_policy_pb2.TestIamPermissionsRequest(resource=f"projects/{project}", permissions=PERMISSIONS)
+        request = iam_policy_pb2.TestIamPermissionsRequest(resource=f"projects/{project}", permissions=self._needed)
         with self._google.translated_errors(f"testing our permissions in {project}"):
             try:
                 held = set((await self._projects.test_iam_permissions(request, retry=READS)).permissions)
             except api.NotFound:
                 return [f"there is no project {project}, or we may not see it; type: gcloud projects list"]
-        missing = [permission for permission in PERMISSIONS if permission not in held]
+        missing = [permission for permission in self._needed if permission not in held]
         if not missing:
             return []
         role = f"--member=MEMBER --role=projects/{project}/roles/pagemillDeployer"

@@ -18,7 +18,6 @@ PORT = 8000
 VERIFIED = "pagemill.dev/verified"  # annotation of the service: its verified revisions, the newest first
 RETRY = "pagemill.dev/retry"  # annotation of a revision: how many with the same configuration failed before it
 
-_LABELS = {"app": "lightonocr", "managed-by": "pagemill"}
 OWNED = ("ingress", "invoker_iam_disabled", "default_uri_disabled", "scaling", "template")
 _NOT_PLANNED = (
     "scaling.scaling_mode",
@@ -61,6 +60,16 @@ def vllm_args(settings: ServiceSettings, model: str) -> tuple[str, ...]:
     )
 
 
+def container_args(settings: ServiceSettings, model: str) -> tuple[str, ...]:
+    """The arguments of the container: vLLM's, or without a GPU those of the embedded OCR service.
+
+    Args:
+        settings: Memory, number of sequences and lengths.
+        model: Model name that requests use.
+    """
+    return vllm_args(settings, model) if settings.has_gpu else ("--served-model-name", model)
+
+
 def service_message(settings: ServiceSettings, *, image: str, model: str) -> run_v2.Service:
     """Everything that the flow owns of the service, except its traffic.
 
@@ -70,8 +79,9 @@ def service_message(settings: ServiceSettings, *, image: str, model: str) -> run
         model: Model name that requests use.
     """
     ingress = run_v2.IngressTraffic
+    labels = {"app": "lightonocr" if settings.has_gpu else "pagemill-smoke", "managed-by": "pagemill"}
     return run_v2.Service(
-        labels=_LABELS,
+        labels=labels,
         ingress={
             "all": ingress.INGRESS_TRAFFIC_ALL,
             "internal": ingress.INGRESS_TRAFFIC_INTERNAL_ONLY,
@@ -82,13 +92,14 @@ def service_message(settings: ServiceSettings, *, image: str, model: str) -> run
             min_instance_count=settings.min_instances, max_instance_count=settings.max_instances
         ),
         template=run_v2.RevisionTemplate(
-            labels=_LABELS,
+            labels=labels,
             service_account=settings.runtime,
             timeout=Duration(seconds=settings.request_seconds),
             max_instance_request_concurrency=settings.concurrency,
             execution_environment=run_v2.ExecutionEnvironment.EXECUTION_ENVIRONMENT_GEN2,
-            node_selector=run_v2.NodeSelector(accelerator=settings.accelerator),
-            gpu_zonal_redundancy_disabled=not settings.zonal_redundancy,  # the platform's default costs more
+            node_selector=run_v2.NodeSelector(accelerator=settings.accelerator) if settings.has_gpu else None,
+            # The platform's default costs more.
+            gpu_zonal_redundancy_disabled=not settings.zonal_redundancy if settings.has_gpu else None,
             # No minimum: that of a revision is billed as soon as it has a traffic tag, beside that of the service.
             scaling=run_v2.RevisionScaling(max_instance_count=settings.max_instances),
             containers=[_container(settings, image, model)],
@@ -98,15 +109,16 @@ def service_message(settings: ServiceSettings, *, image: str, model: str) -> run
 
 def _container(settings: ServiceSettings, image: str, model: str) -> run_v2.Container:
     health = run_v2.HTTPGetAction(path="/health", port=PORT)
+    gpu = {"nvidia.com/gpu": "1"} if settings.has_gpu else {}
     return run_v2.Container(
-        name="vllm",
+        name="vllm" if settings.has_gpu else "smoke",
         image=image,
-        args=vllm_args(settings, model),
+        args=container_args(settings, model),
         env=[run_v2.EnvVar(name=name, value=value) for name, value in _variables(settings)],
         ports=[run_v2.ContainerPort(name="http1", container_port=PORT)],
         resources=run_v2.ResourceRequirements(
-            limits={"cpu": str(settings.cpu), "memory": f"{settings.memory_gib}Gi", "nvidia.com/gpu": "1"},
-            cpu_idle=False,  # instance-based billing, the only kind for GPUs
+            limits={"cpu": str(settings.cpu), "memory": f"{settings.memory_gib}Gi", **gpu},
+            cpu_idle=not settings.has_gpu,  # instance-based billing is the only kind for GPUs
             startup_cpu_boost=True,  # half of the start is importing Python modules
         ),
         startup_probe=run_v2.Probe(

@@ -41,6 +41,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--engine", default="auto", help="auto, rapidocr or tesseract (%(default)s)")
     parser.add_argument("--workers", type=_positive, help="pages read at a time (one for each core)")
     parser.add_argument("--tessdata", type=Path, metavar="FOLDER", help="Tesseract's language data")
+    parser.add_argument(
+        "--served-model-name", dest="model", metavar="NAME", help="model to answer to (the engine, with its version)"
+    )
     parser.add_argument("--lifeline", action="store_true", help="stop when standard input ends")
     return parser.parse_args()
 

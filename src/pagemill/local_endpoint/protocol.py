@@ -120,6 +120,32 @@ class ChatCompletion(BaseModel):
     usage: Usage
 
 
+class Delta(BaseModel):
+    """A piece of the model's turn."""
+
+    role: Literal["assistant"] = "assistant"
+    content: str
+
+
+class ChunkChoice(BaseModel):
+    """The only answer, as far as one event has it."""
+
+    index: int = 0
+    delta: Delta
+    logprobs: None = None
+    finish_reason: Literal["stop", "length"]
+
+
+class ChatCompletionChunk(BaseModel):
+    """One event of an answer that is a stream."""
+
+    id: str
+    object: Literal["chat.completion.chunk"] = "chat.completion.chunk"
+    created: int
+    model: str
+    choices: list[ChunkChoice]
+
+
 class ModelCard(BaseModel):
     """A model that can be asked."""
 
@@ -188,3 +214,17 @@ def completion(reading: Reading, *, model: str, most_tokens: int | None) -> Chat
         ],
         usage=Usage(prompt_tokens=prompt, completion_tokens=answer, total_tokens=prompt + answer),
     )
+
+
+def as_stream(whole: ChatCompletion) -> str:
+    """An answer as server-sent events. The engines give the text in one piece, so it is one event, and the end."""
+    chunk = ChatCompletionChunk(
+        id=whole.id,
+        created=whole.created,
+        model=whole.model,
+        choices=[
+            ChunkChoice(delta=Delta(content=choice.message.content), finish_reason=choice.finish_reason)
+            for choice in whole.choices
+        ],
+    )
+    return f"data: {chunk.model_dump_json()}\n\ndata: [DONE]\n\n"

@@ -23,6 +23,7 @@ from pagemill.local_endpoint.protocol import (
     ModelCard,
     ModelList,
     Refused,
+    as_stream,
     bad_request,
     completion,
     image_of,
@@ -84,12 +85,11 @@ class _Service:
             if chat.model not in (None, self._model):
                 message = f"The model `{chat.model}` does not exist."
                 raise Refused(message, status=HTTPStatus.NOT_FOUND, type_="NotFoundError", param="model")
-            if chat.stream:
-                raise bad_request("streaming is not supported: the text comes in one piece", param="stream")
             if chat.n not in (None, 1):
                 raise bad_request("n must be 1: the engine has only one answer", param="n")
             reading = await self._read(image_of(chat), request)
-            return _json(completion(reading, model=self._model, most_tokens=chat.most_tokens))
+            answer = completion(reading, model=self._model, most_tokens=chat.most_tokens)
+            return Response(as_stream(answer), media_type="text/event-stream") if chat.stream else _json(answer)
 
     async def _read(self, image: bytes, request: Request) -> Reading:
         """Read the image, or give up waiting for a worker when the client goes away."""

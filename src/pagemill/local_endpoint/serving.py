@@ -27,6 +27,7 @@ def serve(
     engine: str = "auto",
     workers: int | None = None,
     tessdata: Path | None = None,
+    model: str | None = None,
     lifeline: bool = False,
 ) -> None:
     """Serve until SIGINT or SIGTERM; print the URL as one line once connections are accepted.
@@ -37,6 +38,7 @@ def serve(
         engine: See `choose_engine`.
         workers: How many pages are read at a time; a worker for each core if None.
         tessdata: The folder with Tesseract's language data, if it is not in a usual place.
+        model: The model name to answer to; None: the engine's, with its version.
         lifeline: Whether to stop when standard input ends.
 
     Raises:
@@ -45,10 +47,10 @@ def serve(
         KeyboardInterrupt: After SIGINT; everything has been stopped. SIGTERM ends the process instead.
     """
     name = choose_engine(engine, tessdata=tessdata)
-    model = model_id(name, tessdata=tessdata)
+    served = model or model_id(name, tessdata=tessdata)
     count = workers or min(processors(), MOST_REQUESTS)
     with _listening(host, port) as listener, WorkerPool(name, workers=count, tessdata=tessdata) as pool:
-        server = _Server(create_app(pool, model=model), pool)
+        server = _Server(create_app(pool, model=served), pool)
         if lifeline:
             threading.Thread(target=_stop_at_end_of_input, args=(server,), daemon=True).start()
         typer.echo(_url(listener))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pagemill.domain.service.canary import CanaryPage
 from pagemill.domain.service.deployment import Deployment, Outcome
 from pagemill.domain.service.plan import Candidate, Change, Image, ServiceState, changes, is_current
 from pagemill.errors import DeploymentFailed, PagemillError, UsageError
 from pagemill.ports import InvokerPolicy, ServiceEndpoint, ServiceHost
+from pagemill.rollout.deleting import Deleting
 from pagemill.rollout.preflight import Check, problems, require
 from pagemill.rollout.room import Room
 from pagemill.rollout.verification import AcceptanceCriteria, Verification, VerificationResult
@@ -76,6 +77,7 @@ class Rollout:
         """
         if checked:
             await require(self._checks)
+            self.record.checked = True
         state = await self._dependencies.host.state()
         image = await self._dependencies.find_image()
         desired = dict(self._dependencies.host.desired(image))
@@ -165,7 +167,6 @@ class Rollout:
             DeploymentFailed: It does not pass.
         """
         result = await self._verified(candidate.url)
-        self.record.health_seconds = result.health_seconds
         self.record.first_token_seconds = result.first_token_seconds
         self.record.canary_seconds = result.canary_seconds
         return result
@@ -182,23 +183,28 @@ class Rollout:
         self.record.url = await host.promote(candidate)
         async with self._dependencies.open_endpoint(self.record.url, self.record.url) as endpoint:
             await self._verification(endpoint).ensure_private()
+        self.record.promoted = True
         return self.record.url
 
     def finish(self, *, rolled_back: bool) -> Deployment:
         """Set the outcome of a successful rollout; return its record."""
         if self.record.outcome is Outcome.RUNNING:
-            self.record.outcome = Outcome.ROLLED_BACK if rolled_back else Outcome.DEPLOYED
+            done = Outcome.PASSED if self.record.smoke else Outcome.DEPLOYED
+            self.record.outcome = Outcome.ROLLED_BACK if rolled_back else done
         return self.record
 
     @contextlib.asynccontextmanager
-    async def restore_traffic_on_failure(self, plan: Plan) -> AsyncIterator[None]:
+    async def restore_traffic_on_failure(self, plan: Plan) -> AsyncIterator[Plan]:
         """Send requests where they went before if anything fails inside.
+
+        Yields:
+            The plan, as it is.
 
         Raises:
             DeploymentFailed: What failed inside, and which revision serves now.
         """
         try:
-            yield
+            yield plan
         except BaseException as error:
             serving = plan.state.serving if plan.state else ""
             try:
@@ -210,6 +216,21 @@ class Rollout:
             now = f"{serving} keeps serving" if serving else "no revision served before, and no URL is published"
             revision = f"; the revision that failed is {self.record.revision}" if self.record.revision else ""
             raise type(error)(f"{error}; {now}{revision}") from error
+
+    @contextlib.asynccontextmanager
+    async def deleted_afterwards(self, plan: Plan) -> AsyncIterator[Plan]:
+        """Delete the service of a smoke test after the context, and before it what an earlier one has left behind.
+
+        Yields:
+            The plan for a service that does not exist.
+
+        Raises:
+            DeploymentFailed: The service cannot be deleted; the message has the command.
+        """
+        deleting = Deleting(self._dependencies.host, self.record, self._dependencies.announce)
+        await deleting.left_behind(plan.state)
+        async with deleting.afterwards():
+            yield replace(plan, state=None)
 
     async def _granted(self, candidate: Candidate) -> Candidate:
         """Note the candidate in the record, and let the invokers call it."""
@@ -230,6 +251,8 @@ class Rollout:
                 return await verification.verify(pages)
             finally:
                 self.record.canaries = verification.results
+                self.record.private = verification.is_private
+                self.record.health_seconds = verification.health_seconds
 
     def _verification(self, endpoint: ServiceEndpoint) -> Verification:
         dependencies = self._dependencies

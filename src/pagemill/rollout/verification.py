@@ -78,6 +78,8 @@ class Verification:
         self._criteria = criteria
         self._announce = announce
         self.results: Sequence[CanaryResult] = ()  # of the canary pages, passed or failed
+        self.is_private = False
+        self.health_seconds: float | None = None  # until /health answered
 
     async def verify(self, pages: Sequence[CanaryPage]) -> VerificationResult:
         """Run all checks.
@@ -87,10 +89,11 @@ class Verification:
         """
         self._announce(f"sending a request without a token to {self._endpoint.url}")
         await self.ensure_private()
+        self.is_private = True
         self._announce("waiting for /health")
         started = time.monotonic()
         await self._healthy()
-        health_seconds = time.monotonic() - started
+        self.health_seconds = health_seconds = time.monotonic() - started
         self._announce(f"sending {counted(len(pages), 'canary page')}, {self._criteria.in_flight} at once")
         first_token_seconds = await self._first_token(pages[0])
         started = time.monotonic()

@@ -53,7 +53,7 @@ class GoogleCloud:
         self.ca_file = folder / "ca.pem"
         self.bucket = f"{project}-pagemill-source"
         sources.create_bucket(self.bucket)
-        sources.denied.add("storage.objects.delete")  # Terraform lets the deployer create and read sources
+        sources.denied_in[self.bucket] = {"storage.objects.delete"}  # the deployer creates and reads sources
         for name, immutable in {"pagemill": True, "pagemill-cache": False}.items():
             location = f"projects/{project}/locations/{REGION}"
             self.registry.create(f"{location}/repositories/{name}", immutable_tags=immutable)

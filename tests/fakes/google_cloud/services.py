@@ -68,6 +68,7 @@ class CloudRun:
         # Changes that somebody else makes before and after an update.
         self.before_update: Callable[[run_v2.Service], None] = lambda _: None
         self.after_update: Callable[[run_v2.Service], None] = lambda _: None
+        self.before_delete: Callable[[run_v2.Service], None] = lambda _: None  # it may refuse
         self.services: dict[str, run_v2.Service] = {}
         self.revisions: dict[str, revisions.Started] = {}
         self.servers: dict[str, FakeEndpoint] = {}  # by full name of the revision
@@ -179,7 +180,11 @@ class CloudRun:
         of_an_instance = {  # and what is allowed
             "total CPU": ("CpuAllocPerProjectRegion", 1000 * int(resources["cpu"]), 1000 * self.cpu_quota),
             "total memory": ("MemAllocPerProjectRegion", memory, self.memory_quota_gib * 2**30),
-            "total GPU": ("NvidiaL4GpuAllocNoZonalRedundancyPerProjectRegion", 1, self.gpu_quota),
+            "total GPU": (
+                "NvidiaL4GpuAllocNoZonalRedundancyPerProjectRegion",
+                int(resources.get("nvidia.com/gpu", "0")),
+                self.gpu_quota,
+            ),
         }
         violated = {what: each for what, each in of_an_instance.items() if most * each[1] > each[2]}
         if not violated:
@@ -206,7 +211,8 @@ class CloudRun:
         memory = sum(int(each["memory"].removesuffix("Gi")) for each in used)
         if memory > self.memory_quota_gib:
             return "Quota exceeded for total allowable memory per project per region."
-        return "Quota exceeded for total allowable count of GPUs per project per region." * (len(used) > self.gpu_quota)
+        gpus = sum(int(each.get("nvidia.com/gpu", "0")) for each in used)
+        return "Quota exceeded for total allowable count of GPUs per project per region." * (gpus > self.gpu_quota)
 
     def _apply(self, service: run_v2.Service, before: run_v2.Service | None) -> Any:
         name, number = service.name, next(self._numbers)
@@ -256,6 +262,8 @@ class CloudRun:
 
     def _listen(self, name: str, template: run_v2.RevisionTemplate, server: Server) -> str:
         args = list(template.containers[0].args)
+        if server.program:
+            return server.program(args)
         self.servers[name] = self._loop_thread.open(
             FakeEndpoint(
                 server.answering(self.texts),
@@ -339,6 +347,7 @@ class CloudRun:
 
     def _delete(self, request: run_v2.DeleteServiceRequest) -> Any:
         service = self._existing(request.name)
+        self.before_delete(service)
         del self.services[request.name], self.policies[request.name]
         return self._operations.start(f"{request.name}/operations/delete", service, service)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.fakes.ocr_endpoint import Answer, Request
@@ -29,6 +29,8 @@ class Server:
     model: str = ""  # served instead of the one that the flags name
     latency_seconds: float = 0.0
     gpu_quota: bool = True  # whether there is a GPU for it
+    # Starts a program with the container's arguments instead, and returns its URL.
+    program: Callable[[Sequence[str]], str] | None = None
 
     def answering(self, texts: Mapping[str, str]) -> Callable[[Request], Answer | None]:
         """The function that answers requests, given the known texts by the pixels of their images."""

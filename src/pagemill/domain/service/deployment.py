@@ -19,6 +19,7 @@ class Outcome(StrEnum):
     DEPLOYED = "deployed"  # a new revision serves
     UNCHANGED = "unchanged"  # the revision that serves is the desired one
     ROLLED_BACK = "rolled back"  # an earlier revision serves again, as requested
+    PASSED = "passed"  # a smoke test: its service is deleted
     FAILED = "failed"  # the previous revision keeps serving
     INTERRUPTED = "interrupted"  # the same
 
@@ -28,6 +29,7 @@ class Deployment:
     """One deployment. Empty fields are unknown, or their step was not reached."""
 
     service: str
+    project: str
     region: str
     started_at: dt.datetime
     outcome: Outcome = Outcome.RUNNING
@@ -49,3 +51,10 @@ class Deployment:
     first_token_seconds: float | None = None
     canary_seconds: float | None = None
     canaries: Sequence[CanaryResult] = ()
+    checked: bool = False  # whether the project has what a deployment needs
+    private: bool = False  # whether unauthenticated callers were refused
+    promoted: bool = False  # whether the requests go to the revision
+    # Of a smoke test.
+    smoke: bool = False
+    deleted: bool = False  # whether its service is
+    left: str = ""  # why it is not, and the command that deletes it

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,12 @@ RUNNER = "batch-runner"
 RUNNER_SOURCE = (
     *("pyproject.toml", "uv.lock", "LICENSE", "README.md", "prefect.yaml"),
     *("src", "flows", "tasks", "deployments", "infra"),
+)
+SMOKE = "pagemill-smoke"  # the image of a smoke test, and the model that its service serves
+# What infra/smoke_service/Dockerfile copies, and the build itself.
+SMOKE_SOURCE = (
+    *("pyproject.toml", "uv.lock", "LICENSE", "README.md"),
+    *("src", "flows", "tasks", "deployments", "infra/smoke_service"),
 )
 _SOURCE_PERMISSIONS = ("storage.objects.create", "storage.objects.get")
 
@@ -126,6 +132,22 @@ class ImageBuild:
         return SourceObject(self._settings.bucket, f"source/{name}", int(stored.version))
 
 
+def smoke_image(google: GoogleApi, settings: ServiceSettings, key: Mapping[str, Any] | None) -> ImageBuild:
+    """The image of a smoke test: the embedded OCR service.
+
+    Args:
+        google: Opens the clients of Google's APIs.
+        settings: Project, region and repositories.
+        key: A service account's key; None: the machine's own credentials.
+
+    Raises:
+        UsageError: This is not a checkout of pagemill.
+    """
+    _require_checkout(SMOKE_SOURCE)
+    config = BuildConfig(ROOT / "infra" / "smoke_service", root=ROOT, names=SMOKE_SOURCE)
+    return ImageBuild(google, settings, key, config=config, package=SMOKE)
+
+
 async def runner_image(settings: ServiceSettings, common: Settings, announce: Callable[[str], object]) -> Image:
     """Return the image of the flows; build it with Cloud Build unless there is one of the same source.
 
@@ -134,8 +156,7 @@ async def runner_image(settings: ServiceSettings, common: Settings, announce: Ca
         DeploymentFailed: The build failed.
     """
     config = BuildConfig(ROOT / "infra" / "batch_runner", root=ROOT, names=RUNNER_SOURCE)
-    if missing := [name for name in RUNNER_SOURCE if not (ROOT / name).exists()]:
-        raise UsageError(f"{ROOT} has no {', '.join(missing)}: the image is built from a checkout of pagemill")
+    _require_checkout(RUNNER_SOURCE)
     key = await google_key(common.gcp_credentials_block)
     async with GoogleApi(settings.project, key, emulated=bool(settings.run_emulator_host)) as google:
         image = ImageBuild(google, settings, key, config=config, package=RUNNER)
@@ -149,3 +170,8 @@ async def runner_image(settings: ServiceSettings, common: Settings, announce: Ca
 
         made, _ = await image.build(announce, started)
         return made
+
+
+def _require_checkout(names: Sequence[str]) -> None:
+    if missing := [name for name in names if not (ROOT / name).exists()]:
+        raise UsageError(f"{ROOT} has no {', '.join(missing)}: the image is built from a checkout of pagemill")

@@ -15,6 +15,7 @@ class Action(StrEnum):
 
     DEPLOY = "deploy"
     ROLL_BACK = "rollback"
+    SMOKE = "smoke"
 
 
 class DeployParameters(BaseModel, frozen=True, extra="forbid"):
@@ -24,7 +25,8 @@ class DeployParameters(BaseModel, frozen=True, extra="forbid"):
         Action.DEPLOY,
         position=0,
         title="Action",
-        description="deploy: a revision with the current source and settings; rollback: the previous verified revision",
+        description="deploy: a revision with the current source and settings; rollback: the previous verified "
+        "revision; smoke: a small service of its own without a GPU, which is deleted again, to try the project",
     )
     project: str = form_field(
         "", position=1, title="Project", description="Google Cloud project; empty: GOOGLE_CLOUD_PROJECT"
@@ -70,6 +72,11 @@ class DeployParameters(BaseModel, frozen=True, extra="forbid"):
         title="Ask before deploying",
         description="pause after the image is built, until somebody resumes the run in this UI",
     )
+
+    @property
+    def title(self) -> str:
+        """The name of the flow run."""
+        return "smoke test of the project" if self.action is Action.SMOKE else f"{self.action.value} the GPU service"
 
     def overrides(self) -> dict[str, object]:
         """Settings that replace those of the environment; None: keep the environment's."""

@@ -9,9 +9,10 @@ from prefect.artifacts import acreate_link_artifact, acreate_markdown_artifact
 
 from pagemill.domain.service.deployment import Deployment, Outcome
 from pagemill.domain.service.plan import Change
+from pagemill.domain.service.smoke import CANNOT_PROVE, proofs
 
 _LONGEST_CELL = 160  # characters
-_WITHOUT_URL = {Outcome.FAILED, Outcome.INTERRUPTED}
+_WITHOUT_URL = {Outcome.FAILED, Outcome.INTERRUPTED, Outcome.PASSED}
 
 
 async def report(record: Deployment) -> None:
@@ -77,7 +78,16 @@ def _page(record: Deployment) -> Iterator[str]:
             for result in record.canaries
         ],
     )
-    yield from ("", "## vLLM", "", "```", f"vllm serve {shlex.join(record.flags)}", "```", "", "## Changes", "")
+    if record.smoke:
+        yield from ("", "## What was proved", "")
+        yield from _table(
+            ("step", "proved", "detail"),
+            [(proof.step, "yes" if proof.proved else "no", proof.detail) for proof in proofs(record)],
+        )
+        yield from ("", "A smoke test cannot prove:", "", *(f"- {what}" for what in CANNOT_PROVE))
+    else:
+        yield from ("", "## vLLM", "", "```", f"vllm serve {shlex.join(record.flags)}", "```")
+    yield from ("", "## Changes", "")
     yield from _table(("field", "before", "after"), change_rows(list(record.changes)))
     if record.cost:
         yield from ("", "## Cost, estimated from list prices", "")

@@ -13,9 +13,10 @@ from prefect.states import Cancelled
 
 from pagemill.config.run import read_settings
 from pagemill.config.service import read_service_settings
+from pagemill.config.smoke import read_smoke_settings
 from pagemill.domain.service.deployment import Deployment, Outcome
 from pagemill.extras import needs
-from pagemill.orchestration.deploy.parameters import DeployParameters
+from pagemill.orchestration.deploy.parameters import Action, DeployParameters
 from pagemill.orchestration.deploy.report import link_log, report
 from pagemill.orchestration.watching import Interruption
 from pagemill.rollout.rollout import Rollout
@@ -28,6 +29,7 @@ class DeploymentWatch(Interruption):
     """Shows the steps of one deployment, and interrupts it."""
 
     announce: Callable[[str], object] = lambda _: None  # called with a line about each step
+    record: Deployment | None = None  # filled in as the steps run
 
 
 _watch: ContextVar[DeploymentWatch | None] = ContextVar("watch", default=None)
@@ -68,7 +70,8 @@ async def deployment(parameters: DeployParameters) -> AsyncIterator[Rollout]:
     with needs("deploy", _PURPOSE):
         from pagemill.orchestration.deploy.wiring import open_rollout  # noqa: PLC0415 -- needs the extra `deploy`
 
-    settings = read_service_settings(**parameters.overrides())
+    read = read_smoke_settings if parameters.action is Action.SMOKE else read_service_settings
+    settings = read(**parameters.overrides())
     announce(settings.where)
     async with open_rollout(
         settings,
@@ -77,6 +80,7 @@ async def deployment(parameters: DeployParameters) -> AsyncIterator[Rollout]:
         build_started=build_started,
         wait_for_idle=parameters.wait_for_idle,
     ) as rollout:
+        watched().record = rollout.record
         try:
             yield rollout
         except BaseException as error:
@@ -90,4 +94,7 @@ async def deployment(parameters: DeployParameters) -> AsyncIterator[Rollout]:
 def interrupted(record: Deployment) -> State[Deployment]:
     """The final state of a deployment that was interrupted before its revision was promoted."""
     record.outcome = Outcome.INTERRUPTED
+    if record.smoke:
+        rest = record.left or ("its service is deleted" if record.deleted else "it had no service yet")
+        return Cancelled(message=f"The smoke test was interrupted; {rest}.")
     return Cancelled(message="The deployment was interrupted; the previous revision keeps serving.")

@@ -17,14 +17,14 @@ from pagemill.domain.service.plan import Image
 from pagemill.gcp.api import GoogleApi
 from pagemill.gcp.artifact_registry import PACKAGE
 from pagemill.gcp.build_config import BuildConfig
-from pagemill.gcp.checks import ProjectChecks
+from pagemill.gcp.checks import DELETE, PERMISSIONS, ProjectChecks
 from pagemill.gcp.cloud_run import CloudRun
 from pagemill.gcp.invoker_policy import IamInvokerPolicy
 from pagemill.gcp.room import RegionRoom
-from pagemill.gcp.run_spec import vllm_args
+from pagemill.gcp.run_spec import container_args
 from pagemill.ocr.service_endpoint import HttpsServiceEndpoint
 from pagemill.orchestration.credentials import google_key
-from pagemill.orchestration.deploy.image_build import ROOT, BuildStarted, ImageBuild
+from pagemill.orchestration.deploy.image_build import ROOT, SMOKE, BuildStarted, ImageBuild, smoke_image
 from pagemill.pdf.canaries import canary_pages
 from pagemill.pdf.page import RenderOptions
 from pagemill.pdf.rasterizer import PdfiumRasterizer
@@ -83,6 +83,8 @@ async def open_rollout(
 
 
 def _image_build(google: GoogleApi, settings: ServiceSettings, key: Mapping[str, Any] | None) -> ImageBuild:
+    if not settings.has_gpu:
+        return smoke_image(google, settings, key)
     return ImageBuild(
         google,
         settings,
@@ -97,15 +99,17 @@ def _image_build(google: GoogleApi, settings: ServiceSettings, key: Mapping[str,
 
 def _new_record(settings: ServiceSettings, image: ImageBuild) -> Deployment:
     """The record of a deployment that has not begun: what is known from the settings alone."""
-    model = image.substitutions["_MODEL"]
+    model = image.substitutions.get("_MODEL", SMOKE)
     return Deployment(
         service=settings.name,
+        project=settings.project,
         region=settings.region,
         started_at=dt.datetime.now(dt.UTC),
         model=model,
         substitutions=image.substitutions,
-        flags=vllm_args(settings, model),
-        cost=_cost(settings),
+        flags=container_args(settings, model),
+        cost=_cost(settings) if settings.has_gpu else None,
+        smoke=not settings.has_gpu,
     )
 
 
@@ -151,7 +155,7 @@ def _page_renderer(common: Settings) -> Callable[[], Awaitable[Sequence[CanaryPa
 
 
 def _checks(google: GoogleApi, settings: ServiceSettings, image: ImageBuild) -> Sequence[Check]:
-    project = ProjectChecks(google, settings)
+    project = ProjectChecks(google, settings, permissions=PERMISSIONS if settings.has_gpu else (*PERMISSIONS, DELETE))
 
     async def source_bucket() -> list[str]:
         await asyncio.to_thread(image.bucket.check_writable)
