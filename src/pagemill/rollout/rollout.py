@@ -44,6 +44,7 @@ class Dependencies:
     room: Room
     invokers: Sequence[str]  # IAM members who may call the service
     criteria: AcceptanceCriteria
+    poll_seconds: float  # between two tries to delete a service
     announce: Callable[[str], object]  # called with a line about each step
 
 
@@ -227,7 +228,10 @@ class Rollout:
         Raises:
             DeploymentFailed: The service cannot be deleted; the message has the command.
         """
-        deleting = Deleting(self._dependencies.host, self.record, self._dependencies.announce)
+        dependencies = self._dependencies
+        deleting = Deleting(
+            dependencies.host, self.record, dependencies.announce, poll_seconds=dependencies.poll_seconds
+        )
         await deleting.left_behind(plan.state)
         async with deleting.afterwards():
             yield replace(plan, state=None)
