@@ -196,10 +196,7 @@ class Rollout:
 
     @contextlib.asynccontextmanager
     async def restore_traffic_on_failure(self, plan: Plan) -> AsyncIterator[Plan]:
-        """Send requests where they went before if anything fails inside.
-
-        Yields:
-            The plan, as it is.
+        """Send requests where they went before if anything fails inside; yield the plan as it is.
 
         Raises:
             DeploymentFailed: What failed inside, and which revision serves now.
@@ -222,8 +219,7 @@ class Rollout:
     async def deleted_afterwards(self, plan: Plan) -> AsyncIterator[Plan]:
         """Delete the service of a smoke test after the context, and before it what an earlier one has left behind.
 
-        Yields:
-            The plan for a service that does not exist.
+        Yields the plan for a service that does not exist.
 
         Raises:
             DeploymentFailed: The service cannot be deleted; the message has the command.
