@@ -231,6 +231,18 @@ def test_an_interruption_does_not_disturb_the_deletion(refused: bool, cloud: Goo
     assert ("gcloud run services delete" in shown.output) is refused
 
 
+def test_a_service_that_refuses_its_deletion_for_a_moment_is_deleted(cloud: GoogleCloud) -> None:
+    def refuse_once(_: object) -> None:
+        cloud.run.before_delete = lambda _: None
+        refuse("ABORTED", "Conflict for resource 'lightonocr-smoke'.")
+
+    cloud.run.before_delete = refuse_once
+    shown = _smoke()
+
+    assert shown.exit_code == 0, shown.output
+    assert not cloud.run.services
+
+
 def test_a_service_that_cannot_be_deleted_is_named_with_the_command_and_the_next_smoke_test_deletes_it(
     cloud: GoogleCloud,
 ) -> None:

@@ -10,23 +10,27 @@ import stamina
 
 from pagemill.domain.service.deployment import Deployment
 from pagemill.domain.service.plan import ServiceState
-from pagemill.errors import Conflict, DeploymentFailed, PagemillError
+from pagemill.errors import DeploymentFailed, PagemillError
 from pagemill.ports import ServiceHost
 
-_TRIES = 4  # a service that was changed a moment ago may refuse
+_TRIES = 6  # a service that is just being created or changed may refuse
 
 
 class Deleting:
     """Deletes one service."""
 
-    def __init__(self, host: ServiceHost, record: Deployment, announce: Callable[[str], object]) -> None:
+    def __init__(
+        self, host: ServiceHost, record: Deployment, announce: Callable[[str], object], *, poll_seconds: float
+    ) -> None:
         """Store the configuration; send no requests.
 
         Args:
             host: Runs the service.
             record: Of the smoke test; it is noted there whether the service is deleted.
             announce: Called with a line about each step.
+            poll_seconds: Time between two tries.
         """
+        self._poll_seconds = poll_seconds
         self._host = host
         self._record = record
         self._announce = announce
@@ -76,7 +80,10 @@ class Deleting:
     async def _delete(self) -> None:
         self._announce(f"deleting {self._record.service}")
         try:
-            async for attempt in stamina.retry_context(on=Conflict, attempts=_TRIES, timeout=None, wait_max=5.0):
+            wait = self._poll_seconds
+            async for attempt in stamina.retry_context(
+                on=DeploymentFailed, attempts=_TRIES, timeout=None, wait_initial=wait, wait_max=wait, wait_jitter=0.0
+            ):
                 with attempt:
                     self._record.deleted = await self._host.delete()
         except PagemillError as error:

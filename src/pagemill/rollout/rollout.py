@@ -44,6 +44,7 @@ class Dependencies:
     room: Room
     invokers: Sequence[str]  # IAM members who may call the service
     criteria: AcceptanceCriteria
+    poll_seconds: float  # between two tries to delete a service
     announce: Callable[[str], object]  # called with a line about each step
 
 
@@ -195,10 +196,7 @@ class Rollout:
 
     @contextlib.asynccontextmanager
     async def restore_traffic_on_failure(self, plan: Plan) -> AsyncIterator[Plan]:
-        """Send requests where they went before if anything fails inside.
-
-        Yields:
-            The plan, as it is.
+        """Send requests where they went before if anything fails inside; yield the plan as it is.
 
         Raises:
             DeploymentFailed: What failed inside, and which revision serves now.
@@ -221,13 +219,15 @@ class Rollout:
     async def deleted_afterwards(self, plan: Plan) -> AsyncIterator[Plan]:
         """Delete the service of a smoke test after the context, and before it what an earlier one has left behind.
 
-        Yields:
-            The plan for a service that does not exist.
+        Yields the plan for a service that does not exist.
 
         Raises:
             DeploymentFailed: The service cannot be deleted; the message has the command.
         """
-        deleting = Deleting(self._dependencies.host, self.record, self._dependencies.announce)
+        dependencies = self._dependencies
+        deleting = Deleting(
+            dependencies.host, self.record, dependencies.announce, poll_seconds=dependencies.poll_seconds
+        )
         await deleting.left_behind(plan.state)
         async with deleting.afterwards():
             yield replace(plan, state=None)

@@ -77,6 +77,7 @@ async def open_rollout(
             ),
             invokers=settings.members,
             criteria=_acceptance_criteria(settings),
+            poll_seconds=settings.poll_seconds,
             announce=announce,
         )
         yield Rollout(dependencies, record)
