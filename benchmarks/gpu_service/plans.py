@@ -84,10 +84,14 @@ def _server(
 
 
 def image_environment() -> dict[str, str]:
-    """What the Dockerfile sets for vLLM and the plugin, except folders."""
-    (declared,) = re.findall(r"^ENV ((?:.*\\\n)*.*)$", DOCKERFILE.read_text(), re.MULTILINE)
-    found = dict(setting.split("=", 1) for setting in declared.replace("\\\n", " ").split())
-    return {name: value for name, value in found.items() if name.startswith(_SERVERS_OWN) and "/" not in value}
+    """What the Dockerfile sets for vLLM and the plugin, except folders, and what a build may set otherwise."""
+    declared = re.findall(r"^ENV ((?:.*\\\n)*.*)$", DOCKERFILE.read_text(), re.MULTILINE)
+    found = dict(setting.split("=", 1) for block in declared for setting in block.replace("\\\n", " ").split())
+    return {
+        name: value
+        for name, value in found.items()
+        if name.startswith(_SERVERS_OWN) and "/" not in value and "$" not in value
+    }
 
 
 def acceptance(folder: str, _gpu_gib: float) -> list[dict[str, Any]]:
