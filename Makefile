@@ -66,8 +66,8 @@ PYTEST := PREFECT_HOME="$(CURDIR)/.cache/prefect-tests" $(BIN)/python -m pytest 
 # In more processes than a small machine has cores, because tests wait a lot. In the second part, the tests that share a
 # Prefect server run in one process: see tests/conftest.py. In CI, those of `make services` are among them: they wait most.
 test: $(SYNCED) | .cache ## Run the tests: first the quick ones, then whole batches, Prefect servers and OCR engines
-	$(PYTEST) -n 3 --dist worksteal -m "not flow and not ocr and not slow and not browser" $(ARGS)
-	$(PYTEST) -n 4 --dist loadgroup --no-loadscope-reorder -m "(flow or ocr or slow) $(if $(filter true,$(CI)),,and not services)" $(ARGS)
+	$(PYTEST) --ignore tests/browser -n 3 --dist worksteal -m "not flow and not ocr and not slow and not browser" $(ARGS)
+	$(PYTEST) --ignore tests/browser -n 4 --dist loadgroup --no-loadscope-reorder -m "(flow or ocr or slow) $(if $(filter true,$(CI)),,and not services)" $(ARGS)
 
 services: $(SYNCED) | .cache ## Run the tests of a Prefect server of several processes; they need PostgreSQL and Redis
 	$(PYTEST) -n 2 --dist loadgroup --no-loadscope-reorder -m services $(ARGS)

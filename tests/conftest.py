@@ -30,6 +30,8 @@ _OURS = ("PAGEMILL_", "LIGHTONOCR_", "PREFECT_", "TESSDATA_", "STORAGE_", "GOOGL
 # Read by Prefect when it is imported.
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ["DO_NOT_TRACK"] = "1"
+# One authority instead of all that are known: reading those takes longer than most tests do, for each client.
+os.environ["SSL_CERT_FILE"] = str(Path(__file__).parent / "fakes" / "authority.pem")
 # A test that wants a server says so; one that would start its own in passing fails at once.
 os.environ["PREFECT_SERVER_EPHEMERAL_ENABLED"] = "false"
 
