@@ -154,6 +154,9 @@ _FAILURES: dict[str, tuple[Arrange, bool, str]] = {
 }
 
 
+_ENDS_LATE = {"operation that never ends": "DEPLOY", "health never succeeds": "HEALTH", "too slow": "CANARY"}
+
+
 @pytest.mark.parametrize("kind", _FAILURES)
 async def test_the_previous_revision_keeps_serving_and_the_message_names_cause_and_fix(
     kind: str, deployer: Deployer, monkeypatch: pytest.MonkeyPatch
@@ -164,8 +167,8 @@ async def test_the_previous_revision_keeps_serving_and_the_message_names_cause_a
     monkeypatch.setenv("PAGEMILL_SERVICE_MAX_NUM_SEQS", "12")
     if needs_build:
         monkeypatch.setenv("PAGEMILL_SERVICE_BASE_IMAGE", "vllm/vllm-openai:v0.19.1")
-    for name in ("DEPLOY", "HEALTH", "CANARY"):
-        monkeypatch.setenv(f"PAGEMILL_SERVICE_{name}_SECONDS", "1")
+    if kind in _ENDS_LATE:  # what answers well gets its time, also on a busy machine
+        monkeypatch.setenv(f"PAGEMILL_SERVICE_{_ENDS_LATE[kind]}_SECONDS", "1")
     arrange(deployer.cloud)
 
     message = await deployer.fail()

@@ -158,8 +158,10 @@ def test_a_step_that_fails_is_named_and_the_service_is_deleted(
     step: str, cloud: GoogleCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arrange, proved, message = _FAILURES[step]
-    monkeypatch.setenv("PAGEMILL_SERVICE_HEALTH_SECONDS", "0.5")
-    monkeypatch.setenv("PAGEMILL_SERVICE_GRANT_SECONDS", "2")
+    if step == "health":
+        monkeypatch.setenv("PAGEMILL_SERVICE_HEALTH_SECONDS", "0.5")
+    if step == "private":
+        monkeypatch.setenv("PAGEMILL_SERVICE_GRANT_SECONDS", "2")
     arrange(cloud)
     shown = _smoke()
 
