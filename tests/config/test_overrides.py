@@ -11,9 +11,10 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
+from pagemill.config.lists import ContainerVariable
 from pagemill.config.pool import PoolSettings, read_pool_settings
 from pagemill.config.run import Settings, read, read_settings
-from pagemill.config.service import ServiceSettings, Variable, read_service_settings
+from pagemill.config.service import ServiceSettings, read_service_settings
 from pagemill.config.watch import WatchSettings
 from pagemill.errors import UsageError
 
@@ -51,7 +52,7 @@ def _examples(name: str, field: FieldInfo) -> tuple[Any, Any]:
         bool: (False, True),
         int: _NUMBERS.get(name, _two_numbers(field)),
         float: _two_numbers(field),
-        tuple[Variable, ...]: (("A=1",), ("B=2",)),
+        tuple[ContainerVariable, ...]: (("A=1",), ("B=2",)),
         tuple[str, ...]: (("user:a@example.com",), ("user:b@example.com",)),
         Path | None: (Path("a"), Path("b")),
         SecretStr: (SecretStr("a"), SecretStr("b")),

@@ -44,6 +44,18 @@ def test_the_invokers_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
     assert read_service_settings().members == ("user:a@example.com",)
 
 
+@pytest.mark.parametrize("variable", ["PAGEMILL_SERVICE_INVOKERS", "PAGEMILL_SERVICE_ENVIRONMENT"])
+@pytest.mark.parametrize("value", ["x", "{}", '"A=1"', "[1]", "[" * 10_000, "\u00b2"])
+def test_what_is_no_json_list_of_texts_is_named_with_its_variable(
+    variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "my-project")
+    monkeypatch.setenv(variable, value)
+
+    with pytest.raises(UsageError, match=f"the environment is wrong: {variable}='.* must be a JSON list of texts"):
+        read_service_settings()
+
+
 def test_a_value_of_the_run_replaces_the_environments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAGEMILL_SERVICE_MAX_INSTANCES", "2")
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from pagemill.config.lists import ContainerVariables, Texts
 from pagemill.config.run import assert_loopback, read
 from pagemill.domain.service.plan import CANDIDATE_TAG
 from pagemill.errors import UsageError
@@ -16,23 +17,6 @@ _LONGEST_START_SECONDS = 1800  # period times failures of the startup probe; 600
 _TAG_AND_NAME = 46  # characters of traffic tag and name together, so that the URL's first label has at most 63
 LONGEST_NAME = _TAG_AND_NAME - len(CANDIDATE_TAG)
 
-_OF_THE_PLATFORM = {"PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION"}
-_DANGEROUS = {"VLLM_SERVER_DEV_MODE"}  # gives every caller control over the server
-
-
-def _check_variable(variable: str) -> str:
-    """Refuse what is no variable, what Cloud Run sets itself, and what no service may have."""
-    name, separator, _ = variable.partition("=")
-    if not separator or not name.isidentifier() or not name.isascii():
-        raise ValueError(f"'{variable}' is no NAME=VALUE")
-    if name in _OF_THE_PLATFORM:
-        raise ValueError(f"{name} is set by Cloud Run; leave it out")
-    if name in _DANGEROUS:
-        raise ValueError(f"{name} would let every caller control the server; leave it out")
-    return variable
-
-
-Variable = Annotated[str, AfterValidator(_check_variable)]
 EmulatorHost = Annotated[str, AfterValidator(assert_loopback)]
 
 
@@ -63,7 +47,7 @@ class ServiceSettings(BaseSettings):
     runtime_account: str = Field(
         "", description="service account that the service runs as, without any role; empty: pagemill-run@PROJECT…"
     )
-    invokers: tuple[str, ...] = Field(
+    invokers: Texts = Field(
         (),
         description="IAM members who may call the service, as a JSON list; "
         "empty: the accounts pagemill-caller, pagemill-worker and pagemill-deployer of the project",
@@ -137,7 +121,7 @@ class ServiceSettings(BaseSettings):
         description="tokens of a page with its text; an image has up to 3,025, a text up to 4,096",
     )
 
-    environment: tuple[Variable, ...] = Field(
+    environment: ContainerVariables = Field(
         (),
         description="variables of the service's container, as a JSON list of NAME=VALUE; no secrets: the report of "
         "each deployment shows them",
