@@ -57,20 +57,38 @@ _URLS = [
     "http://x:99999",
 ]
 _PAGES = ["1", "1-3,7,10-", "-", "3-1", "0", "1,,2", "1-2-3"]
-_ANYTHING = [*_NUMBERS, *_WORDS, *_MARKUP, *_PATHS, *_URLS, *_PAGES]
+_TIMES = ["2026-11-01", "2026-11-01T12:00:00Z", "2026-02-30", "0001-01-01", "9999-12-31T23:59:59+14:00", "24:00", "1"]
+_ANYTHING = [*_NUMBERS, *_WORDS, *_MARKUP, *_PATHS, *_URLS, *_PAGES, *_TIMES]
 
 _OPTIONS = {
-    "run": ["--endpoint", "--include", "--pages", "--max-in-flight", "--mode", "--shards", "--json"],
+    "run": [
+        "--endpoint",
+        "--include",
+        "--pages",
+        "--max-in-flight",
+        "--mode",
+        "--shards",
+        "--json",
+        "--since",
+        "--until",
+        "--share",
+    ],
     "register": ["--slots", "--check"],
-    "deploy": ["--max-instances", "--dry-run", "--rollback", "--delete", "--approval", "--region"],
+    "deploy": [
+        *("--max-instances", "--dry-run", "--rollback", "--delete", "--approval", "--region", "--smoke"),
+        *("--revision", "--cpu", "--memory", "--wait-for-idle"),
+    ],
+    "status": [],
     "build-runner": [],
     "endpoint": ["--engine", "--workers"],
     "doctr": [],
 }
-_FLAGS = {"--dry-run", "--json", "--check", "--rollback", "--delete", "--approval"}
+_FLAGS = {"--dry-run", "--json", "--check", "--rollback", "--delete", "--approval", "--smoke", "--wait-for-idle"}
 _FITTING = {
     "--endpoint": _URLS,
     "--pages": _PAGES,
+    "--since": _TIMES,
+    "--until": _TIMES,
     "--mode": ["auto", "force", "text"],
     "--include": ["*.pdf", "[", "**"],
 }
