@@ -19,11 +19,13 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import google_crc32c
+
+from tests.fakes.loopback_server import LoopbackServer
 
 _PAGE = 1000
 _LONGEST_NAME = 1024  # bytes
@@ -59,7 +61,7 @@ class _Upload:
     done: _Object | None = None
 
 
-class FakeGcs:
+class FakeGcs(LoopbackServer):
     """The service, on a free loopback port; `fault` decides about each request by its kind, bucket and object.
 
     Kinds: bucket, permissions, list, get, media, insert, resumable-start, resumable-put, delete.
@@ -76,20 +78,11 @@ class FakeGcs:
         self.guard = threading.RLock()
         self._sorted: dict[str, list[str]] = {}  # the names of each bucket, until they change
         self._generations = itertools.count(1_700_000_000_000_001)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("_Mine", (_Handler,), {"fake": self}))
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(type("_Mine", (_Handler,), {"fake": self}))
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"http://{self.host}"
 
     def create_bucket(self, name: str) -> None:
         self.buckets[name] = {}

@@ -6,24 +6,24 @@ The tokens are real JWTs of a throwaway key: who knows `public_pem` can verify t
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth import crypt, jwt
 
+from tests.fakes.loopback_server import LoopbackServer
+
 EMAIL = "runner@project.iam.gserviceaccount.com"
 _ACCOUNT = "/computeMetadata/v1/instance/service-accounts/default"
 
 
-class MetadataServer:
+class MetadataServer(LoopbackServer):
     """Listens on a free loopback port until its context ends."""
 
     def __init__(
@@ -49,23 +49,7 @@ class MetadataServer:
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
         self._signer = crypt.RSASigner.from_string(self.private_pem)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    @property
-    def host(self) -> str:
-        """Host and port."""
-        return f"127.0.0.1:{self._server.server_address[1]}"
+        super().__init__(self._handler())
 
     def token(self, audience: str, **claims: Any) -> str:
         """Sign a token, or return the remembered one."""

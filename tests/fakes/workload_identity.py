@@ -6,13 +6,12 @@ Each checks what the one before it gave, so only whoever asks all three gets an 
 from __future__ import annotations
 
 import json
-import threading
 from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.fakes.loopback_server import LoopbackServer
 from tests.fakes.metadata_server import MetadataServer
 
 ACCOUNT = "pagemill-caller@my-project.iam.gserviceaccount.com"
@@ -21,7 +20,7 @@ _REQUEST, _SUBJECT, _FEDERATED = "a-request-token", "eyJsubject.of.github", "ya2
 _JWT = "urn:ietf:params:oauth:token-type:jwt"
 
 
-class WorkloadIdentity:
+class WorkloadIdentity(LoopbackServer):
     """Listens on a free loopback port until its context ends."""
 
     def __init__(self, signer: MetadataServer) -> None:
@@ -34,23 +33,12 @@ class WorkloadIdentity:
         self.status_of: dict[str, int] = {}  # of the answers for a path, instead of the usual ones
         self.may_act = True  # whether the pool may act as the account
         self._signer = signer
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(self._handler())
 
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"http://{self.host}"
 
     @property
     def generate_id_token(self) -> str:

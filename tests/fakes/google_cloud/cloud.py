@@ -67,7 +67,7 @@ class GoogleCloud:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.monitoring.__exit__()
+        self.monitoring.__exit__(None, None, None)
         self.grpc_server.__exit__()
         self._loop_thread.stop()
 

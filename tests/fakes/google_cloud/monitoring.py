@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.fakes.loopback_server import LoopbackServer
 
 _FILTER = re.compile(
     r'metric\.type = "run\.googleapis\.com/container/instance_count" AND resource\.labels\.service_name = "[\w-]+" '
@@ -15,28 +16,14 @@ _FILTER = re.compile(
 )
 
 
-class Monitoring:
+class Monitoring(LoopbackServer):
     """Counts of instances, by the short name of a revision; each answer takes the next count, the last one stays."""
 
     def __init__(self) -> None:
         self.counts: dict[str, list[int]] = {}
         self.refused = ""  # the message of a refusal; empty: the caller may read
         self.questions = 0
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("_Mine", (_Handler,), {"fake": self}))
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    @property
-    def host(self) -> str:
-        """host:port."""
-        return f"127.0.0.1:{self._server.server_port}"
+        super().__init__(type("_Mine", (_Handler,), {"fake": self}))
 
     def answer(self, path: str) -> tuple[int, dict[str, Any]]:
         """Status and body for a GET of the time series."""
