@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -27,6 +30,14 @@ def folder(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture
 def build(folder: Path) -> cloudbuild_v1.Build:
     return BuildConfig(folder).declared
+
+
+def test_hadolint_finds_nothing_in_the_dockerfile(folder: Path) -> None:
+    hadolint = shutil.which("hadolint", path=Path(sys.executable).parent)
+    assert hadolint
+    checked = subprocess.run([hadolint, str(folder / "Dockerfile")], capture_output=True, text=True, check=False)
+
+    assert (checked.returncode, checked.stdout) == (0, "")
 
 
 def _args(build: cloudbuild_v1.Build, step: str) -> list[str]:
