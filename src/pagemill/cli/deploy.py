@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import importlib
 import re
-from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -22,7 +20,6 @@ from pagemill.extras import needs
 if TYPE_CHECKING:
     from pagemill.config.service import ServiceSettings
     from pagemill.domain.service.deployment import Deployment
-    from pagemill.gcp.cloud_run import CloudRun
     from pagemill.orchestration.deploy.parameters import DeployParameters
     from pagemill.rollout.rollout import Plan
 
@@ -245,7 +242,7 @@ def _delete(parameters: DeployParameters) -> None:
         importlib.import_module("pagemill.gcp.cloud_run")
     settings = read_service_settings(**parameters.overrides())
     _print_status(settings.where)
-    where = f"{settings.name} in {settings.region} of {settings.project}"
+    where = settings.full_name
     url = run_until_interrupted(_existing(settings, where))
     name = f"{settings.project}/{settings.name}"
     typed = typer.prompt(f"This deletes {where} with all its revisions. To continue, type {name}", err=True)
@@ -261,8 +258,10 @@ async def _existing(settings: ServiceSettings, where: str) -> str:
     Raises:
         UsageError: There is none.
     """
-    async with _cloud_run(settings) as host:
-        state = await host.state()
+    from pagemill.config.run import read_settings
+    from pagemill.orchestration.deploy.inspection import service_state
+
+    state = await service_state(settings, read_settings())
     if state is None:
         raise UsageError(f"there is no service {where}")
     return state.url
@@ -270,29 +269,18 @@ async def _existing(settings: ServiceSettings, where: str) -> str:
 
 async def _deleted(settings: ServiceSettings, url: str) -> bool:
     """Delete the service; return whether its URL was published, and is not any more."""
+    from pagemill.config.run import read_settings
+    from pagemill.gcp.cloud_run import CloudRun
+    from pagemill.orchestration.deploy.inspection import opened_google
     from pagemill.orchestration.server.private import prefect_api
     from pagemill.orchestration.server.shared import server_errors_named
     from pagemill.orchestration.service_url import withdraw
 
-    async with _cloud_run(settings) as host:
-        await host.delete()
+    async with opened_google(settings, read_settings()) as google:
+        await CloudRun(google, settings, model="").delete()
     with server_errors_named():
         async with prefect_api():
             return await withdraw(url)
-
-
-@contextlib.asynccontextmanager
-async def _cloud_run(settings: ServiceSettings) -> AsyncIterator[CloudRun]:
-    from pagemill.config.run import read_settings
-    from pagemill.orchestration.credentials import google_key
-
-    with needs("deploy", _DEPLOY):
-        from pagemill.gcp.api import GoogleApi
-        from pagemill.gcp.cloud_run import CloudRun
-
-    key = await google_key(read_settings().gcp_credentials_block)
-    async with GoogleApi(settings.project, key, emulated=bool(settings.run_emulator_host)) as google:
-        yield CloudRun(google, settings, model="")
 
 
 def _print_status(line: str) -> None:

@@ -232,6 +232,11 @@ class ServiceSettings(BaseSettings):
         return f"project {self.project}, region {self.region}, service {self.name}"
 
     @property
+    def full_name(self) -> str:
+        """The service with its region and project, within a sentence."""
+        return f"{self.name} in {self.region} of {self.project}"
+
+    @property
     def bucket(self) -> str:
         """Bucket of the builds' sources."""
         return self.source_bucket or f"{self.project}-pagemill-source"

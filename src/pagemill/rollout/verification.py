@@ -45,7 +45,6 @@ class AcceptanceCriteria:
 class VerificationResult:
     """What was measured of a service that passed."""
 
-    health_seconds: float  # until /health answered
     first_token_seconds: float
     canary_seconds: float  # for all pages
     results: tuple[CanaryResult, ...]
@@ -93,7 +92,7 @@ class Verification:
         self._announce("waiting for /health")
         started = time.monotonic()
         await self._healthy()
-        self.health_seconds = health_seconds = time.monotonic() - started
+        self.health_seconds = time.monotonic() - started
         self._announce(f"sending {counted(len(pages), 'canary page')}, {self._criteria.in_flight} at once")
         first_token_seconds = await self._first_token(pages[0])
         started = time.monotonic()
@@ -103,7 +102,7 @@ class Verification:
                 f"the service does not read the canary pages as it should: {wrong}; check the model, its revision and "
                 "vLLM's version in infra/gpu_service/cloudbuild.yaml"
             )
-        return VerificationResult(health_seconds, first_token_seconds, time.monotonic() - started, tuple(self.results))
+        return VerificationResult(first_token_seconds, time.monotonic() - started, tuple(self.results))
 
     async def ensure_private(self) -> None:
         """Check that the service refuses unauthenticated callers; take away public access where it finds it.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pagemill.config.run import Settings
 from pagemill.config.service import ServiceSettings, read_service_settings
@@ -11,6 +13,9 @@ from pagemill.domain.service.plan import ServiceState
 from pagemill.errors import PagemillError, UsageError
 from pagemill.extras import needs
 from pagemill.orchestration.credentials import google_key
+
+if TYPE_CHECKING:
+    from pagemill.gcp.api import GoogleApi
 
 
 async def inspected_service(common: Settings) -> tuple[bool, str]:
@@ -26,7 +31,7 @@ async def inspected_service(common: Settings) -> tuple[bool, str]:
         state = await service_state(settings, common)
     except PagemillError as error:
         return True, f"not known: {error}"
-    where = f"{settings.name} in {settings.region} of {settings.project}"
+    where = settings.full_name
     if state is None:
         return True, f"there is no {where}"
     if state.left_behind:
@@ -57,16 +62,13 @@ async def service_report(settings: ServiceSettings, common: Settings) -> Service
         PagemillError: We may not read it.
     """
     with needs("deploy", "pagemill status"):
-        from pagemill.gcp.api import GoogleApi  # noqa: PLC0415 -- needs the extra `deploy`
-        from pagemill.gcp.cloud_run import CloudRun  # noqa: PLC0415
+        from pagemill.gcp.cloud_run import CloudRun  # noqa: PLC0415 -- needs the extra `deploy`
         from pagemill.gcp.room import RegionRoom  # noqa: PLC0415
 
-    key = await google_key(common.gcp_credentials_block)
-    async with GoogleApi(settings.project, key, emulated=bool(settings.run_emulator_host)) as google:
+    async with opened_google(settings, common) as google:
         state = await CloudRun(google, settings, model="").state()
         if state is None:
-            where = f"{settings.name} in {settings.region} of {settings.project}"
-            raise UsageError(f"there is no service {where}; type: pagemill deploy")
+            raise UsageError(f"there is no service {settings.full_name}; type: pagemill deploy")
         room, instances = RegionRoom(google, settings, model=""), {}
         try:
             for revision in state.revisions:
@@ -83,9 +85,21 @@ async def service_state(settings: ServiceSettings, common: Settings) -> ServiceS
         PagemillError: There are no credentials, we may not read it, or Google Cloud's libraries are not installed.
     """
     with needs("deploy", "looking at the GPU service"):
-        from pagemill.gcp.api import GoogleApi  # noqa: PLC0415 -- needs the extra `deploy`
-        from pagemill.gcp.cloud_run import CloudRun  # noqa: PLC0415
+        from pagemill.gcp.cloud_run import CloudRun  # noqa: PLC0415 -- needs the extra `deploy`
+
+    async with opened_google(settings, common) as google:
+        return await CloudRun(google, settings, model="").state()
+
+
+@contextlib.asynccontextmanager
+async def opened_google(settings: ServiceSettings, common: Settings) -> AsyncIterator[GoogleApi]:
+    """Open what opens the clients of a service's project. Google Cloud's libraries have to be installed.
+
+    Raises:
+        UsageError: There are no credentials.
+    """
+    from pagemill.gcp.api import GoogleApi  # noqa: PLC0415 -- needs the extra `deploy`
 
     key = await google_key(common.gcp_credentials_block)
     async with GoogleApi(settings.project, key, emulated=bool(settings.run_emulator_host)) as google:
-        return await CloudRun(google, settings, model="").state()
+        yield google
