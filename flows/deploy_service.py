@@ -9,6 +9,7 @@ from pagemill.domain.service.deployment import Deployment
 from pagemill.orchestration.deploy.approval import approved
 from pagemill.orchestration.deploy.parameters import Action, DeployParameters
 from pagemill.orchestration.deploy.session import deployment, interrupted, watched
+from pagemill.orchestration.termination import terminated_by_sigterm
 from pagemill.tasks.deploying import check, image_of, promote, publish, stage, stage_previous, verify, wait_for_idle
 
 
@@ -18,7 +19,7 @@ async def deploy_service(parameters: DeployParameters) -> Deployment | State[Dep
 
     A smoke test goes through the same steps with a small service of its own, publishes nothing, and deletes it.
     """
-    async with deployment(parameters) as rollout:
+    async with terminated_by_sigterm(), deployment(parameters) as rollout:
         url = ""
         async with watched().interruptible():
             plan = await check(rollout)

@@ -14,6 +14,7 @@ from pagemill.orchestration.reporting import final_state, report, reporting
 from pagemill.orchestration.service_url import located
 from pagemill.orchestration.shards.coordinator import read_in_shards
 from pagemill.orchestration.slots.admission import shared_slots
+from pagemill.orchestration.termination import terminated_by_sigterm
 from pagemill.orchestration.watching import watched
 from pagemill.orchestration.wiring import new_run_id, open_batch
 from pagemill.tasks.reading import read_pages
@@ -23,7 +24,7 @@ from pagemill.tasks.reading import read_pages
 async def ocr_batch(parameters: OcrBatchParameters) -> State[RunSummary]:
     """Read every PDF of a source, with few pages in flight, and write Markdown, JSONL and a manifest for each."""
     watch = watched()
-    async with watch.interruptible():
+    async with terminated_by_sigterm(), watch.interruptible():
         settings = await located(read_settings(), parameters.endpoint)
         async with open_batch(parameters, settings, shared_slots) as batch:
             async with reporting(batch.progress):

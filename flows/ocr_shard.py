@@ -15,6 +15,7 @@ from pagemill.domain.pages.summary import RunSummary
 from pagemill.orchestration.parameters import OcrBatchParameters
 from pagemill.orchestration.reporting import final_state, report, reporting
 from pagemill.orchestration.slots.admission import shared_slots
+from pagemill.orchestration.termination import terminated_by_sigterm
 from pagemill.orchestration.wiring import open_batch
 from pagemill.tasks.reading import read_pages
 
@@ -23,7 +24,8 @@ from pagemill.tasks.reading import read_pages
 async def ocr_shard(parameters: OcrBatchParameters, run_id: str, shard: int) -> State[RunSummary]:
     """Read the pages that a run has planned for one of its shards. That run starts it; do not start it by hand."""
     shard_id = keys.shard_id(run_id, shard)
-    async with open_batch(parameters, read_settings(), shared_slots, shard=(run_id, shard)) as batch:
+    shard_of_run = open_batch(parameters, read_settings(), shared_slots, shard=(run_id, shard))
+    async with terminated_by_sigterm(), shard_of_run as batch:
         async with reporting(batch.progress, shard=UUID(flow_run.id)):
             summary = await batch.run(shard_id, partial(read_pages, batch))
         await report(summary)

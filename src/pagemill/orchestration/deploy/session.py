@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 
 from prefect.client.schemas.objects import State
+from prefect.exceptions import TerminationSignal
 from prefect.logging import get_run_logger
 from prefect.states import Cancelled
 
@@ -83,6 +85,9 @@ async def deployment(parameters: DeployParameters) -> AsyncIterator[Rollout]:
         watched().record = rollout.record
         try:
             yield rollout
+        except (asyncio.CancelledError, TerminationSignal):
+            rollout.record.outcome = Outcome.INTERRUPTED
+            raise
         except BaseException as error:
             rollout.record.outcome = Outcome.FAILED
             rollout.record.error = str(error) or type(error).__name__
