@@ -25,10 +25,10 @@ from rich.table import Table
 
 from pagemill.batch.run import Batch
 from pagemill.config.run import Settings
+from pagemill.domain.judging.judge import GUARD_VERSION
 from pagemill.domain.pages import keys
 from pagemill.domain.pages.manifest import TEXTS, Manifest, PublishedText, Tally
 from pagemill.domain.pages.model import Document, PageResult, Recipe, Status
-from pagemill.domain.pages.quality import GUARD_VERSION
 from pagemill.orchestration.parameters import OcrBatchParameters
 from pagemill.orchestration.wiring import open_batch
 from tests.fakes.gcs_process import BUCKET, FIRST_GENERATION, SIZE_BYTES, object_name, running_gcs

@@ -15,8 +15,8 @@ from pagemill.batch.gate import EndpointGate, GateClosed
 from pagemill.batch.progress import Progress
 from pagemill.batch.stop import RunStop
 from pagemill.batch.threads import BlockingCalls
+from pagemill.domain.judging.judge import Evidence, is_empty, judge
 from pagemill.domain.pages.model import Document, PageResult, Rendering, Status, Transcript
-from pagemill.domain.pages.quality import is_empty, objections
 from pagemill.domain.wording import encodable, shown
 from pagemill.errors import (
     DocumentChanged,
@@ -199,11 +199,11 @@ class PageReader:
                 except RequestRejected as error:
                     image.objections.append(str(error))
                     return False
-            defects = objections(transcript)
-            if not defects:
-                image.text = transcript.markdown
+            judgement = judge(transcript, Evidence())
+            if not judgement.refused:
+                image.text = judgement.text
                 return True
-            image.objections += defects
+            image.objections += [finding.words for finding in judgement.findings]
             image.max_tokens = self._most_tokens(transcript)
         if image.may_be_empty and is_empty(transcript):
             image.text = ""  # a piece of a drawing, which may show nothing but lines

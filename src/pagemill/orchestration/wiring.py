@@ -24,9 +24,9 @@ from pagemill.batch.stop import RunStop
 from pagemill.batch.threads import BlockingCalls
 from pagemill.config.proxies import check_proxies, exempt_own_addresses
 from pagemill.config.run import GIB, Settings
+from pagemill.domain.judging.judge import GUARD_VERSION
 from pagemill.domain.pages.model import Mode, Recipe
 from pagemill.domain.pages.planning import parse_pages
-from pagemill.domain.pages.quality import GUARD_VERSION
 from pagemill.domain.pages.sharding import ShardPlan
 from pagemill.errors import UsageError
 from pagemill.local_endpoint.engines import EngineName, model_id

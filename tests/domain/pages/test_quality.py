@@ -2,28 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pagemill.domain.pages.model import Transcript
-from pagemill.domain.pages.quality import objections, text_layer_is_usable
-
-
-def _transcript(markdown: str = "text", finish_reason: str = "stop") -> Transcript:
-    return Transcript(markdown, finish_reason, 10, 10, 0.1)
-
-
-def test_a_finished_text_raises_no_objection() -> None:
-    assert objections(_transcript()) == ()
-
-
-@pytest.mark.parametrize("reason", ["length", "repetition", "abort", "error", ""])
-def test_every_finish_reason_but_stop_is_named(reason: str) -> None:
-    (objection,) = objections(_transcript(finish_reason=reason))
-
-    assert f"'{reason}'" in objection
-
-
-@pytest.mark.parametrize("markdown", ["", " \n\t"])
-def test_an_empty_text_of_a_page_with_ink_is_an_objection(markdown: str) -> None:
-    assert objections(_transcript(markdown)) == ("empty although the page has ink",)
+from pagemill.domain.pages.quality import text_layer_is_usable
 
 
 @pytest.mark.parametrize(

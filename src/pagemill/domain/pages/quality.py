@@ -1,33 +1,14 @@
-"""Judges transcripts and text layers. Pure functions."""
+"""Judges text layers. Pure functions."""
 
 from __future__ import annotations
 
 import unicodedata
 
-from pagemill.domain.pages.model import Transcript
 from pagemill.domain.pages.text_layer import reads_like_language
-
-# Part of the recipe: a newer guard may refuse a transcript that an older one accepted.
-GUARD_VERSION = 2
 
 # 1.3 % of 385 measured text layers held more garbage than this (measured on public PDFs).
 _LARGEST_GARBAGE_SHARE = 0.05
 _FEWEST_READABLE_CHARACTERS = 16  # less is a stamp or a page number over a scan
-
-
-def objections(transcript: Transcript) -> tuple[str, ...]:
-    """List the defects of the transcript of a page with ink. Empty: no defect was found."""
-    found = []
-    if not _is_complete(transcript):
-        found.append(f"cut off: finish_reason is '{transcript.finish_reason}'")
-    if not transcript.markdown.strip():
-        found.append("empty although the page has ink")
-    return tuple(found)
-
-
-def is_empty(transcript: Transcript) -> bool:
-    """Whether the model says that there is no text."""
-    return _is_complete(transcript) and not transcript.markdown.strip()
 
 
 def text_layer_is_usable(text: str) -> bool:
@@ -37,10 +18,6 @@ def text_layer_is_usable(text: str) -> bool:
         return False
     garbage = sum(_is_garbage(character) for character in visible)
     return garbage <= _LARGEST_GARBAGE_SHARE * len(visible) and reads_like_language(text)
-
-
-def _is_complete(transcript: Transcript) -> bool:
-    return transcript.finish_reason == "stop"
 
 
 def _is_garbage(character: str) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pagemill.domain.judging.judge import Evidence, judge
 from pagemill.domain.pages.model import Transcript
-from pagemill.domain.pages.quality import objections
 from pagemill.domain.service.loops import find_loop
 from pagemill.domain.service.similarity import plain, word_f1
 
@@ -35,7 +35,7 @@ class CanaryResult:
 
 def evaluate(page: CanaryPage, transcript: Transcript, *, least_word_f1: float, longest_seconds: float) -> CanaryResult:
     """Compare a transcript with the page's text."""
-    found = list(objections(transcript))
+    found = [finding.words for finding in judge(transcript, Evidence()).findings]
     if loop := find_loop(transcript.markdown):
         found.append(f"a loop: '{_excerpt(loop.pattern)}' {loop.times} times")
     score = word_f1(plain(transcript.markdown), plain(page.truth))
