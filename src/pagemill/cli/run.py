@@ -15,7 +15,7 @@ from pagemill.errors import PagemillError
 
 if TYPE_CHECKING:
     from pagemill.domain.pages.summary import RunSummary
-    from pagemill.orchestration.parameters import OcrBatchParameters
+    from pagemill.wiring.parameters import OcrBatchParameters
 
 
 def run(
@@ -83,7 +83,7 @@ def run(
 
     A second run over finished documents does no work. After an interruption, the same command goes on from there.
     """
-    from pagemill.orchestration.parameters import checked_parameters
+    from pagemill.wiring.parameters import checked_parameters
 
     try:
         parameters = checked_parameters(
@@ -124,7 +124,7 @@ def _run(parameters: OcrBatchParameters) -> RunSummary:
 
     load_prefect()
     from pagemill.cli.flow_run import FlowRun
-    from pagemill.orchestration.watching import RunWatch
+    from pagemill.wiring.watching import RunWatch
 
     run = FlowRun(parameters, RunWatch())
     return run_until_interrupted(run.to_its_end(), stop=run.stop)
@@ -136,15 +136,16 @@ async def _survey(parameters: OcrBatchParameters) -> None:
     from pagemill.orchestration.prefect_settings import load_prefect
 
     load_prefect()
+    from pagemill.orchestration.credentials import google_key
     from pagemill.orchestration.server.shared import check_server, configured_url, server_errors_named
     from pagemill.orchestration.service_url import located
-    from pagemill.orchestration.wiring import open_batch
+    from pagemill.wiring.batch import open_batch
 
     if configured_url():
         await check_server()
     with server_errors_named():
         settings = await located(read_settings(), parameters.endpoint)
-    async with open_batch(parameters, settings) as batch:
+    async with open_batch(parameters, settings, credentials=google_key) as batch:
         print_survey(
             await batch.documents.survey(),
             output(),
