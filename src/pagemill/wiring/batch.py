@@ -31,7 +31,6 @@ from pagemill.domain.pages.planning import parse_pages
 from pagemill.domain.pages.sharding import ShardPlan
 from pagemill.errors import UsageError
 from pagemill.local_endpoint.engines import EngineName, model_id
-from pagemill.ocr.client import OpenAiRecognizer
 from pagemill.pdf.page import RenderOptions
 from pagemill.pdf.rasterizer import PdfiumRasterizer
 from pagemill.ports import SlotPool
@@ -86,7 +85,15 @@ async def open_batch(
         checkpoints = Checkpoints(open_destination(parameters.destination, google), recipe)
         plan = await asyncio.to_thread(_plan, checkpoints, *shard) if shard else None
         recognizer = await open_recognizer(endpoint, settings, recipe, stack, connections=parameters.in_flight, key=key)
-        gate = _gate(recognizer, settings, progress, stop, stack)
+        patience = Patience(wake_seconds=settings.wake_seconds, silence_seconds=settings.silence_seconds)
+        gate = EndpointGate(
+            recognizer,
+            patience=patience,
+            stop=stop,
+            announce=progress.announce,
+            costs_nothing=endpoint.engine is not None,
+        )
+        stack.push_async_callback(gate.close)
         rasterizer = await stack.enter_async_context(_rasterizer(parameters, settings))
         slots: SlotPool = RunSlots(parameters.in_flight)
         if admission:
@@ -135,19 +142,6 @@ async def _google_key(block: str, credentials: Credentials | None) -> Mapping[st
             "unset it to use this machine's own credentials, or run with --prefect"
         )
     return await credentials(block)
-
-
-def _gate(
-    recognizer: OpenAiRecognizer,
-    settings: Settings,
-    progress: Progress,
-    stop: RunStop,
-    stack: contextlib.AsyncExitStack,
-) -> EndpointGate:
-    patience = Patience(wake_seconds=settings.wake_seconds, silence_seconds=settings.silence_seconds)
-    gate = EndpointGate(recognizer, patience=patience, stop=stop, announce=progress.announce)
-    stack.push_async_callback(gate.close)
-    return gate
 
 
 def _page_limits(settings: Settings) -> PageLimits:
