@@ -84,6 +84,7 @@ class Batch:
         except StoreUnusable as error:
             self.stop.now(error)
             return self._summary(run_id)
+        self.progress.announce("finished")
         return summary
 
     async def read(self, chunk: PageChunk) -> None:
