@@ -61,7 +61,7 @@ class Mill:
     answer_seconds: float = 2.0
     probe_seconds: float = 60.0
     patience: Patience = IMPATIENT
-    costs_nothing: bool = False
+    embedded: bool = False
 
     def add(self, name: str, content: str) -> None:
         """Put a document into the source; see `FakeRasterizer` for what it may say."""
@@ -125,7 +125,7 @@ class Mill:
                     patience=self.patience,
                     stop=stop,
                     announce=self.progress.announce,
-                    costs_nothing=self.costs_nothing,
+                    embedded=self.embedded,
                 )
                 reader = PageReader(
                     rasterizer=self.rasterizer,
