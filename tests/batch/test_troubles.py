@@ -79,9 +79,9 @@ class _DrawsWhenAsked(FakeRasterizer):
         super().__init__()
         self.may_draw = asyncio.Event()
 
-    async def render(self, path: Path, number: int) -> Rendering:
+    async def render(self, path: Path, number: int, picture: Picture = STANDARD_PICTURE) -> Rendering:
         await self.may_draw.wait()
-        return await super().render(path, number)
+        return await super().render(path, number, picture)
 
 
 async def test_an_endpoint_that_costs_nothing_is_woken_before_the_first_page_is_drawn(mill: Mill) -> None:
