@@ -5,8 +5,11 @@ from __future__ import annotations
 import time
 from collections import Counter
 
+from pagemill.domain.judging.findings import Judgement
+from pagemill.domain.judging.judge import Evidence, judge
 from pagemill.domain.pages.joining import PieceText, join
 from pagemill.domain.pages.model import PageResult, Piece, Rendering, Status, Transcript
+from pagemill.domain.pages.trust import PageFinding
 from pagemill.domain.wording import counted
 from pagemill.errors import EndpointUnavailable
 
@@ -25,6 +28,7 @@ class ImageAttempts:
         self.may_be_empty = piece.may_be_empty
         self.max_tokens = max_tokens
         self.text: str | None = None  # None: not read yet
+        self.judgement: Judgement | None = None  # of the text; None: it is empty, and may be
         self.sends = 0
         self.answers = 0
         self.prompt_tokens = 0
@@ -77,6 +81,7 @@ class PageAttempts:
 
     def __init__(self, rendering: Rendering, max_tokens: int) -> None:
         self.number = rendering.number
+        self.evidence = Evidence.of(rendering)
         pieces = rendering.pieces or (Piece(rendering.png or b"", may_be_empty=False),)
         self.images = tuple(ImageAttempts(piece, max_tokens) for piece in pieces)
         self._findings = rendering.objections
@@ -103,27 +108,33 @@ class PageAttempts:
         if not any(image.text for image in self.images):
             return self.failed()
         if not self.is_divided:
-            return self._result(Status.OK, self.images[0].text or "")
+            return self._result(Status.OK, self.images[0].judgement)
         text, doubts = join([PieceText(image.text or "", image.overlap) for image in self.images])
-        return self._result(Status.OK, text, doubts)
+        judgement = judge(Transcript(text, "stop", 0, 0, 0.0), self.evidence)
+        return self._result(Status.FAILED if judgement.refused else Status.OK, judgement, doubts)
 
     def failed(self) -> PageResult:
         """The result of a page that an image could not be read of. Failures of the endpoint are part of it."""
         image = self.current
         return self._result(Status.FAILED, doubts=tuple(self._named(image, image.failures())) if image else ())
 
-    def _result(self, status: Status, markdown: str = "", doubts: tuple[str, ...] = ()) -> PageResult:
+    def _result(self, status: Status, judgement: Judgement | None = None, doubts: tuple[str, ...] = ()) -> PageResult:
+        """The result, with the text that was judged and what was found in it."""
+        found = judgement.findings if judgement else ()
+        accepted = judgement if status is Status.OK else None
         said = [line for image in self.images for line in self._named(image, image.objections)]
         return PageResult(
             self.number,
             status,
-            markdown,
-            objections=(*self._findings, *said, *doubts),
+            accepted.text if accepted else "",
+            objections=(*self._findings, *said, *doubts, *(finding.words for finding in found)),
             attempts=sum(image.sends for image in self.images),
             prompt_tokens=sum(image.prompt_tokens for image in self.images),
             completion_tokens=sum(image.completion_tokens for image in self.images),
             seconds=round(time.monotonic() - self._started, 3),
             dpi=self._dpi,
+            score=accepted.score if accepted else None,
+            findings=tuple(PageFinding(finding.signal, finding.measure) for finding in found),
         )
 
     def _named(self, image: ImageAttempts, lines: list[str]) -> list[str]:

@@ -182,7 +182,7 @@ class Documents:
         except StoreUnusable as error:
             self._stop.listing_failed(error)
             for entry in self._withheld.entries:
-                self._progress.add(outcomes.unfinished(entry.key, {}, {}), Counter())
+                self._progress.add(outcomes.unfinished(entry.key, ResultsSoFar()), Counter())
             return
         for entry in withheld:
             await self._account(entry, handle)
@@ -195,15 +195,16 @@ class Documents:
         except Exception as error:  # noqa: BLE001 -- a defect of ours must not cost the other documents
             outcome = self._after(error, entry.key, results)
         if outcome:
-            self._progress.add(replace(outcome, seconds=time.monotonic() - started), results.read)
+            timed = replace(outcome, seconds=time.monotonic() - started)
+            self._progress.add(timed, results.read, len(results.suspects))
 
     def _after(self, error: Exception, key: str, results: ResultsSoFar) -> DocumentOutcome:
         """The outcome of a document that ended with an error."""
         if error is self._stop.reason:  # until then the document waited for room
-            return outcomes.unfinished(key, results.read, results.failed)
+            return outcomes.unfinished(key, results)
         if trouble := error if isinstance(error, (StoreUnusable, UsageError)) else out_of_resources(error):
             self._stop.now(trouble)
-            return outcomes.unfinished(key, results.read, results.failed)
+            return outcomes.unfinished(key, results)
         _log.error("%s", shown(key), exc_info=error)
         reason = encodable(f"an unforeseen error: {type(error).__name__}: {error}; please report it")
         return DocumentOutcome(key, 0, {}, error=reason)
@@ -246,7 +247,7 @@ class Documents:
             return None
         selected = self._selection.selected(document, prior.page_count)
         self._progress.pages_planned += len(selected)
-        return outcomes.already_finished(document.key, prior, selected)
+        return outcomes.already_finished(document.key, prior, selected, min_score=self._progress.min_score)
 
     async def _opened(self, document: Document, handle: Handle, results: ResultsSoFar) -> DocumentOutcome | None:
         async with self._files.counted(document) as counted:

@@ -101,6 +101,7 @@ class PageReader:
             result = _failed(number, f"an unforeseen error: {type(error).__name__}: {error}; please report it")
         if result:
             self._progress.statuses[result.status] += 1
+            self._progress.suspects += self._progress.is_suspect(result)
         return result
 
     async def _read(self, document: Document, file: DocumentFile, number: int) -> PageResult | None:
@@ -183,11 +184,11 @@ class PageReader:
             GateClosed: The endpoint failed on another page before this one was sent.
         """
         while image := page.current:
-            if not await self._is_read(image):
+            if not await self._is_read(page, image):
                 return page.failed()
         return await self._threads.saves(page.read) if page.is_divided else page.read()
 
-    async def _is_read(self, image: ImageAttempts) -> bool:
+    async def _is_read(self, page: PageAttempts, image: ImageAttempts) -> bool:
         """Ask the model, and once more if the answer has a defect; tell whether the image now has a text."""
         while not image.answered_enough:
             async with self._gate.passage(alone=image.suspect):
@@ -199,9 +200,9 @@ class PageReader:
                 except RequestRejected as error:
                     image.objections.append(str(error))
                     return False
-            judgement = judge(transcript, Evidence())
+            judgement = judge(transcript, Evidence() if page.is_divided else page.evidence)
             if not judgement.refused:
-                image.text = judgement.text
+                image.text, image.judgement = judgement.text, judgement
                 return True
             image.objections += [finding.words for finding in judgement.findings]
             image.max_tokens = self._most_tokens(transcript)

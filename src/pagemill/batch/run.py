@@ -127,6 +127,8 @@ class Batch:
         result = await self._reader.read(chunk.document, chunk.file, number)
         if result:
             chunk.read[result.status] += 1
+            if result.trust and self.progress.is_suspect(result):
+                chunk.suspects[number] = result.trust
         if result and result.status is Status.FAILED:
             chunk.failed[number] = result
 
@@ -135,7 +137,7 @@ class Batch:
         while True:
             await self._read_chunks(opened, numbers, perform)
             if self.stop.reason:
-                return outcomes.unfinished(pending.document.key, opened.results.read, failed)
+                return outcomes.unfinished(pending.document.key, opened.results)
             try:
                 return await self.threads.publications(self.publisher.finish, pending, failed)
             except CheckpointsDamaged as error:
@@ -152,7 +154,9 @@ class Batch:
             for numbers in page_chunks(left, size=self.limits.chunk_pages):
                 if self.stop.reason:
                     break
-                chunk = PageChunk(opened.pending.document, opened.file, numbers, results.failed, results.read)
+                chunk = PageChunk(
+                    opened.pending.document, opened.file, numbers, results.failed, results.read, results.suspects
+                )
                 performing = chunks.create_task(perform(chunk))
                 started = asyncio.create_task(chunk.started.wait())
                 await asyncio.wait([performing, started], return_when=asyncio.FIRST_COMPLETED)

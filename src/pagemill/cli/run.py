@@ -10,6 +10,7 @@ from pagemill.cli.console import messages, output
 from pagemill.cli.interrupts import run_until_interrupted
 from pagemill.cli.leaving import do_not_wait
 from pagemill.cli.support import ExitCode, exit_code, fail, warn_of_misspelt_settings
+from pagemill.domain.judging.findings import SUSPECT_BELOW
 from pagemill.domain.pages.model import Mode
 from pagemill.errors import PagemillError
 
@@ -74,6 +75,10 @@ def run(
             help="Most slots that the run takes, all its shards together; 0: as many as pages in flight.",
         ),
     ] = 0,
+    min_score: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Pages with a lower score are named as suspects; they stay ok."),
+    ] = SUSPECT_BELOW,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what a run would do; send and write nothing.")
     ] = False,
@@ -98,6 +103,7 @@ def run(
             since=since,
             until=until,
             share=share,
+            min_score=min_score,
         )
         warn_of_misspelt_settings()
         summary = None if dry_run else _run(parameters)

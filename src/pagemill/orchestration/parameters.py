@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError, field_validator, model_validator
 
 from pagemill.config.invalid import invalid_values
+from pagemill.domain.judging.findings import SUSPECT_BELOW
 from pagemill.domain.pages.model import Mode
 from pagemill.domain.pages.period import Period, parse_period
 from pagemill.domain.pages.planning import parse_pages
@@ -87,6 +88,14 @@ class OcrBatchParameters(BaseModel, frozen=True, extra="forbid", hide_input_in_e
         le=64,
         title="Share",
         description="Most slots that the run takes, all its shards together; 0: as many as pages in flight",
+    )
+    min_score: float = form_field(
+        SUSPECT_BELOW,
+        position=11,
+        ge=0,
+        le=1,
+        title="Lowest score",
+        description="Pages with a lower score (0 to 1) are named as suspects; they stay ok",
     )
 
     @property

@@ -8,6 +8,9 @@ from enum import StrEnum
 from math import prod
 from types import MappingProxyType
 
+# A page with a lower score is a suspect: one finding that is not hard is enough, if its weight is below.
+SUSPECT_BELOW = 0.8
+
 
 class Signal(StrEnum):
     """A kind of defect. The values stand in results: they never change."""
