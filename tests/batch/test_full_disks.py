@@ -85,7 +85,7 @@ async def test_a_full_temporary_folder_ends_the_run_when_texts_are_joined(mill: 
     mill.store = MemoryStore()
     mill.add("a.pdf", "20")
 
-    async with FakeEndpoint(lambda _: Answer(text="word " * 2**14)) as endpoint:
+    async with FakeEndpoint(lambda _: Answer(text=" ".join(map(str, range(2**14))))) as endpoint:
         summary = await mill.run(endpoint)
 
     _assert_ended_in_words(summary, f"the temporary folder {little_room} has no room left")

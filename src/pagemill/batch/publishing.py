@@ -117,7 +117,9 @@ def publish(
         if not text_written:
             check_owner(destination, current.manifest, current.prior, document)
         with _assembled(checkpoints.results(document, sorted(wanted), failed)) as texts:
-            if not text_written and _covers(destination, current.prior, document, recipe, wanted):
+            covered = not text_written and _covers(destination, current.prior, document, recipe, wanted)
+            # Where this run has read a page again, the texts are others.
+            if covered and current.prior and current.prior.has_texts(texts.described()):
                 break
             cost = texts.tally.page_seconds * usd_per_page_second
             now = dt.datetime.now(dt.UTC)

@@ -79,6 +79,13 @@ def run(
         float,
         typer.Option(min=0, max=1, help="Pages with a lower score are named as suspects; they stay ok."),
     ] = SUSPECT_BELOW,
+    retry: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KINDS",
+            help="Read finished pages again: failed, fallback, suspect; with commas, or several times.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what a run would do; send and write nothing.")
     ] = False,
@@ -104,6 +111,7 @@ def run(
             until=until,
             share=share,
             min_score=min_score,
+            retry=",".join(retry or ()),
         )
         warn_of_misspelt_settings()
         summary = None if dry_run else _run(parameters)

@@ -103,6 +103,7 @@ async def open_batch(
                 stop=stop,
                 threads=threads,
                 limits=limits,
+                retry=parameters.retries,
             ),
             reader=PageReader(
                 rasterizer=rasterizer,
@@ -114,6 +115,7 @@ async def open_batch(
                 stop=stop,
                 threads=threads,
                 limits=_page_limits(settings),
+                retry=parameters.retries,
             ),
             publisher=_publisher(checkpoints, plan, usd_per_second / parameters.in_flight, parameters.min_score),
             progress=progress,

@@ -18,6 +18,7 @@ class Signal(StrEnum):
     CUT_OFF = "cut-off"
     EMPTY = "empty"
     LOOP = "loop"
+    INVENTED = "invented"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ WEIGHTS: Mapping[Signal, Weight] = MappingProxyType(
     {
         Signal.CUT_OFF: Weight(0.0, hard=True),
         Signal.EMPTY: Weight(0.0, hard=True),
+        Signal.INVENTED: Weight(0.0, hard=True),  # no text is on the page
         Signal.LOOP: Weight(0.0, hard=True),  # what the page says after its beginning is not there
     }
 )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pagemill.domain.judging.findings import Finding, Judgement, Signal
 from pagemill.domain.judging.loops import loop_finding
 from pagemill.domain.pages.model import Rendering, Transcript
+from pagemill.domain.wording import counted
 
 # Part of the recipe: a newer guard may refuse a transcript that an older one accepted.
 GUARD_VERSION = 3
@@ -21,6 +22,8 @@ class Evidence:
     ink_share: float | None = None  # of the image's pixels
     area_px: int = 0  # of the image, or of all pieces together
     layer: str = ""  # the page's own text, where it is usable
+    regions: int | None = None  # of text, that a witness found on the image; None: nobody was asked
+    in_flight: tuple[str, ...] = ()  # transcripts of pages that were at the endpoint at the same time
 
     @staticmethod
     def of(rendering: Rendering) -> Evidence:
@@ -48,5 +51,9 @@ def _findings(transcript: Transcript, evidence: Evidence) -> Iterator[Finding]:
         yield Finding(Signal.CUT_OFF, 1, f"cut off: finish_reason is '{transcript.finish_reason}'")
     if not transcript.markdown.strip():
         yield Finding(Signal.EMPTY, 1, "empty although the page has ink")
+    elif evidence.regions == 0:
+        characters = len("".join(transcript.markdown.split()))
+        words = f"invented: {counted(characters, 'character')} of text, and no text is found on the page"
+        yield Finding(Signal.INVENTED, characters, words)
     if loop := loop_finding(transcript.markdown, evidence.layer):
         yield loop

@@ -120,6 +120,7 @@ class PriorManifest:
     sizes: Mapping[str, int]  # of its texts, in bytes; empty in manifests of earlier versions of pagemill
     source: str = ""  # empty in manifests of earlier versions of pagemill
     scored: Mapping[int, Trust] = field(default_factory=dict)  # `ok` pages with a score below 1; the same
+    digests: Mapping[str, str] = field(default_factory=dict)  # SHA-256 of its texts; the same
 
     def is_of_another(self, document: Document) -> bool:
         """Whether the manifest is of another document, which has the same key below another source.
@@ -145,6 +146,10 @@ class PriorManifest:
         """
         found = {name: sizes.get(name, 0) for name in TEXTS}
         return all(found.values()) and found == {**found, **self.sizes}
+
+    def has_texts(self, texts: Mapping[str, PublishedText]) -> bool:
+        """Whether its texts are these. If it does not say what they are, they are believed to be."""
+        return not self.digests or self.digests == {name: text.sha256 for name, text in texts.items()}
 
     def counts(self, selection: Collection[int]) -> Counter[Status]:
         """The number of selected pages of each status."""
@@ -187,6 +192,7 @@ def _read_prior_manifest(body: JsonObject) -> PriorManifest:
         pages=pages,
         findings=body.texts("findings") if "findings" in body.names else (),
         sizes={name: texts.object(name).count("size_bytes") for name in texts.names},
+        digests={name: texts.object(name).text("sha256") for name in texts.names},
         source=(document.text_or_none("source") or "") if "source" in document.names else "",
         scored=trust.from_json(body.objects("scores")) if "scores" in body.names else {},
     )

@@ -121,6 +121,14 @@ class Rendering:
 
 
 @dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a page is asked for once more, if not with the recipe's sampling."""
+
+    temperature: float
+    ends_loops: bool = False  # the endpoint is asked to end loops early, if it can
+
+
+@dataclass(frozen=True, slots=True)
 class Transcript:
     """A model's answer, verbatim."""
 

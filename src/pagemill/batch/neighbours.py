@@ -1,0 +1,83 @@
+"""Pages that are at the endpoint at the same time: an answer may hold text of another page of its batch."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+_MOST_TEXTS = 16  # that are kept for one page
+_LONGEST_TEXT = 2**16  # characters; contamination stands at the end of a text, or is all of it
+
+See = Callable[[str], None]
+
+
+@dataclass(eq=False, slots=True)
+class Visit:
+    """One request, from its send to its answer."""
+
+    texts: list[str] = field(default_factory=list)  # of requests that ended meanwhile
+    text: str = ""  # its own, once it is answered
+    watches: list[Watch] = field(default_factory=list)
+
+    def see(self, text: str) -> None:
+        """Note the text of a request that ended meanwhile."""
+        if text and len(self.texts) < _MOST_TEXTS:
+            self.texts.append(text)
+
+
+class Watch:
+    """A page that is answered, and the requests that had begun before: their texts are not known yet."""
+
+    def __init__(self, open_visits: int, see: See) -> None:
+        self._open = open_visits
+        self._see = see
+        self._ended = asyncio.Event()
+        if not open_visits:
+            self._ended.set()
+
+    async def ended(self) -> None:
+        """Wait until all of them have ended."""
+        await self._ended.wait()
+
+    def end_one(self, text: str) -> None:
+        """Note that one has ended, with this text or with none."""
+        if text:
+            self._see(text)
+        self._open -= 1
+        if not self._open:
+            self._ended.set()
+
+
+class Neighbours:
+    """The requests that are at the endpoint now. Used on the event loop only; memory is bounded by their number."""
+
+    def __init__(self) -> None:
+        self._open: set[Visit] = set()
+
+    @contextlib.contextmanager
+    def visit(self) -> Iterator[Visit]:
+        """Note a request as long as the context lasts. Its text, if it gets one, is set on the visit."""
+        visit = Visit()
+        self._open.add(visit)
+        try:
+            yield visit
+        finally:
+            self._open.discard(visit)
+            text = visit.text[-_LONGEST_TEXT:]
+            for other in self._open:
+                other.see(text)
+            for watch in visit.watches:
+                watch.end_one(text)
+
+    def watch(self, see: See) -> Watch:
+        """Follow the requests that are open now.
+
+        Args:
+            see: Called with the text of each that gets one.
+        """
+        watch = Watch(len(self._open), see)
+        for visit in self._open:
+            visit.watches.append(watch)
+        return watch
