@@ -25,15 +25,15 @@ def _sheet(paper: int, ink: int) -> NDArray[np.uint32]:
     return levels * np.uint32(0x10101)
 
 
-@pytest.mark.parametrize(("paper", "ink"), [(255, 0), (0, 255), (236, 40), (255, 215), (10, 60), (128, 255)], ids=str)
+@pytest.mark.parametrize(("paper", "ink"), [(255, 0), (0, 255), (236, 40), (255, 245), (10, 60), (128, 255)], ids=str)
 def test_ink_is_what_differs_from_the_paper_whatever_their_colours(paper: int, ink: int) -> None:
     assert ink_share(_sheet(paper, ink)) == pytest.approx(0.1)
 
 
-def test_paper_with_the_noise_of_a_scanner_has_no_ink() -> None:
-    noise = np.random.default_rng(3).integers(226, 247, (400, 300), np.uint32)
+def test_paper_with_the_noise_of_a_scanner_has_hardly_any_ink() -> None:
+    noise = np.clip(np.random.default_rng(3).normal(230, 6, (400, 300)), 0, 255).astype(np.uint32)
 
-    assert ink_share(noise * np.uint32(0x10101)) == 0
+    assert ink_share(noise * np.uint32(0x10101)) < 0.001
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 900), (900, 1), (2, 3)])

@@ -14,18 +14,32 @@ from pagemill.domain.wording import encodable
 from pagemill.pdf.text_layer import usable_text
 
 _STEP = 2  # every second row and column: strokes of letters are wider, or hit as often as missed
-_VISIBLE = 24  # of 255: pale pencil differs from its paper by more, the noise of a good scan by less
+_PALE = 8  # of 255: on clean paper, paler writing than this is not seen
+_NOISY = 24  # of 255: the same on paper with noise or shades, as of scanners
+_QUIET = 0.995  # of the pixels lighter than the paper are nearer to it than its noise
 _MOST_OBJECTS = 2_000  # on the page: a tenth of what is looked at where the layer replaces the model; 20 ms
 
 
 def ink_share(bgrx: NDArray[np.uint32]) -> float:
     """The share of pixels, 0 to 1, that differ from the paper, which is the most frequent level of green."""
     green = (bgrx[::_STEP, ::_STEP] >> 8).astype(np.uint8)
-    paper = int(np.bincount(green[::_STEP, ::_STEP].ravel(), minlength=256).argmax())
-    lightest, darkest = min(paper + _VISIBLE, 255), max(paper - _VISIBLE, 0)
+    levels = np.bincount(green[::_STEP, ::_STEP].ravel(), minlength=256)
+    paper = int(levels.argmax())
+    visible = _visible(levels[paper + 1 :])
+    darkest, lightest = max(paper - visible, 0), min(paper + visible, 255)
     # One comparison instead of two: what is darker than the darkest paper wraps around and becomes large.
     shifted = green - np.uint8(darkest)
     return round(float(np.count_nonzero(shifted > np.uint8(lightest - darkest))) / green.size, 6)
+
+
+def _visible(lighter: NDArray[np.int64]) -> int:
+    """How far ink is from its paper. What is lighter than paper is noise, and there is as much that is darker.
+
+    Args:
+        lighter: How many pixels are 1, 2, 3 … levels lighter than the paper.
+    """
+    noise = int(np.searchsorted(np.cumsum(lighter), _QUIET * lighter.sum())) + 1 if lighter.any() else 0
+    return _PALE if 2 * noise < _PALE else _NOISY
 
 
 def layer_of(page: pdfium.PdfPage) -> str:
