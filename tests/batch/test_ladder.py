@@ -77,12 +77,19 @@ async def test_a_plain_cut_off_gets_the_tokens_that_the_context_has_left_and_no_
 async def test_two_halves_that_are_read_are_joined_to_the_page(mill: Mill) -> None:
     mill.add("a.pdf", "3")
 
-    async with FakeEndpoint(_defective(_LOOP, lambda request: request.image in _HALVES)) as endpoint:
+    texts = {
+        image_name(b"a.pdf 2 x2 piece 1"): Answer(text="Of the first half one line. The line that both halves show."),
+        image_name(b"a.pdf 2 x2 piece 2"): Answer(text="The line that both halves show. The end of the page."),
+    }
+
+    async with FakeEndpoint(lambda request: texts.get(request.image) or _defective(_LOOP)(request)) as endpoint:
         summary = await mill.run(endpoint)
 
     assert +Counter(summary.statuses) == {Status.OK: 3}
     assert _page_2(mill)["attempts"] == 4
-    assert _page_2(mill)["markdown"].count("The text of image") == 2
+    assert _page_2(mill)["markdown"] == (
+        "Of the first half one line. The line that both halves show. The end of the page."
+    )
     assert [refusal["rung"] for refusal in _refused(mill)["refusals"]] == ["first", "temperature"]
 
 

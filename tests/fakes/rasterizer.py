@@ -65,15 +65,17 @@ class FakeRasterizer:
             1000,
             1000,
             None if picture.halves else f"{name} {number}{other}".encode().ljust(self._image_bytes),
-            pieces=self._pieces(name, f"{number}{other}", 2) if picture.halves else (),
+            pieces=self._pieces(name, f"{number}{other}", 2, overlap=0.18) if picture.halves else (),
             dpi=132.0 * picture.magnification,
         )
         return replace(rendering, ink_share=float(ink) if ink else None, layer=layer)
 
-    def _pieces(self, name: str, number: str, count: int) -> tuple[Piece, ...]:
+    def _pieces(self, name: str, number: str, count: int, *, overlap: float = 0.0) -> tuple[Piece, ...]:
         """Piece 2 of page 3 of `a.pdf` is the bytes `a.pdf 3 piece 2`. Only the first is known to hold text."""
         images = [f"{name} {number} piece {piece}".encode().ljust(self._image_bytes) for piece in range(1, count + 1)]
-        return tuple(Piece(image, may_be_empty=place > 0) for place, image in enumerate(images))
+        return tuple(
+            Piece(image, overlap if place else 0.0, may_be_empty=place > 0) for place, image in enumerate(images)
+        )
 
 
 def _described(picture: Picture) -> str:
