@@ -68,7 +68,7 @@ def _assert_trustworthy(mill: Mill, model: DoubtfulModel, summary: RunSummary) -
 async def test_no_page_with_a_defect_is_ok_without_being_a_suspect_and_requests_are_few(mill: Mill, seed: int) -> None:
     model = _prepared(mill, seed)
 
-    async with FakeEndpoint(model.answer) as endpoint:
+    async with FakeEndpoint(model.answer, latency_seconds=0.02) as endpoint:
         summary = await mill.run(endpoint)
 
     _assert_trustworthy(mill, model, summary)
@@ -79,11 +79,12 @@ async def test_no_page_with_a_defect_is_ok_without_being_a_suspect_and_requests_
 async def test_where_nothing_helps_the_requests_stay_bounded(mill: Mill) -> None:
     model = _prepared(mill, 7, defects=1.0)
 
-    async with FakeEndpoint(model.answer) as endpoint:
+    async with FakeEndpoint(model.answer, latency_seconds=0.02) as endpoint:
         summary = await mill.run(endpoint)
 
     _assert_trustworthy(mill, model, summary)
     assert endpoint.record.requests <= 4 * _PAGES
+    assert model.mixed_up
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -99,7 +100,7 @@ async def test_a_run_that_is_ended_at_any_moment_goes_on_and_in_the_end_each_pag
             running[-1].cancel()  # nothing of the run is left but what is in the store
         return model.answer(request)
 
-    async with FakeEndpoint(answer) as endpoint:
+    async with FakeEndpoint(answer, latency_seconds=0.02) as endpoint:
         for _ in ends_at:
             running.append(asyncio.create_task(mill.run(endpoint)))
             with contextlib.suppress(asyncio.CancelledError):
@@ -114,7 +115,7 @@ async def test_a_run_that_is_ended_at_any_moment_goes_on_and_in_the_end_each_pag
 async def test_a_run_in_shards_ships_no_page_with_a_defect_unsuspected(mill: Mill, shards: int) -> None:
     model = _prepared(mill, 11)
 
-    async with FakeEndpoint(model.answer) as endpoint, mill.batch(endpoint.url) as batch:
+    async with FakeEndpoint(model.answer, latency_seconds=0.02) as endpoint, mill.batch(endpoint.url) as batch:
         pending = await plan(batch)
         divided = split(pending, shards=shards)
         write_plans(batch, _RUN, divided)
@@ -132,7 +133,7 @@ async def test_a_run_in_shards_ships_no_page_with_a_defect_unsuspected(mill: Mil
 async def test_a_second_run_sends_nothing_and_says_the_same(mill: Mill) -> None:
     model = _prepared(mill, 5)
 
-    async with FakeEndpoint(model.answer) as endpoint:
+    async with FakeEndpoint(model.answer, latency_seconds=0.02) as endpoint:
         first = await mill.run(endpoint)
         sent = endpoint.record.requests
         second = await mill.run(endpoint)

@@ -6,6 +6,8 @@ The pages are those of `FakeRasterizer`. Some defects pass with another sampling
 from __future__ import annotations
 
 import random
+import time
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -27,6 +29,8 @@ class Defect(StrEnum):
     CUT_OFF = "cut off"
     EMPTY = "empty"
     INVENTED = "invented"  # on a page without text
+    OTHER_PAGE = "text of another page"  # that is at the endpoint at the time
+    MIXED_UP = "the end of another page"  # behind its own text
 
 
 class Cure(StrEnum):
@@ -58,7 +62,13 @@ class DoubtfulModel:
     """All pages, and the answers to them."""
 
     def __init__(
-        self, seed: int, documents: Iterable[tuple[str, int]], *, defects: float, of: Iterable[Defect] = Defect
+        self,
+        seed: int,
+        documents: Iterable[tuple[str, int]],
+        *,
+        defects: float,
+        of: Iterable[Defect] = Defect,
+        latency_seconds: float = 0.02,
     ) -> None:
         """Decide about each page.
 
@@ -67,6 +77,7 @@ class DoubtfulModel:
             documents: Names and numbers of pages.
             defects: Share of the pages with a defect.
             of: The defects.
+            latency_seconds: How long a page takes at the endpoint.
         """
         self._rng = random.Random(seed)  # noqa: S311 -- a schedule, no secret
         self._kinds = list(of)
@@ -78,6 +89,9 @@ class DoubtfulModel:
             for page in self.pages
             for picture in ("", " x1.5", " x2 piece 1", " x2 piece 2")
         }
+        self._latest: deque[tuple[float, TruePage]] = deque(maxlen=8)
+        self._seconds = latency_seconds
+        self.mixed_up: list[str] = []  # pages that got text of another one
         self.empty = {image_name(page.name.encode()): 0 for page in self.pages if not page.text}
 
     def content_of(self, document: str) -> str:
@@ -90,11 +104,25 @@ class DoubtfulModel:
     def answer(self, request: Request) -> Answer:
         """The answer to a request."""
         page, picture = self._by_image[request.image]
+        self._latest.append((time.monotonic(), page))
         resampled = request.body["temperature"] != 0.2 or request.body["max_tokens"] != 4096
         cured = (page.cure is Cure.SAMPLING and resampled) or (page.cure is Cure.PICTURE and picture)
         if page.defect is None or cured:
             return Answer(text=_half(page.text, picture))
+        if page.defect in {Defect.OTHER_PAGE, Defect.MIXED_UP}:
+            return self._mixed_up(page)
         return self._wrong(page.defect, page.text)
+
+    def _mixed_up(self, page: TruePage) -> Answer:
+        """The text of another page that is still at the endpoint; the right text if there is none."""
+        now = time.monotonic()
+        others = [other for since, other in self._latest if now - since < self._seconds / 2 and other.text]
+        others = [other for other in others if other is not page and other.defect is None]
+        if not others:
+            return Answer(text=page.text)
+        self.mixed_up.append(page.name)
+        own = page.text if page.defect is Defect.MIXED_UP else ""
+        return Answer(text=f"{own}\n\n{others[-1].text}")
 
     def _page(self, document: str, number: int, defective: bool) -> TruePage:  # noqa: FBT001 -- of this module
         defect = self._rng.choice(self._kinds) if defective else None
@@ -103,9 +131,9 @@ class DoubtfulModel:
         return TruePage(document, number, text, defect, cure, bool(text) and self._rng.random() < 1 / 2)
 
     def _text(self, name: str) -> str:
-        """Sixty words that stand on no other page."""
+        """150 words that stand on no other page."""
         mark = "".join(_MARK[ord(character) % 10] for character in name[-3:])
-        return " ".join(f"{self._rng.choice(_WORDS)} {self._rng.choice(_WORDS)} {mark}" for _ in range(20))
+        return " ".join(f"{self._rng.choice(_WORDS)} {self._rng.choice(_WORDS)} {mark}" for _ in range(50))
 
     def _wrong(self, defect: Defect, text: str) -> Answer:
         beginning = " ".join(text.split()[: self._rng.randint(5, 40)])
@@ -124,5 +152,5 @@ def _half(text: str, picture: str) -> str:
     """What a picture shows of a page: all of it, or one of two halves that share some lines."""
     words = text.split()
     if picture.endswith("piece 1"):
-        return " ".join(words[:33])
-    return " ".join(words[27:]) if picture.endswith("piece 2") else text
+        return " ".join(words[:83])
+    return " ".join(words[67:]) if picture.endswith("piece 2") else text

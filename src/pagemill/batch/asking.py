@@ -7,7 +7,7 @@ from pagemill.batch.climbing import PageClimb
 from pagemill.batch.gate import EndpointGate
 from pagemill.batch.neighbours import Neighbours
 from pagemill.batch.progress import Progress
-from pagemill.domain.judging.judge import Evidence, is_empty, judge
+from pagemill.domain.judging.judge import is_empty, judge
 from pagemill.domain.pages.model import Transcript
 from pagemill.errors import EndpointUnavailable, RequestRejected
 from pagemill.ports import Recognizer
@@ -28,7 +28,7 @@ class Asker:
             max_tokens: The longest first answer.
             context_tokens: The model's window, including the image.
         """
-        self.neighbours = Neighbours()
+        self._neighbours = Neighbours()
         self._recognizer = recognizer
         self._gate = gate
         self._progress = progress
@@ -62,7 +62,7 @@ class Asker:
             except RequestRejected as error:
                 image.give_up(str(error))
                 return
-        judgement = judge(transcript, Evidence() if page.picture.is_divided else page.evidence)
+        judgement = judge(transcript, page.evidence.of_part() if page.picture.is_divided else page.evidence)
         if with_witness and page.wants_witness(transcript, judgement):
             page.doubt(transcript, judgement)
             return
@@ -89,11 +89,11 @@ class Asker:
         image.sends += 1
         self._progress.sent()
         sampling = image.rung.sampling if image.rung else None
-        with self.neighbours.visit() as visit:
+        with self._neighbours.visit(image.png) as visit:
             try:
                 transcript = await self._recognizer.read(image.png, max_tokens=image.max_tokens, sampling=sampling)
             finally:
                 self._progress.answered()
             visit.text = transcript.markdown
-        page.was_beside(visit.texts, self.neighbours)
+        page.was_beside(visit, self._neighbours)
         return transcript

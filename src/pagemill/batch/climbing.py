@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from pagemill.batch.attempts import Attempt, PictureAttempts
-from pagemill.batch.neighbours import Neighbours, Watch
+from pagemill.batch.neighbours import Neighbours, Visit, Watch
 from pagemill.domain.judging import ladder
 from pagemill.domain.judging.findings import Finding, Judgement, Signal
 from pagemill.domain.judging.judge import Evidence, judge
@@ -18,6 +18,7 @@ from pagemill.domain.pages.trust import PageFinding
 
 # Little ink: of the pixels of a page of text, 2 to 15 in a hundred; of one with a heading alone, 3 in a thousand.
 _LITTLE_INK = 0.004
+_DOUBTFUL = frozenset({Signal.INVENTED, Signal.LITTLE_INK})
 _MOST_NEIGHBOURS = 16  # texts of other pages
 
 
@@ -32,9 +33,9 @@ class _Doubted:
 class PageClimb:
     """One page, from its first request to its result."""
 
-    def __init__(self, rendering: Rendering, max_tokens: int) -> None:
+    def __init__(self, rendering: Rendering, evidence: Evidence, max_tokens: int) -> None:
         self.number = rendering.number
-        self.evidence = Evidence.of(rendering)
+        self.evidence = evidence
         self.pictures = [PictureAttempts(rendering, ladder.FIRST, max_tokens)]
         self.tried = {ladder.FIRST.name}
         self.doubted: _Doubted | None = None
@@ -73,16 +74,17 @@ class PageClimb:
         image = self.picture.current
         return self.doubted is not None or image is None or image.rung is None
 
-    def was_beside(self, texts: Sequence[str], neighbours: Neighbours) -> None:
+    def was_beside(self, visit: Visit, neighbours: Neighbours) -> None:
         """Note what was answered while the page was at the endpoint, and follow what had begun by then.
 
         Args:
-            texts: Transcripts of other pages.
+            visit: The page's request, which has ended.
             neighbours: All requests that are at the endpoint now.
         """
-        self.evidence = replace(self.evidence, in_flight=(*self.evidence.in_flight, *texts)[-_MOST_NEIGHBOURS:])
+        texts = (*self.evidence.in_flight, *visit.texts)[-_MOST_NEIGHBOURS:]
+        self.evidence = replace(self.evidence, in_flight=texts)
         self.texts_later = []
-        self.watch = neighbours.watch(self.texts_later.append)
+        self.watch = neighbours.watch(visit, self.texts_later.append)
 
     def wants_witness(self, transcript: Transcript, judgement: Judgement) -> bool:
         """Whether its text may be invented, and nobody was asked whether there is text on the page."""
@@ -90,7 +92,7 @@ class PageClimb:
             return False
         ink = self.evidence.ink_share
         little = ink is not None and ink < _LITTLE_INK
-        return little or any(finding.signal is Signal.INVENTED for finding in judgement.findings)
+        return little or any(finding.signal in _DOUBTFUL for finding in judgement.findings)
 
     def doubt(self, transcript: Transcript, judgement: Judgement) -> None:
         """Keep an answer until a witness was asked."""

@@ -64,6 +64,11 @@ class ContaminationCheck:
             await asyncio.gather(*followed)
         return self._changed.pop(document_key, {})
 
+    def close(self) -> None:
+        """Look at no page any more: the run has ended."""
+        for task in [task for followed in self._followed.values() for task in followed]:
+            task.cancel()
+
     async def _look(self, page: _Followed) -> None:
         await page.watch.ended()
         if not page.texts:

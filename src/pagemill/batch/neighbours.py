@@ -17,20 +17,23 @@ See = Callable[[str], None]
 class Visit:
     """One request, from its send to its answer."""
 
+    image: int  # digest of its image: equal pages of two documents have equal texts
     texts: list[str] = field(default_factory=list)  # of requests that ended meanwhile
     text: str = ""  # its own, once it is answered
     watches: list[Watch] = field(default_factory=list)
 
-    def see(self, text: str) -> None:
+    def see(self, other: Visit) -> None:
         """Note the text of a request that ended meanwhile."""
-        if text and len(self.texts) < _MOST_TEXTS:
+        text = other.text[-_LONGEST_TEXT:]
+        if text and other.image != self.image and len(self.texts) < _MOST_TEXTS:
             self.texts.append(text)
 
 
 class Watch:
     """A page that is answered, and the requests that had begun before: their texts are not known yet."""
 
-    def __init__(self, open_visits: int, see: See) -> None:
+    def __init__(self, image: int, open_visits: int, see: See) -> None:
+        self._image = image
         self._open = open_visits
         self._see = see
         self._ended = asyncio.Event()
@@ -41,10 +44,10 @@ class Watch:
         """Wait until all of them have ended."""
         await self._ended.wait()
 
-    def end_one(self, text: str) -> None:
-        """Note that one has ended, with this text or with none."""
-        if text:
-            self._see(text)
+    def end_one(self, other: Visit) -> None:
+        """Note that one has ended, with a text or without."""
+        if other.text and other.image != self._image:
+            self._see(other.text[-_LONGEST_TEXT:])
         self._open -= 1
         if not self._open:
             self._ended.set()
@@ -57,27 +60,27 @@ class Neighbours:
         self._open: set[Visit] = set()
 
     @contextlib.contextmanager
-    def visit(self) -> Iterator[Visit]:
+    def visit(self, png: bytes) -> Iterator[Visit]:
         """Note a request as long as the context lasts. Its text, if it gets one, is set on the visit."""
-        visit = Visit()
+        visit = Visit(hash(png))
         self._open.add(visit)
         try:
             yield visit
         finally:
             self._open.discard(visit)
-            text = visit.text[-_LONGEST_TEXT:]
             for other in self._open:
-                other.see(text)
+                other.see(visit)
             for watch in visit.watches:
-                watch.end_one(text)
+                watch.end_one(visit)
 
-    def watch(self, see: See) -> Watch:
+    def watch(self, visit: Visit, see: See) -> Watch:
         """Follow the requests that are open now.
 
         Args:
-            see: Called with the text of each that gets one.
+            visit: A request that has ended.
+            see: Called with the text of each that gets one, unless it is of an equal image.
         """
-        watch = Watch(len(self._open), see)
-        for visit in self._open:
-            visit.watches.append(watch)
+        watch = Watch(visit.image, len(self._open), see)
+        for other in self._open:
+            other.watches.append(watch)
         return watch

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pagemill.batch.asking import Asker
 from pagemill.batch.byte_budget import ByteBudget
@@ -20,6 +20,8 @@ from pagemill.batch.progress import Progress
 from pagemill.batch.steps import LadderSteps, Page
 from pagemill.batch.stop import RunStop
 from pagemill.batch.threads import BlockingCalls
+from pagemill.domain.judging.judge import Evidence
+from pagemill.domain.judging.letters import DocumentLetters
 from pagemill.domain.pages.model import Document, PageResult, Rendering, Status
 from pagemill.domain.pages.retrying import Retry
 from pagemill.domain.wording import encodable, shown
@@ -101,6 +103,8 @@ class PageReader:
         self._limits = limits
         self._witness = witness
         self._max_tokens = checkpoints.recipe.max_tokens
+        self._prompt = checkpoints.recipe.prompt
+        self._letters: dict[str, DocumentLetters] = {}  # of the documents that are being read
         self._asker = Asker(
             recognizer, gate, progress, max_tokens=self._max_tokens, context_tokens=limits.context_tokens
         )
@@ -152,8 +156,13 @@ class PageReader:
             The results that changed, by page number.
         """
         changed = await self._contamination.settle(document_key)
+        self._letters.pop(document_key, None)
         self._progress.suspects += sum(map(self._progress.is_suspect, changed.values()))
         return changed
+
+    def close(self) -> None:
+        """End what is left of an interrupted run."""
+        self._contamination.close()
 
     async def _read(self, document: Document, file: DocumentFile, number: int, earlier: Earlier) -> PageResult | None:
         standing = await self._results.standing(document, number) if earlier.redo else None
@@ -180,9 +189,13 @@ class PageReader:
         if rendering.png is None and not rendering.pieces:
             return await self._results.save(page.document, _without_model(rendering), (), page.standing)
         with contextlib.ExitStack() as images:
-            climb = PageClimb(rendering, self._max_tokens)
+            climb = PageClimb(rendering, self._evidence(page.document, rendering), self._max_tokens)
             images.enter_context(self._images.holding(climb.picture.size_bytes))
             return await self._transcribe(page, climb, images)
+
+    def _evidence(self, document: Document, rendering: Rendering) -> Evidence:
+        letters = self._letters.setdefault(document.key, DocumentLetters())
+        return replace(Evidence.of(rendering), prompt=self._prompt, letters=letters)
 
     async def _render(self, file: DocumentFile, number: int) -> Rendering | None:
         """Render a page; None if the run has stopped.
@@ -258,6 +271,8 @@ class PageReader:
 
     async def _save(self, page: Page, climb: PageClimb, result: PageResult) -> PageResult:
         saved = await self._results.save(page.document, result, climb.refusals(), page.standing)
+        if saved is result and saved.trust and not self._progress.is_suspect(saved):
+            self._letters.setdefault(page.document.key, DocumentLetters()).add(saved.markdown)
         if saved is result and climb.is_plain:
             self._contamination.follow(page.document, saved, climb)
         return saved

@@ -84,6 +84,8 @@ class Batch:
         except StoreUnusable as error:
             self.stop.now(error)
             return self._summary(run_id)
+        finally:
+            self._reader.close()
         return summary
 
     async def read(self, chunk: PageChunk) -> None:
