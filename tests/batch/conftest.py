@@ -64,6 +64,7 @@ class Mill:
     patience: Patience = IMPATIENT
     witness: Witness | None = None
     context_tokens: int = PageLimits().context_tokens
+    costs_nothing: bool = False
 
     def add(self, name: str, content: str) -> None:
         """Put a document into the source; see `FakeRasterizer` for what it may say."""
@@ -126,7 +127,13 @@ class Mill:
                 probe_seconds=self.probe_seconds,
                 auth=self.auth,
             ) as client:
-                gate = EndpointGate(client, patience=self.patience, stop=stop, announce=self.progress.announce)
+                gate = EndpointGate(
+                    client,
+                    patience=self.patience,
+                    stop=stop,
+                    announce=self.progress.announce,
+                    costs_nothing=self.costs_nothing,
+                )
                 reader = PageReader(
                     rasterizer=self.rasterizer,
                     recognizer=client,

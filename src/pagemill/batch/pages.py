@@ -118,6 +118,10 @@ class PageReader:
             rasterizer, self._asker, threads, self._images, witness=witness, min_score=progress.min_score
         )
 
+    def expect_pages(self) -> None:
+        """Get ready for pages: a document with pages to read is open."""
+        self._gate.expect_pages()
+
     async def read(
         self, document: Document, file: DocumentFile, number: int, earlier: Earlier | None = None
     ) -> PageResult | None:
