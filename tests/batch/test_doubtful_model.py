@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
+from collections.abc import Iterable
 
 import pytest
 
@@ -16,7 +17,7 @@ from pagemill.domain.pages.sharding import split
 from pagemill.domain.pages.summary import RunSummary
 from pagemill.storage.local_store import LocalStore
 from tests.batch.conftest import Mill
-from tests.fakes.doubtful_model import DoubtfulModel
+from tests.fakes.doubtful_model import Defect, DoubtfulModel
 from tests.fakes.ocr_endpoint import Answer, FakeEndpoint, Request
 from tests.fakes.witness import FakeWitness
 
@@ -25,8 +26,9 @@ _PAGES = sum(pages for _, pages in _DOCUMENTS)
 _RUN = "a-run"
 
 
-def _prepared(mill: Mill, seed: int, *, defects: float = 0.1) -> DoubtfulModel:
-    model = DoubtfulModel(seed, [(name.rpartition("/")[2], pages) for name, pages in _DOCUMENTS], defects=defects)
+def _prepared(mill: Mill, seed: int, *, defects: float = 0.1, of: Iterable[Defect] = Defect) -> DoubtfulModel:
+    documents = [(name.rpartition("/")[2], pages) for name, pages in _DOCUMENTS]
+    model = DoubtfulModel(seed, documents, defects=defects, of=of)
     for name, _ in _DOCUMENTS:
         mill.add(name, model.content_of(name.rpartition("/")[2]))
     mill.witness = FakeWitness(regions=model.empty)
@@ -84,7 +86,18 @@ async def test_where_nothing_helps_the_requests_stay_bounded(mill: Mill) -> None
 
     _assert_trustworthy(mill, model, summary)
     assert endpoint.record.requests <= 4 * _PAGES
+
+
+async def test_pages_with_text_of_pages_beside_them_are_suspects_whichever_is_answered_first(mill: Mill) -> None:
+    model = _prepared(mill, 3, defects=0.3, of=[Defect.OTHER_PAGE, Defect.MIXED_UP])
+
+    async with FakeEndpoint(model.answer, latency_seconds=0.02) as endpoint:
+        summary = await mill.run(endpoint)
+
+    _assert_trustworthy(mill, model, summary)
+    results = _results(mill)
     assert model.mixed_up
+    assert all((trust := results[name].trust) and trust.score < 0.8 for name in model.mixed_up)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -90,6 +90,7 @@ class DoubtfulModel:
             for picture in ("", " x1.5", " x2 piece 1", " x2 piece 2")
         }
         self._latest: deque[tuple[float, TruePage]] = deque(maxlen=8)
+        self._given: list[TruePage] = []  # pages whose text another one got: each once
         self._seconds = latency_seconds
         self.mixed_up: list[str] = []  # pages that got text of another one
         self.empty = {image_name(page.name.encode()): 0 for page in self.pages if not page.text}
@@ -117,10 +118,11 @@ class DoubtfulModel:
         """The text of another page that is still at the endpoint; the right text if there is none."""
         now = time.monotonic()
         others = [other for since, other in self._latest if now - since < self._seconds / 2 and other.text]
-        others = [other for other in others if other is not page and other.defect is None]
+        others = [other for other in others if other is not page and other.defect is None and other not in self._given]
         if not others:
             return Answer(text=page.text)
         self.mixed_up.append(page.name)
+        self._given.append(others[-1])
         own = page.text if page.defect is Defect.MIXED_UP else ""
         return Answer(text=f"{own}\n\n{others[-1].text}")
 

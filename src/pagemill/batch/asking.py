@@ -89,7 +89,7 @@ class Asker:
         image.sends += 1
         self._progress.sent()
         sampling = image.rung.sampling if image.rung else None
-        with self._neighbours.visit(image.png) as visit:
+        with self._neighbours.visit(page.key, image.png) as visit:
             try:
                 transcript = await self._recognizer.read(image.png, max_tokens=image.max_tokens, sampling=sampling)
             finally:

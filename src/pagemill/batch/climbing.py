@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from pagemill.batch.attempts import Attempt, PictureAttempts
-from pagemill.batch.neighbours import Neighbours, Visit, Watch
+from pagemill.batch.neighbours import Neighbours, Texts, Visit, Watch
 from pagemill.domain.judging import ladder
 from pagemill.domain.judging.findings import Finding, Judgement, Signal
 from pagemill.domain.judging.judge import Evidence, judge
@@ -41,8 +41,9 @@ class PageClimb:
         self.doubted: _Doubted | None = None
         self.asked_for_regions = False
         self.asked_how_turned = False
-        self.texts_later: list[str] = []  # of requests that had begun before its last answer, and ended after it
-        self.watch: Watch | None = None
+        self.key = object()  # tells it from other pages at the endpoint
+        self.watch: Watch | None = None  # of the requests that had begun before its last answer
+        self._beside: Texts = {}
         self._rendering = rendering
         self._max_tokens = max_tokens
         self._started = time.monotonic()
@@ -81,10 +82,9 @@ class PageClimb:
             visit: The page's request, which has ended.
             neighbours: All requests that are at the endpoint now.
         """
-        texts = (*self.evidence.in_flight, *visit.texts)[-_MOST_NEIGHBOURS:]
-        self.evidence = replace(self.evidence, in_flight=texts)
-        self.texts_later = []
-        self.watch = neighbours.watch(visit, self.texts_later.append)
+        self._beside |= visit.texts
+        self.evidence = replace(self.evidence, in_flight=tuple(self._beside.values())[-_MOST_NEIGHBOURS:])
+        self.watch = neighbours.watch(visit)
 
     def wants_witness(self, transcript: Transcript, judgement: Judgement) -> bool:
         """Whether its text may be invented, and nobody was asked whether there is text on the page."""

@@ -25,7 +25,6 @@ class _Followed:
     transcript: Transcript
     evidence: Evidence
     watch: Watch
-    texts: list[str]  # of the requests that the watch follows, as they end
 
 
 class ContaminationCheck:
@@ -52,7 +51,7 @@ class ContaminationCheck:
         if not best or not result.trust or not climb.watch:
             return
         transcript = best.attempts[-1].transcript
-        page = _Followed(document, result, transcript, climb.evidence, climb.watch, climb.texts_later)
+        page = _Followed(document, result, transcript, climb.evidence, climb.watch)
         task = asyncio.create_task(self._look(page))
         followed = self._followed[document.key]
         followed.add(task)
@@ -71,10 +70,11 @@ class ContaminationCheck:
 
     async def _look(self, page: _Followed) -> None:
         await page.watch.ended()
-        if not page.texts:
+        texts = page.watch.texts
+        if not texts:
             return
         result = page.result
-        judgement = judge(page.transcript, replace(page.evidence, in_flight=tuple(page.texts)))
+        judgement = judge(page.transcript, replace(page.evidence, in_flight=tuple(texts.values())))
         if result.score is None or judgement.refused or judgement.score >= result.score:
             return
         known = {finding.signal for finding in result.findings}

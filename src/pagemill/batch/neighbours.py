@@ -4,38 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 _MOST_TEXTS = 16  # that are kept for one page
 _LONGEST_TEXT = 2**16  # characters; contamination stands at the end of a text, or is all of it
 
-See = Callable[[str], None]
+Texts = dict[object, str]  # by page: one that is asked for twice is one neighbour
 
 
 @dataclass(eq=False, slots=True)
 class Visit:
     """One request, from its send to its answer."""
 
+    page: object  # of which page
     image: int  # digest of its image: equal pages of two documents have equal texts
-    texts: list[str] = field(default_factory=list)  # of requests that ended meanwhile
+    texts: Texts = field(default_factory=dict)  # of requests that ended meanwhile
     text: str = ""  # its own, once it is answered
     watches: list[Watch] = field(default_factory=list)
 
     def see(self, other: Visit) -> None:
         """Note the text of a request that ended meanwhile."""
-        text = other.text[-_LONGEST_TEXT:]
-        if text and other.image != self.image and len(self.texts) < _MOST_TEXTS:
-            self.texts.append(text)
+        _note(self.texts, self.image, other)
 
 
 class Watch:
     """A page that is answered, and the requests that had begun before: their texts are not known yet."""
 
-    def __init__(self, image: int, open_visits: int, see: See) -> None:
+    def __init__(self, image: int, open_visits: int) -> None:
+        self.texts: Texts = {}  # of those that have ended
         self._image = image
         self._open = open_visits
-        self._see = see
         self._ended = asyncio.Event()
         if not open_visits:
             self._ended.set()
@@ -46,8 +45,7 @@ class Watch:
 
     def end_one(self, other: Visit) -> None:
         """Note that one has ended, with a text or without."""
-        if other.text and other.image != self._image:
-            self._see(other.text[-_LONGEST_TEXT:])
+        _note(self.texts, self._image, other)
         self._open -= 1
         if not self._open:
             self._ended.set()
@@ -60,9 +58,9 @@ class Neighbours:
         self._open: set[Visit] = set()
 
     @contextlib.contextmanager
-    def visit(self, png: bytes) -> Iterator[Visit]:
+    def visit(self, page: object, png: bytes) -> Iterator[Visit]:
         """Note a request as long as the context lasts. Its text, if it gets one, is set on the visit."""
-        visit = Visit(hash(png))
+        visit = Visit(page, hash(png))
         self._open.add(visit)
         try:
             yield visit
@@ -73,14 +71,15 @@ class Neighbours:
             for watch in visit.watches:
                 watch.end_one(visit)
 
-    def watch(self, visit: Visit, see: See) -> Watch:
-        """Follow the requests that are open now.
-
-        Args:
-            visit: A request that has ended.
-            see: Called with the text of each that gets one, unless it is of an equal image.
-        """
-        watch = Watch(visit.image, len(self._open), see)
+    def watch(self, visit: Visit) -> Watch:
+        """Follow the requests that are open now, for one that has ended."""
+        watch = Watch(visit.image, len(self._open))
         for other in self._open:
             other.watches.append(watch)
         return watch
+
+
+def _note(texts: Texts, image: int, other: Visit) -> None:
+    """Add the text of another page, if it has one, and its image is another."""
+    if other.text and other.image != image and (other.page in texts or len(texts) < _MOST_TEXTS):
+        texts[other.page] = other.text[-_LONGEST_TEXT:]
