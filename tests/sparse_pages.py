@@ -29,7 +29,6 @@ _WORDS = (
     "he would not wait for the end of the month but would move the grain on Tuesday with two carts and four horses"
 ).split()
 
-Grey = NDArray[np.float32]
 Draw = Callable[["Sheet"], None]
 
 
@@ -86,8 +85,8 @@ class Sheet:
         """What the scanner makes of it: paper that is not white, a lamp that is not even, noise, and a small skew."""
         random = self.random
         skewed = self.ink.rotate(float(random.uniform(-0.8, 0.8)), resample=Image.Resampling.BICUBIC, fillcolor=0)
-        ink: Grey = np.asarray(skewed, np.float32) / 255
-        down, across = np.mgrid[0:HEIGHT_PX, 0:WIDTH_PX].astype(np.float32) / HEIGHT_PX
+        ink = np.asarray(skewed, np.float64) / 255
+        down, across = np.mgrid[0:HEIGHT_PX, 0:WIDTH_PX] / HEIGHT_PX
         paper = random.uniform(228, 252) - random.uniform(0, 18) * down - random.uniform(0, 12) * across
         noise = random.normal(0, random.uniform(0.8, 4.0), ink.shape)
         scan: NDArray[np.uint8] = np.clip(paper * (1 - ink) + 25 * ink + noise, 0, 255).astype(np.uint8)
@@ -125,7 +124,12 @@ def _borders(sheet: Sheet) -> None:
             tilt = int(sheet.random.integers(-6, 7))
             corners = {
                 0: [(0, 0), (WIDTH_PX, 0), (WIDTH_PX, depth + tilt), (0, depth)],
-                1: [(0, HEIGHT_PX), (WIDTH_PX, HEIGHT_PX), (WIDTH_PX, HEIGHT_PX - depth - tilt), (0, HEIGHT_PX - depth)],
+                1: [
+                    (0, HEIGHT_PX),
+                    (WIDTH_PX, HEIGHT_PX),
+                    (WIDTH_PX, HEIGHT_PX - depth - tilt),
+                    (0, HEIGHT_PX - depth),
+                ],
                 2: [(0, 0), (depth, 0), (depth + tilt, HEIGHT_PX), (0, HEIGHT_PX)],
                 3: [(WIDTH_PX, 0), (WIDTH_PX - depth, 0), (WIDTH_PX - depth - tilt, HEIGHT_PX), (WIDTH_PX, HEIGHT_PX)],
             }[side]
@@ -192,9 +196,7 @@ def _round_stamp(sheet: Sheet) -> None:
     for step in range(24):  # the teeth of a seal
         angle = step * math.pi / 12
         inner, outer = radius * 0.6, radius * 0.8
-        sheet.pen.line(
-            [(x + r * math.cos(angle), y + r * math.sin(angle)) for r in (inner, outer)], fill=ink, width=4
-        )
+        sheet.pen.line([(x + r * math.cos(angle), y + r * math.sin(angle)) for r in (inner, outer)], fill=ink, width=4)
 
 
 def _text_stamp(sheet: Sheet) -> None:
@@ -283,7 +285,7 @@ def write_scans(path: Path, pages: list[SparsePage], *, quality: int = 75) -> Pa
 
 def _encoded(pixels: NDArray[np.uint8], kind: str, **options: int) -> bytes:
     data = io.BytesIO()
-    Image.fromarray(pixels).save(data, kind, **options)  # type: ignore[arg-type]
+    Image.fromarray(pixels).save(data, kind, **options)
     return data.getvalue()
 
 

@@ -21,7 +21,7 @@ _PAPER_PX = 8  # the paper's brightness is looked at in squares of this size,
 _PAPER_SQUARES = 21  # so many across: what is darker than all paper within it is a mark
 _NOISE_FACTOR = 5.0  # a mark is darker or lighter than paper by so many times the noise
 _LEAST_LEVELS = 3.5  # of 255: JPEG makes the squares of even paper differ by 2 or 3
-_NOISE_PX, _NOISE_PERCENT, _NOISE_SIGMAS = 64, 99, 2.58  # noise is looked at in squares, of which the quiet ones count
+_NOISE_PX, _NOISE_PERCENT, _NOISE_SIGMAS = 64, 99, 2.58  # noise is looked at in squares; the quiet ones count
 _GAP = np.ones((5, 5), np.uint8)  # letters of a word are no further apart
 _MOST_MARKS = 4000  # a page with more of them is not empty, whatever they are
 
@@ -62,21 +62,22 @@ class _Mark:
 
     @property
     def height(self) -> int:
-        return self.pixels.shape[0]
+        return int(self.pixels.shape[0])
 
     @property
     def width(self) -> int:
-        return self.pixels.shape[1]
+        return int(self.pixels.shape[1])
 
 
 def marks_of(page: Grey) -> Marks:
     """Look at each mark on a page image."""
     unit = max(page.shape) / _PAGE_PX
     difference = _without_paper(page)
-    smooth = cv2.GaussianBlur(difference, (0, 0), 1.0)
+    smooth = _blurred(difference, 1.0)
     noise = _noise(smooth)
     mask = (np.abs(smooth) > max(_NOISE_FACTOR * noise, _LEAST_LEVELS)).astype(np.uint8)
-    found = _marks(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, _GAP), difference, smooth)
+    closed = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, _GAP), np.uint8)
+    found = _marks(closed, difference, smooth)
     if found is None:
         return Marks(_MOST_MARKS)
     dirt: set[str] = set()
@@ -103,9 +104,15 @@ def _without_paper(page: Grey) -> _Levels:
     size = (max(width // _PAPER_PX, 1), max(height // _PAPER_PX, 1))
     squares = cv2.resize(page.astype(np.float32), size, interpolation=cv2.INTER_AREA)
     paper = cv2.morphologyEx(squares, cv2.MORPH_CLOSE, np.ones((_PAPER_SQUARES, _PAPER_SQUARES), np.uint8))
-    smooth = cv2.GaussianBlur(paper, (0, 0), 3)
-    difference: _Levels = cv2.resize(smooth, (width, height), interpolation=cv2.INTER_LINEAR) - page
-    return difference - np.median(difference[::7, ::5])  # noise makes the brightest paper around brighter than it is
+    smooth = cv2.resize(cv2.GaussianBlur(paper, (0, 0), 3), (width, height), interpolation=cv2.INTER_LINEAR)
+    difference = np.asarray(smooth, np.float32) - page
+    return difference - np.float32(
+        np.median(difference[::7, ::5])
+    )  # noise makes the brightest paper around brighter than it is
+
+
+def _blurred(levels: _Levels, sigma: float) -> _Levels:
+    return np.asarray(cv2.GaussianBlur(levels, (0, 0), sigma), np.float32)
 
 
 def _noise(smooth: _Levels) -> float:
@@ -120,11 +127,12 @@ def _noise(smooth: _Levels) -> float:
 
 
 def _marks(mask: Grey, difference: _Levels, smooth: _Levels) -> Iterator[_Mark] | None:
-    count, labels, boxes, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    count, labelled, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    labels, boxes = np.asarray(labelled, np.int32), np.asarray(stats, np.int32)
     if count > _MOST_MARKS:
         return None
     levels = np.abs(smooth)
-    fine = np.abs(smooth - cv2.GaussianBlur(difference, (0, 0), 2.0))
+    fine = np.abs(smooth - _blurred(difference, 2.0))
     return (_mark(number, labels, boxes[number], levels, fine) for number in range(1, count))
 
 
