@@ -16,6 +16,7 @@ from pagemill.domain.pages.model import (
     Picture,
     RejectedEntry,
     Rendering,
+    Sampling,
     Transcript,
 )
 from pagemill.domain.service.plan import Candidate, Image, ServiceState
@@ -193,8 +194,13 @@ class Recognizer(Protocol):
             UsageError: It refuses our credentials.
         """
 
-    async def read(self, png: bytes, *, max_tokens: int) -> Transcript:
+    async def read(self, png: bytes, *, max_tokens: int, sampling: Sampling | None = None) -> Transcript:
         """Return the transcript of one page image; one request, no retries.
+
+        Args:
+            png: The image.
+            max_tokens: The longest answer, in tokens.
+            sampling: How it is sampled; None: as the recipe says.
 
         Raises:
             EndpointUnavailable: Connection error, timeout, 429, 5xx, or an answer that is no chat completion.

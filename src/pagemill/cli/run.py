@@ -11,6 +11,7 @@ from pagemill.cli.interrupts import run_until_interrupted
 from pagemill.cli.leaving import do_not_wait
 from pagemill.cli.support import ExitCode, exit_code, fail, warn_of_misspelt_settings
 from pagemill.cli.through_prefect import goes_through_prefect
+from pagemill.domain.judging.findings import SUSPECT_BELOW
 from pagemill.domain.pages.model import Mode
 from pagemill.errors import PagemillError
 
@@ -77,6 +78,17 @@ def run(
             help="Most slots that the run takes, all its shards together; 0: as many as pages in flight.",
         ),
     ] = 0,
+    min_score: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Pages with a lower score are named as suspects; they stay ok."),
+    ] = SUSPECT_BELOW,
+    retry: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KINDS",
+            help="Read finished pages again: failed, fallback, suspect; with commas, or several times.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what a run would do; send and write nothing.")
     ] = False,
@@ -109,6 +121,8 @@ def run(
             since=since,
             until=until,
             share=share,
+            min_score=min_score,
+            retry=",".join(retry or ()),
         )
         warn_of_misspelt_settings()
         by_prefect = goes_through_prefect(asked=prefect, shards=parameters.shards)

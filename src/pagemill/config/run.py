@@ -84,6 +84,7 @@ class Settings(BaseSettings):
         le=_WEEK,
         description="how long the endpoint may take for a page, from the connection to the last byte, in seconds",
     )
+    suspects_fail: bool = Field(False, description="a run with suspects (pages with a low score) ends with exit code 3")
     local_engine: Literal["auto", "rapidocr", "tesseract"] = Field("auto", description="engine of the embedded service")
     usd_per_second: float = Field(
         SERVICE_USD_PER_SECOND,

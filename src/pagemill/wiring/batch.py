@@ -78,6 +78,7 @@ async def open_batch(
     recipe = _recipe(parameters, settings, endpoint.engine)
     selection = parse_pages(parameters.pages)
     progress, stop = watched().progress, RunStop()
+    progress.min_score, progress.suspects_fail = parameters.min_score, settings.suspects_fail
     async with contextlib.AsyncExitStack() as stack:
         key = await _google_key(settings.gcp_credentials_block, credentials)
         google = google_client(settings, key, stack)
@@ -112,6 +113,7 @@ async def open_batch(
                 stop=stop,
                 threads=threads,
                 limits=limits,
+                retry=parameters.retries,
             ),
             reader=PageReader(
                 rasterizer=rasterizer,
@@ -123,8 +125,9 @@ async def open_batch(
                 stop=stop,
                 threads=threads,
                 limits=_page_limits(settings),
+                retry=parameters.retries,
             ),
-            publisher=_publisher(checkpoints, plan, usd_per_second / parameters.in_flight),
+            publisher=_publisher(checkpoints, plan, usd_per_second / parameters.in_flight, parameters.min_score),
             progress=progress,
             stop=stop,
             threads=threads,
@@ -152,10 +155,12 @@ def _page_limits(settings: Settings) -> PageLimits:
     )
 
 
-def _publisher(checkpoints: Checkpoints, plan: ShardPlan | None, usd_per_page_second: float) -> DocumentPublisher:
+def _publisher(
+    checkpoints: Checkpoints, plan: ShardPlan | None, usd_per_page_second: float, min_score: float
+) -> DocumentPublisher:
     if plan:
-        return SlicePublisher(checkpoints, usd_per_page_second=usd_per_page_second, plan=plan)
-    return DocumentPublisher(checkpoints, usd_per_page_second=usd_per_page_second)
+        return SlicePublisher(checkpoints, usd_per_page_second=usd_per_page_second, plan=plan, min_score=min_score)
+    return DocumentPublisher(checkpoints, usd_per_page_second=usd_per_page_second, min_score=min_score)
 
 
 def _plan(checkpoints: Checkpoints, run_id: str, shard: int) -> ShardPlan:

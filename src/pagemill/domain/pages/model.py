@@ -12,6 +12,7 @@ from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
+from pagemill.domain.pages.trust import PageFinding, Trust
 from pagemill.domain.wording import counted, encodable
 
 # Characters of a text layer that is compared with a transcript; more is no page's, and takes too long to compare.
@@ -120,6 +121,14 @@ class Rendering:
 
 
 @dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a page is asked for once more, if not with the recipe's sampling."""
+
+    temperature: float
+    ends_loops: bool = False  # the endpoint is asked to end loops early, if it can
+
+
+@dataclass(frozen=True, slots=True)
 class Transcript:
     """A model's answer, verbatim."""
 
@@ -147,6 +156,15 @@ class PageResult:
     completion_tokens: int = 0
     seconds: float = 0.0  # from the first send to the last answer
     dpi: float | None = None  # of the image on paper; None: there was none, or an older version wrote the result
+    score: float | None = None  # 0 to 1, how far the model's text is to be trusted; None: it was not judged
+    findings: tuple[PageFinding, ...] = ()  # what lowered the score; their words are among the objections
+
+    @property
+    def trust(self) -> Trust | None:
+        """How far the text of an `ok` page is to be trusted; None for other pages, and for one that was not judged."""
+        if self.status is not Status.OK or self.score is None:
+            return None
+        return Trust(self.score, tuple(finding.signal for finding in self.findings))
 
     def __post_init__(self) -> None:
         """Replace what is no character."""
