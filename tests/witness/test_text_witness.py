@@ -48,7 +48,7 @@ async def test_a_page_that_waits_too_long_for_its_turn_goes_on_without_an_answer
     async with _witness(wait_seconds=0.2) as witness:
         answers = await asyncio.gather(witness.regions(b"hangs"), witness.regions(b"next"))
 
-    assert answers == [None, None]
+    assert list(answers) == [None, None]
 
 
 async def test_a_witness_that_is_lost_three_times_in_a_row_is_not_asked_again_and_the_log_says_so(

@@ -34,7 +34,7 @@ _CREASE_LENGTH, _CREASE_DEPTH, _CREASE_SHARPNESS = 0.9, 0.04, 0.1
 _SHADE_SHARPNESS, _SHADE_LEVELS = 0.08, 22.0  # no pen and no printer has edges so soft
 
 # Text of the other side has passed through the paper: its edges are softer than those of ink on this side. Measured:
-# 0.10 to 0.16, against 0.22 to 0.45 for pencil, pens and print; noise adds to both. Only many marks all over the page are
+# 0.10 to 0.16, against 0.22 to 0.45 for pencil, pens and print; noise adds to both. Only many marks all over a page are
 # taken for it, and only if they are paler than the palest pencil that was tried.
 _THROUGH_SHARPNESS, _THROUGH_NOISE = 0.17, 0.9
 _THROUGH_LEVELS, _THROUGH_MARKS, _THROUGH_SHARE = 14.0, 40, 0.3
