@@ -34,8 +34,8 @@ class Sums:
     characters: int = 0  # of the truth
     edits: int = 0
     block_edits: int = 0  # whatever the order of blocks
-    words: Agreement = Agreement()  # in any order
-    ordered: Agreement = Agreement()  # words in their order
+    words: Agreement = NOTHING  # in any order
+    ordered: Agreement = NOTHING  # words in their order
     cells: Agreement = NOTHING
     headings: Agreement = NOTHING
     items: Agreement = NOTHING
