@@ -7,7 +7,7 @@ from enum import StrEnum
 from prefect.input import RunInput
 from pydantic import BaseModel, Field
 
-from pagemill.orchestration.forms import form_field
+from pagemill.wiring.forms import form_field
 
 
 class Action(StrEnum):
