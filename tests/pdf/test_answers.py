@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pagemill.domain.pages.model import CountedPdf, Piece, Rendering
+from pagemill.domain.pages.model import LONGEST_LAYER, CountedPdf, Piece, Rendering
 from pagemill.pdf import messages, png
 from pagemill.pdf.answers import expected_count, expected_rendering
 from pagemill.pdf.page import CountPages, RenderOptions, RenderPage
@@ -29,7 +29,9 @@ def _png(width: int, height: int) -> bytes:
 
 _IMAGE = _png(90, 60)
 _PIECES = (Piece(_png(90, 60)), Piece(_png(100, 50), 0.25, may_be_empty=False))
-_PAGE = Rendering(3, 90, 60, _IMAGE, objections=("a finding",), dpi=132.5, render_seconds=0.5)
+_PAGE = Rendering(
+    3, 90, 60, _IMAGE, objections=("a finding",), dpi=132.5, ink_share=0.031, layer="a font\n", render_seconds=0.5
+)
 RENDERINGS = {
     "an image": _PAGE,
     "pieces": replace(_PAGE, png=None, width_px=100, height_px=250, pieces=_PIECES),
@@ -90,6 +92,9 @@ def test_the_largest_image_that_cannot_be_compressed_is_within_the_bounds() -> N
         ({"render_seconds": float("nan")}, "finite|NaN"),
         ({"encode_seconds": -1.0}, "greater than or equal"),
         ({"dpi": float("inf")}, "finite|Infinity"),
+        ({"ink_share": 1.5}, "less than or equal"),
+        ({"layer": None}, "valid string"),
+        ({"layer": "x" * (LONGEST_LAYER + 1)}, "at most 65536"),
         ({"pieces": [{"overlap": 0.1, "may_be_empty": True}]}, "not one of"),
         ({"image": False, "pieces": [{"overlap": 2, "may_be_empty": True}]}, "less than or equal"),
         ({"__reduce__": "os.system"}, "not permitted"),

@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pagemill.domain.pages.model import CountedPdf, Piece, Rendering
+from pagemill.domain.pages.model import LONGEST_LAYER, CountedPdf, Piece, Rendering
 from pagemill.pdf.page import CountPages, RenderOptions, RenderPage
 from pagemill.workers.frames import Bounds, Malformed
 from pagemill.workers.parsing import Messages, Strict
@@ -56,6 +56,8 @@ class _Rendered(Strict):
     inspect_seconds: _Seconds
     encode_seconds: _Seconds
     dpi: float | None = Field(ge=0)
+    ink_share: float | None = Field(ge=0, le=1)
+    layer: str = Field(max_length=LONGEST_LAYER)
     pieces: tuple[_Piece, ...]
 
 
@@ -107,6 +109,8 @@ def _rendering(asked: RenderPage, options: RenderOptions, head: bytes, images: S
         inspect_seconds=found.inspect_seconds,
         encode_seconds=found.encode_seconds,
         dpi=found.dpi,
+        ink_share=found.ink_share,
+        layer=found.layer,
         pieces=tuple(
             Piece(png, piece.overlap, piece.may_be_empty) for piece, png in zip(found.pieces, images, strict=False)
         ),

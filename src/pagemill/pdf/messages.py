@@ -66,6 +66,8 @@ def _rendered(found: Rendering) -> Message:
         "inspect_seconds": found.inspect_seconds,
         "encode_seconds": found.encode_seconds,
         "dpi": found.dpi,
+        "ink_share": found.ink_share,
+        "layer": encodable(found.layer),
         "pieces": [{"overlap": piece.overlap, "may_be_empty": piece.may_be_empty} for piece in found.pieces],
     }
     images = [found.png] if found.png is not None else [piece.png for piece in found.pieces]

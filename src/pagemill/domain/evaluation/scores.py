@@ -11,7 +11,7 @@ from rapidfuzz.distance import Levenshtein
 from pagemill.domain.evaluation.blocks import block_edits
 from pagemill.domain.evaluation.structure import Row, Structure, lines_of, structure_of
 from pagemill.domain.evaluation.texts import NOTHING, Agreement, edits, in_any_order, in_order
-from pagemill.domain.service.loops import find_loop
+from pagemill.domain.judging.loops import find_loop
 from pagemill.domain.service.similarity import plain
 
 SPARSE_WORDS = 20  # a page with fewer words is sparse: models invent on such pages, not on full ones
@@ -100,7 +100,7 @@ def compare(text: str, truth: str, *, markdown: bool, pages: int = 1) -> Compari
             cells=cells,
             headings=headings,
             items=items,
-            loops=int(bool(find_loop(ours)) and not find_loop(wanted)),
+            loops=int(bool(find_loop(ours, wanted))),
             bare=pages if kind is not Kind.FULL else 0,
             invented=shared.found - shared.both if kind is not Kind.FULL else 0,
         ),

@@ -13,6 +13,9 @@ from pathlib import Path
 
 from pagemill.domain.wording import counted, encodable
 
+# Characters of a text layer that is compared with a transcript; more is no page's, and takes too long to compare.
+LONGEST_LAYER = 2**16
+
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -91,6 +94,8 @@ class Rendering:
     inspect_seconds: float = 0.0
     encode_seconds: float = 0.0
     dpi: float | None = None  # on paper; None: not rendered
+    ink_share: float | None = None  # of its pixels, those that differ from the paper; None: not measured
+    layer: str = ""  # the page's own text, if it can be compared with a transcript; at most `LONGEST_LAYER` characters
     pieces: tuple[Piece, ...] = ()  # row by row, left to right; none where one image is enough
 
 
