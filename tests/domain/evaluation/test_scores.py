@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pagemill.domain.evaluation.scores import Kind, compare, total
-from pagemill.domain.evaluation.texts import edits
+from pagemill.domain.evaluation.texts import Agreement, edits, in_order
 
 _WORDS = (
     "the quick brown fox jumps over a lazy dog while seven more foxes sleep under an old oak near the river".split()
@@ -103,11 +105,23 @@ def test_sums_weigh_pages_by_their_characters() -> None:
     assert (found.pages, found.characters, found.edits, found.cer) == (2, 10, 8, 0.8)
 
 
-def test_edits_of_very_long_texts_are_counted_along_their_words() -> None:
-    truth = " ".join(f"{number:x}" for number in range(60_000))
-    text = truth.replace(" 1ff", " lff").replace(" abc ", " ")
+@pytest.mark.parametrize("blank", [" ", ""])
+def test_edits_of_very_long_texts_are_counted_piece_by_piece(blank: str) -> None:
+    chance = random.Random(7)  # noqa: S311 -- no secret
+    letters = "".join(map(chr, range(0x4E00, 0x5E00))) if not blank else "abcdefghijklmnopqrstuvwxyz0123456789"
+    words = ["".join(chance.choices(letters, k=6)) for _ in range(20_000)]
+    text = [*words[:5_000], "x" * 7, *words[5_000:10_000], "y" + words[10_000][1:], *words[10_002:]]
 
-    assert edits(text, truth) == edits(truth, text) == truth.count(" 1ff") + len("abc ")
+    assert len(blank.join(words)) ** 2 > 10**10
+    assert edits(blank.join(text), blank.join(words)) == 7 + len(blank) + 1 + 6 + len(blank)
+    assert in_order(text, words) == Agreement(20_000, 20_000, 19_998)
+
+
+def test_long_texts_that_have_nothing_in_common_share_nothing() -> None:
+    text, truth = "a" * 400_000, "b" * 300_000
+
+    assert edits(text, truth) == 400_000
+    assert in_order(["a"] * 40_000, ["b"] * 40_000).both == 0
 
 
 @given(text=st.text(), truth=st.text(), markdown=st.booleans())

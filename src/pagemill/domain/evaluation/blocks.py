@@ -17,6 +17,7 @@ from rapidfuzz.distance import Levenshtein
 from pagemill.domain.evaluation.texts import edits
 
 _MOST_PLACES = 32  # words that occur more often say little about where a block stands
+_LARGEST_PRODUCT = 10**9  # of the words of a block and of its place, to find exactly where it begins and ends
 _FALLBACK_PLACES = 256  # of the rarest word, in blocks that have only such words
 
 
@@ -123,6 +124,8 @@ class _Places:
 
     def _trimmed(self, begin: int, end: int, block: Sequence[str]) -> tuple[int, int]:
         """The window without the words before and after the block."""
+        if (end - begin) * len(block) > _LARGEST_PRODUCT:
+            return begin, end
         steps = Levenshtein.opcodes(self.words[begin:end], block)
         if steps and steps[-1].tag == "delete":
             end = begin + steps[-1].src_start

@@ -41,7 +41,7 @@ class Sums:
     items: Agreement = NOTHING
     loops: int = 0  # pages that end in a loop, or consist of one, which is not on the page
     bare: int = 0  # pages that are blank or sparse
-    invented: int = 0  # words on those pages that are not in the truth
+    invented: int = 0  # words on those pages beyond the number that stands there: a misread word is not invented
 
     def __add__(self, other: Sums) -> Sums:
         return Sums(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
@@ -102,7 +102,7 @@ def compare(text: str, truth: str, *, markdown: bool, pages: int = 1) -> Compari
             items=items,
             loops=int(bool(find_loop(ours, wanted))),
             bare=pages if kind is not Kind.FULL else 0,
-            invented=shared.found - shared.both if kind is not Kind.FULL else 0,
+            invented=max(shared.found - shared.wanted, 0) if kind is not Kind.FULL else 0,
         ),
     )
 

@@ -8,9 +8,13 @@ from dataclasses import dataclass
 
 from rapidfuzz.distance import Indel, Levenshtein
 
-# Edits between two texts of n and m characters take n x m / 64 steps: a second or two for this product. Beyond it,
-# words are aligned first.
-_LARGEST_PRODUCT = 3 * 10**10
+from pagemill.domain.evaluation.anchors import pieces_of_text, pieces_of_words
+
+# To compare texts of n and m characters takes n x m / 64 steps. Texts with a larger product are cut into pieces first;
+# pieces whose product is still so large have next to nothing in common.
+_LARGEST_PRODUCT = 10**10  # half a second
+_LARGEST_PIECES = 2 * 10**10
+_LARGEST_WORDS = 10**9  # of words, which take longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +41,15 @@ NOTHING = Agreement()
 def edits(text: str, truth: str) -> int:
     """Characters that are inserted, deleted or replaced to turn one text into the other.
 
-    For texts of many 100,000 characters that differ much it may be a little more than the smallest number.
+    For texts of many 100,000 characters it may be a little more than the smallest number.
     """
     if len(text) * len(truth) <= _LARGEST_PRODUCT:
         return Levenshtein.distance(text, truth)
-    ours, wanted = text.split(" "), truth.split(" ")
-    total = 0
-    for step in Levenshtein.opcodes(ours, wanted):
-        one, other = ours[step.src_start : step.src_end], wanted[step.dest_start : step.dest_end]
-        total += _edits_within(" ".join(one), " ".join(other)) if one != other else 0
-        total += not one or not other  # the blank beside them
-    return total
+    found = sum(
+        Levenshtein.distance(one, other) if len(one) * len(other) <= _LARGEST_PIECES else max(len(one), len(other))
+        for one, other in pieces_of_text(text, truth)
+    )
+    return min(found, max(len(text), len(truth)))
 
 
 def in_any_order(text: Iterable[Hashable], truth: Iterable[Hashable]) -> Agreement:
@@ -58,12 +60,10 @@ def in_any_order(text: Iterable[Hashable], truth: Iterable[Hashable]) -> Agreeme
 
 def in_order(text: Sequence[Hashable], truth: Sequence[Hashable]) -> Agreement:
     """How many words two texts share in the same order: those of their longest common subsequence."""
-    apart = Indel.distance(text, truth)
-    return Agreement(len(truth), len(text), (len(text) + len(truth) - apart) // 2)
-
-
-def _edits_within(text: str, truth: str) -> int:
-    """Edits between two stretches that have no word in common at the same place."""
-    if len(text) * len(truth) <= _LARGEST_PRODUCT:
-        return Levenshtein.distance(text, truth)
-    return max(len(text), len(truth))
+    small = len(text) * len(truth) <= _LARGEST_WORDS
+    both = sum(
+        (len(one) + len(other) - Indel.distance(one, other)) // 2
+        for one, other in ([(text, truth)] if small else pieces_of_words(text, truth))
+        if len(one) * len(other) <= _LARGEST_WORDS
+    )
+    return Agreement(len(truth), len(text), both)
