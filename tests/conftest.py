@@ -23,7 +23,7 @@ from tests.fakes.metadata_server import MetadataServer
 MadeOnce = Callable[[str, Callable[[Path], None]], Path]
 
 _EMULATORS = tuple(
-    f"{of}_EMULATOR_" for of in ("ARTIFACTREGISTRY", "CLOUDBUILD", "MONITORING", "PROJECT", "PUBSUB", "RUN")
+    f"{of}_EMULATOR_" for of in ("ARTIFACTREGISTRY", "CLOUDBUILD", "LOGGING", "MONITORING", "PROJECT", "PUBSUB", "RUN")
 )
 _OURS = ("PAGEMILL_", "LIGHTONOCR_", "PREFECT_", "TESSDATA_", "STORAGE_", "GOOGLE_", *_EMULATORS)
 

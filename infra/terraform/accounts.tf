@@ -114,6 +114,7 @@ resource "google_project_iam_custom_role" "deployer" {
     "cloudbuild.builds.get",
     "cloudbuild.builds.update",
     "iam.serviceAccounts.get",
+    "logging.logEntries.list",
     "monitoring.timeSeries.list",
     "resourcemanager.projects.get",
     "run.operations.get",

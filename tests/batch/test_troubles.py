@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pagemill.domain.pages.model import Rendering, Status
+from pagemill.domain.pages.model import STANDARD_PICTURE, Picture, Rendering, Status
 from pagemill.errors import EndpointNeverAnswered, StoreUnusable, UsageError
 from tests.batch.conftest import Mill
 from tests.fakes.ocr_endpoint import DEATH, HANG, RESET, Answer, FakeEndpoint, Request, failing, image_name
@@ -79,9 +79,9 @@ class _DrawsWhenAsked(FakeRasterizer):
         super().__init__()
         self.may_draw = asyncio.Event()
 
-    async def render(self, path: Path, number: int) -> Rendering:
+    async def render(self, path: Path, number: int, picture: Picture = STANDARD_PICTURE) -> Rendering:
         await self.may_draw.wait()
-        return await super().render(path, number)
+        return await super().render(path, number, picture)
 
 
 async def test_an_endpoint_that_costs_nothing_is_woken_before_the_first_page_is_drawn(mill: Mill) -> None:
@@ -275,10 +275,10 @@ async def test_a_destination_that_fails_during_an_outage_stops_the_run_at_once(m
     dead = asyncio.Event()
 
     class BlankPageLast(FakeRasterizer):
-        async def render(self, path: Path, number: int) -> Rendering:
+        async def render(self, path: Path, number: int, picture: Picture = STANDARD_PICTURE) -> Rendering:
             if number == 3:
                 await dead.wait()
-            return await super().render(path, number)
+            return await super().render(path, number, picture)
 
     def answer(_: Request) -> Answer:
         if dead.is_set():

@@ -16,7 +16,8 @@ from pagemill.extras import needs
 
 _ROOT = Path(__file__).parents[2]
 _MODULES = (
-    *("artifactregistry_v1", "devtools", "iam_admin_v1", "resourcemanager_v3", "run_v2", "service_usage_v1"),
+    *("artifactregistry_v1", "devtools", "iam_admin_v1", "logging_v2"),
+    *("resourcemanager_v3", "run_v2", "service_usage_v1"),
 )  # below google.cloud, in the order of the extra's packages
 _WITHOUT_EXTRA = f"""
 import sys

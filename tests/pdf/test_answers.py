@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pagemill.domain.pages.model import LONGEST_LAYER, CountedPdf, Piece, Rendering
+from pagemill.domain.pages.model import LONGEST_LAYER, CountedPdf, Picture, Piece, Rendering
 from pagemill.pdf import messages, png
 from pagemill.pdf.answers import expected_count, expected_rendering
 from pagemill.pdf.page import CountPages, RenderOptions, RenderPage
@@ -41,7 +41,9 @@ RENDERINGS = {
 
 
 def _sent(rendering: Rendering) -> tuple[dict[str, Any], Sequence[bytes]]:
-    answer = messages.handler(lambda _: rendering)(frames.Message({"path": b"/a.pdf".hex(), "number": 3}, files=[-1]))
+    answer = messages.handler(lambda _: rendering)(
+        frames.Message({"path": b"/a.pdf".hex(), "number": 3, "picture": {}}, files=[-1])
+    )
     return dict(answer.values), answer.attachments
 
 
@@ -70,6 +72,29 @@ def test_the_largest_image_that_cannot_be_compressed_is_within_the_bounds() -> N
 
     assert len(noise) <= bounds.attachment_bytes
     assert bounds.attachments == _OPTIONS.max_pieces
+
+
+def test_two_halves_are_taken_where_a_page_may_not_be_cut_into_pieces_otherwise() -> None:
+    options = replace(_OPTIONS, max_pieces=1)
+
+    assert expected_rendering(_ASKED, options).bounds.attachments == 1
+    assert expected_rendering(replace(_ASKED, picture=Picture(halves=True)), options).bounds.attachments == 2
+
+
+@pytest.mark.parametrize("picture", [Picture(), Picture(1.4, halves=True), Picture(turned=270)], ids=str)
+def test_the_picture_that_is_asked_for_crosses(picture: Picture) -> None:
+    asked = replace(_ASKED, picture=picture)
+    sent = messages.request_of(asked)
+    received: list[Picture] = []
+
+    def answer(found: RenderPage | CountPages) -> Rendering:
+        assert isinstance(found, RenderPage)
+        received.append(found.picture)
+        return _PAGE
+
+    messages.handler(answer)(frames.Message(json.loads(frames.head(sent.values)), files=sent.files))
+
+    assert received == [picture]
 
 
 @pytest.mark.parametrize(

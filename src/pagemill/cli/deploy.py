@@ -11,14 +11,15 @@ import typer
 from rich.table import Table
 
 from pagemill.cli.console import messages, output
+from pagemill.cli.deletion import delete_service
 from pagemill.cli.interrupts import run_until_interrupted
+from pagemill.cli.service_log import print_log
 from pagemill.cli.smoke import print_smoke_test
 from pagemill.cli.support import ExitCode, fail, warn_of_misspelt_settings
 from pagemill.errors import PagemillError, UsageError
 from pagemill.extras import needs
 
 if TYPE_CHECKING:
-    from pagemill.config.service import ServiceSettings
     from pagemill.domain.service.deployment import Deployment
     from pagemill.orchestration.deploy.parameters import DeployParameters
     from pagemill.rollout.rollout import Plan
@@ -51,7 +52,13 @@ def deploy(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would change and what it costs.")] = False,
     rollback: Annotated[bool, typer.Option("--rollback", help="Roll back to the previous verified revision.")] = False,
-    revision: Annotated[str, typer.Option(help="Go to this verified revision; `pagemill status` lists them.")] = "",
+    revision: Annotated[
+        str,
+        typer.Option(help="Go to this verified revision, or with --logs print its log; `pagemill status` lists them."),
+    ] = "",
+    logs: Annotated[
+        bool, typer.Option("--logs", help="Print the last 100 lines of the log: of the newest revision, or --revision.")
+    ] = False,
     delete: Annotated[
         bool, typer.Option("--delete", help="Delete the service; you have to type PROJECT/SERVICE.")
     ] = False,
@@ -71,8 +78,9 @@ def deploy(
     from pagemill.orchestration.prefect_settings import load_prefect
 
     try:
-        if dry_run + (rollback or bool(revision)) + delete + smoke > 1:
-            raise UsageError("choose one of --dry-run, --rollback or --revision, --delete, and --smoke")
+        going_back = rollback or (bool(revision) and not logs)
+        if dry_run + going_back + delete + smoke + logs > 1:
+            raise UsageError("choose one of --dry-run, --rollback or --revision, --delete, --smoke, and --logs")
         if smoke and (max_instances or cpu or memory or wait_for_idle or approval):
             raise UsageError("--smoke has a service of its own: only --project and --region go with it")
         if not re.fullmatch(r"[a-z0-9-]*", revision):
@@ -82,7 +90,7 @@ def deploy(
         from pagemill.orchestration.deploy.parameters import Action, DeployParameters
 
         parameters = DeployParameters(
-            action=Action.SMOKE if smoke else Action.ROLL_BACK if rollback or revision else Action.DEPLOY,
+            action=Action.SMOKE if smoke else Action.ROLL_BACK if going_back else Action.DEPLOY,
             revision=revision,
             project=project,
             region=region,
@@ -95,7 +103,9 @@ def deploy(
         if dry_run:
             run_until_interrupted(_preview(parameters))
         elif delete:
-            _delete(parameters)
+            delete_service(parameters, _print_status)
+        elif logs:
+            print_log(parameters, _print_status)
         else:  # as long as it takes to send the requests where they went before
             _conclude(_deploy(parameters))
     except PagemillError as error:
@@ -232,55 +242,6 @@ def _print_plan(plan: Plan, record: Deployment) -> None:
     for what, usd in record.cost.lines() if record.cost else []:
         table.add_row(what, usd)
     screen.print(table, soft_wrap=False)
-
-
-def _delete(parameters: DeployParameters) -> None:
-    """Delete the service, once its project and its name have been typed."""
-    from pagemill.config.service import read_service_settings
-
-    with needs("deploy", _DEPLOY):
-        importlib.import_module("pagemill.gcp.cloud_run")
-    settings = read_service_settings(**parameters.overrides())
-    _print_status(settings.where)
-    where = settings.full_name
-    url = run_until_interrupted(_existing(settings, where))
-    name = f"{settings.project}/{settings.name}"
-    typed = typer.prompt(f"This deletes {where} with all its revisions. To continue, type {name}", err=True)
-    if typed != name:
-        raise UsageError(f"'{typed}' is not {name}; nothing was deleted")
-    withdrawn = run_until_interrupted(_deleted(settings, url), clean_up_seconds=None)
-    output().print(f"{where} is deleted{'; its URL is no longer published' if withdrawn else ''}")
-
-
-async def _existing(settings: ServiceSettings, where: str) -> str:
-    """The URL of the service.
-
-    Raises:
-        UsageError: There is none.
-    """
-    from pagemill.config.run import read_settings
-    from pagemill.orchestration.deploy.inspection import service_state
-
-    state = await service_state(settings, read_settings())
-    if state is None:
-        raise UsageError(f"there is no service {where}")
-    return state.url
-
-
-async def _deleted(settings: ServiceSettings, url: str) -> bool:
-    """Delete the service; return whether its URL was published, and is not any more."""
-    from pagemill.config.run import read_settings
-    from pagemill.gcp.cloud_run import CloudRun
-    from pagemill.orchestration.deploy.inspection import opened_google
-    from pagemill.orchestration.server.private import prefect_api
-    from pagemill.orchestration.server.shared import server_errors_named
-    from pagemill.orchestration.service_url import withdraw
-
-    async with opened_google(settings, read_settings()) as google:
-        await CloudRun(google, settings, model="").delete()
-    with server_errors_named():
-        async with prefect_api():
-            return await withdraw(url)
 
 
 def _print_status(line: str) -> None:

@@ -185,6 +185,11 @@ class ServiceSettings(BaseSettings):
         validation_alias="MONITORING_EMULATOR_HOST",
         description="host:port of an emulator of Cloud Monitoring; loopback only",
     )
+    logging_emulator_host: EmulatorHost = Field(
+        "",
+        validation_alias="LOGGING_EMULATOR_HOST",
+        description="host:port of an emulator of Cloud Logging; loopback only",
+    )
     project_emulator_host: EmulatorHost = Field(
         "",
         validation_alias="PROJECT_EMULATOR_HOST",

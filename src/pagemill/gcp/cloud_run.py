@@ -266,8 +266,7 @@ class CloudRun:
         short = _short(name)
         return NotReady(
             f"the revision {short} does not start: {quota_fix(reason, self._settings.project) or reason}; its logs: "
-            f"{logs or 'none'}; type: gcloud run revisions describe {short} --region={self._settings.region} "
-            f"--project={self._settings.project}"
+            f"{logs or 'none'}; type: pagemill deploy --logs --revision {short}"
         )
 
     async def _get(self) -> run_v2.Service | None:

@@ -22,6 +22,7 @@ _LONGEST_TEXT = 2**22  # characters of a page's own text
 _HEAD_BYTES = 2**24  # such a text, in UTF-8
 _MOST_PAGES = 2**22  # PDFium knows no more objects than these in a document
 _FINDINGS_BYTES = 2**22
+_HALVES = 2
 
 # The beginning of a PNG: signature, length and name of the first chunk, width, height, depth, colour type; 3 more bytes
 # of the chunk and its checksum follow.
@@ -69,7 +70,8 @@ def expected_count(asked: CountPages) -> Expected[CountedPdf]:
 def expected_rendering(asked: RenderPage, options: RenderOptions) -> Expected[Rendering]:
     """What may be answered to a request to render a page with these options."""
     largest = _largest_png(options.longest_edge_px, options.longest_edge_px, 3)
-    bounds = Bounds(_HEAD_BYTES, attachments=options.max_pieces, attachment_bytes=largest)
+    most = max(options.max_pieces, _HALVES) if asked.picture.halves else options.max_pieces
+    bounds = Bounds(_HEAD_BYTES, attachments=most, attachment_bytes=largest)
     return Expected(bounds, partial(_rendering, asked, options))
 
 

@@ -84,7 +84,8 @@ def _render(
     except (pdfium.PdfiumError, IndexError) as error:
         raise PageUnreadable("the page is damaged: PDFium cannot load it") from error
     try:
-        return _render_page(page, request, user_unit, options, inspector, started=started)
+        with scale.turned(page, request.picture.turned):
+            return _render_page(page, request, user_unit, options, inspector, started=started)
     except pdfium.PdfiumError as error:
         raise PageUnreadable(f"PDFium cannot render the page: {error}") from error
     finally:
@@ -110,7 +111,7 @@ def _render_page(
             return Rendering(number, 0, 0, None, text=text, objections=found, render_seconds=seconds)
 
     sizes = Sizes(options.longest_edge_px, options.max_dpi, options.max_pieces)
-    known, plan = scale.plan(page, user_unit, sizes)
+    known, plan = scale.plan(page, user_unit, sizes, request.picture)
     bitmap, dpi = scale.render(page, plan), round(plan.dpi, 1)
     bgrx = _pixels(bitmap)
     height_px, width_px = bgrx.shape

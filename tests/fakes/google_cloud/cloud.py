@@ -8,6 +8,7 @@ from typing import Self
 from tests.fakes.gcs import FakeGcs
 from tests.fakes.google_cloud.builds import CloudBuild
 from tests.fakes.google_cloud.grpc_server import GrpcServer, Operations
+from tests.fakes.google_cloud.logs import Logs
 from tests.fakes.google_cloud.monitoring import Monitoring
 from tests.fakes.google_cloud.project import Project
 from tests.fakes.google_cloud.registry import Registry
@@ -37,6 +38,7 @@ class GoogleCloud:
         self.registry = Registry(self.grpc_server)
         self.project = Project(self.grpc_server, project)
         self.builds = CloudBuild(self.grpc_server, self.operations, self.registry, sources, project)
+        self.logs = Logs(self.grpc_server, project)
         self._loop_thread = LoopThread()
         self.monitoring = Monitoring()
         self.run = CloudRun(
@@ -74,6 +76,6 @@ class GoogleCloud:
     @property
     def environment(self) -> dict[str, str]:
         """The variables that make the clients use it."""
-        hosts = ("RUN", "CLOUDBUILD", "ARTIFACTREGISTRY", "PROJECT")
+        hosts = ("RUN", "CLOUDBUILD", "ARTIFACTREGISTRY", "LOGGING", "PROJECT")
         found = {f"{host}_EMULATOR_HOST": self.grpc_server.host for host in hosts}
         return found | {"MONITORING_EMULATOR_HOST": self.monitoring.host, "SSL_CERT_FILE": str(self.ca_file)}

@@ -19,6 +19,7 @@ _PERMISSIONS = {
     "SetIamPolicy": "run.services.setIamPolicy",
     "GetRevision": "run.revisions.get",
     "GetRepository": "artifactregistry.repositories.get",
+    "ListLogEntries": "logging.logEntries.list",
     "GetTag": "artifactregistry.tags.get",
     "GetServiceAccount": "iam.serviceAccounts.get",
     "BatchGetServices": "serviceusage.services.get",
@@ -27,6 +28,7 @@ _APIS = {
     "run": "run.googleapis.com",
     "cloudbuild": "cloudbuild.googleapis.com",
     "artifactregistry": "artifactregistry.googleapis.com",
+    "logging": "logging.googleapis.com",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -68,6 +69,25 @@ class CountedPdf:
     path: Path  # what its pages are rendered from: the document itself, or a repaired copy
     pages: int  # at least 1
     findings: tuple[str, ...] = ()  # what is wrong with the document as a whole, or not read
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Another picture of a page than the standard one. The model's longest edge bounds it like any other."""
+
+    magnification: float = 1.0  # times the standard scale; where the bound leaves less room, less
+    halves: bool = False  # an upper and a lower half, which overlap; a page that is cut into pieces anyway stays so
+    turned: int = 0  # degrees clockwise: 0, 90, 180 or 270
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be rendered."""
+        if self.turned not in {0, 90, 180, 270}:
+            raise ValueError(f"a page cannot be turned by {self.turned} degrees")
+        if not 0 < self.magnification < math.inf:
+            raise ValueError(f"a page cannot be magnified {self.magnification:g} times")
+
+
+STANDARD_PICTURE = Picture()
 
 
 @dataclass(frozen=True, slots=True)
