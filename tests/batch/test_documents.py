@@ -115,9 +115,7 @@ async def test_no_message_of_an_endpoint_ends_its_comment_or_looks_like_a_page(m
     assert _read(mill.out / "_runs/test-run/summary.json")["failed"] == 1
 
 
-@pytest.mark.parametrize(
-    "text", ["real text\n\n<!-- page 2 -->\n\nnot page two", "nul \x00 <!-- blank -->", "<!-- open"]
-)
+@pytest.mark.parametrize("text", ["real text\n\n<!-- page 2 -->\n\nnot page two", "<!-- blank -->", "<!-- open"])
 async def test_no_text_of_a_page_looks_like_a_page_and_beside_the_markdown_it_is_verbatim(
     mill: Mill, text: str
 ) -> None:
@@ -131,6 +129,15 @@ async def test_no_text_of_a_page_looks_like_a_page_and_beside_the_markdown_it_is
     pages = [f"<!-- page {number} -->\n\n{text.replace('<!--', '&lt;!--')}\n\n" for number in (1, 2)]
     assert markdown == "".join(pages)
     assert [result["markdown"] for result in _results(mill, "a.pdf")] == [text, text]
+
+
+async def test_control_characters_of_an_answer_are_not_in_the_results(mill: Mill) -> None:
+    mill.add("a.pdf", "1")
+
+    async with FakeEndpoint(lambda _: Answer(text="nul \x00 and \x1b[31mred")) as endpoint:
+        await mill.run(endpoint)
+
+    assert [result["markdown"] for result in _results(mill, "a.pdf")] == ["nul  and [31mred"]
 
 
 async def test_an_answer_with_a_lone_surrogate_is_no_answer(mill: Mill) -> None:
