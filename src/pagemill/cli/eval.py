@@ -16,6 +16,7 @@ from pagemill.cli.leaving import do_not_wait
 from pagemill.cli.run import read_documents
 from pagemill.cli.support import ExitCode, fail, warn_of_misspelt_settings
 from pagemill.cli.through_prefect import goes_through_prefect
+from pagemill.domain.judging.findings import SUSPECT_BELOW
 from pagemill.domain.pages.model import Mode
 from pagemill.domain.wording import shown
 from pagemill.errors import PagemillError, UsageError
@@ -61,7 +62,7 @@ def evaluate(
     ] = "",
     min_score: Annotated[
         float, typer.Option(min=0, max=1, help="Pages that the run itself gave a lower score are suspects.")
-    ] = 0.8,
+    ] = SUSPECT_BELOW,
     max_cer: Annotated[
         float | None,
         typer.Option(min=0, metavar="RATE", help="Highest character error rate of all pages; above it, exit code 3."),

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.accuracy import character_error_rate
 from pagemill.domain.service.similarity import plain, word_f1
 
 _MEGABYTE = 2**20
@@ -40,8 +39,3 @@ def test_words_are_counted_as_often_as_they_occur() -> None:
     assert word_f1("a b b", "b a b") == 1.0
     assert word_f1("a a", "a b") == pytest.approx(0.5)
     assert word_f1("x", "a b") == 0.0
-
-
-def test_errors_are_counted_for_each_character_of_the_truth() -> None:
-    assert character_error_rate("kitten", "sitting") == pytest.approx(3 / 7)
-    assert character_error_rate("", "abc") == 1.0
