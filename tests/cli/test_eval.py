@@ -110,6 +110,18 @@ def test_wrong_usage_is_said_in_words(results: Path, truths: Path, tmp_path: Pat
         assert words in shown.stderr
 
 
+def test_a_source_that_cannot_be_read_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    (tmp_path / "a.txt").write_text("one")
+
+    shown = _eval(tmp_path / "none", tmp_path)
+
+    assert shown.exit_code == 5
+    assert "none: no such file or folder" in shown.stderr
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
 def test_a_source_is_read_first_and_what_was_read_is_kept_only_if_asked_for(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     numbered_pdf(tmp_path / "in" / "a.pdf", 2)
