@@ -126,7 +126,7 @@ def run(
         )
         warn_of_misspelt_settings()
         by_prefect = goes_through_prefect(asked=prefect, shards=parameters.shards)
-        summary = None if dry_run else _run(parameters, by_prefect=by_prefect)
+        summary = None if dry_run else read_documents(parameters, by_prefect=by_prefect)
         if dry_run:
             run_until_interrupted(_survey(parameters, by_prefect=by_prefect))
     except PagemillError as error:
@@ -139,7 +139,7 @@ def run(
         _finish(summary, as_json=json)
 
 
-def _run(parameters: OcrBatchParameters, *, by_prefect: bool) -> RunSummary:
+def read_documents(parameters: OcrBatchParameters, *, by_prefect: bool) -> RunSummary:
     """Read everything; return the summary, which the Prefect server need not answer for.
 
     Raises:
