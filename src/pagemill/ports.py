@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from pagemill.domain.pages.model import CountedPdf, Document, RejectedEntry, Rendering, Transcript
+from pagemill.domain.service.load import RevisionLoad
 from pagemill.domain.service.plan import Candidate, Image, ServiceState
 
 ABSENT = "0"  # the version of an object that does not exist, as in GCS's `if_generation_match=0`
@@ -210,6 +212,9 @@ class ServiceHost(Protocol):
     async def stage_again(self, revision: str, state: ServiceState) -> Candidate:
         """Give an existing revision a URL of its own, without traffic."""
 
+    async def shift(self, candidate: Candidate, percent: int, serving: str) -> None:
+        """Send a share of the requests to a revision that is being tried, the others to the one that serves."""
+
     async def promote(self, candidate: Candidate) -> str:
         """Send all requests to a revision, and record it as verified; return the service's URL."""
 
@@ -224,6 +229,13 @@ class ServiceHost(Protocol):
 
     async def delete(self) -> bool:
         """Delete the service; return whether there was one."""
+
+
+class LoadMeter(Protocol):
+    """Knows what revisions do with their requests."""
+
+    async def load(self, revision: str, since: dt.datetime) -> RevisionLoad:
+        """The requests of a revision since a moment; raises DeploymentFailed if there is no answer this time."""
 
 
 class RegionRoom(Protocol):

@@ -166,6 +166,23 @@ class ServiceSettings(BaseSettings):
         0.8, gt=0, le=1, description="minimum agreement of each page with its known text: F1 score over words"
     )
 
+    # Gradual traffic, with --canary
+    step_seconds: float = Field(
+        600.0,
+        ge=0,
+        description="how long each step of --canary takes; Monitoring tells of a request up to three minutes later",
+    )
+    step_requests: int = Field(20, ge=1, description="requests at the new revision that prove a step of --canary")
+    step_error_percent: float = Field(
+        5.0, ge=0, le=100, description="share of answers with 5xx above which --canary goes back"
+    )
+    step_slowdown: float = Field(
+        2.0,
+        ge=1,
+        description="--canary goes back if the new revision's latency (95 % of the answers) is more than this times "
+        "the old one's",
+    )
+
     # Emulators, for tests
     run_emulator_host: EmulatorHost = Field(
         "", validation_alias="RUN_EMULATOR_HOST", description="host:port of a Cloud Run emulator; loopback only"
