@@ -17,7 +17,7 @@ from pagemill.errors import Conflict, DeploymentFailed, NotReady
 from pagemill.gcp.api import READS, GoogleApi
 from pagemill.gcp.not_ready import not_ready
 from pagemill.gcp.operations import ended
-from pagemill.gcp.run_spec import OWNED, RETRY, VERIFIED, fields, service_message, state_of
+from pagemill.gcp.run_spec import RETRY, VERIFIED, fields, owned, service_message, state_of
 from pagemill.gcp.traffic import pinned, shares, split, to_latest, to_revision
 
 
@@ -43,7 +43,7 @@ class CloudRun:
     def desired(self, image: Image | None) -> dict[str, str]:
         """Fields of the service as it should be, path to value; the image is left out if it is not known yet."""
         message = service_message(self._settings, image=image.reference if image else "", model=self._model)
-        return fields(message)
+        return fields(message, owned(self._settings))
 
     async def state(self) -> ServiceState | None:
         """Read the service; None if there is none.
@@ -52,7 +52,7 @@ class CloudRun:
             PagemillError: We may not read it, or the API does not answer.
         """
         service = await self._get()
-        return state_of(service) if service else None
+        return self._state_of(service) if service else None
 
     async def check(self, image: str) -> None:
         """Let the API validate what would be deployed, quotas included. Changes nothing.
@@ -84,7 +84,7 @@ class CloudRun:
         if state is None:
             return await self._create_revision(message, everything)
         message.etag = state.etag
-        if not changes(state.fields, fields(message)):
+        if not changes(state.fields, fields(message, owned(self._settings))):
             if state.latest_created == state.latest_ready:  # an earlier deployment left it behind
                 again = await self.stage_again(state.latest_created, state)
                 return replace(again, min_instances=self._settings.min_instances)
@@ -112,13 +112,13 @@ class CloudRun:
             PagemillError: Somebody else changed the service, or the requests do not go to the revision.
         """
         service = await self._existing()
-        state = state_of(service)
+        state = self._state_of(service)
         service.annotations[VERIFIED] = ",".join(state.verified_with(candidate.revision))
         target = to_revision(candidate.revision, 100)
         scaling = service.scaling
         if candidate.min_instances is not None:
             scaling.min_instance_count = candidate.min_instances
-        after = state_of(
+        after = self._state_of(
             await self._route([target], etag=state.etag, annotations=dict(service.annotations), scaling=scaling)
         )
         if after.serving != candidate.revision:
@@ -134,7 +134,7 @@ class CloudRun:
         Raises:
             PagemillError: Somebody else changed the service, or we may not change it.
         """
-        state = state_of(await self._existing())
+        state = self._state_of(await self._existing())
         if state.serving != serving:
             raise Conflict(
                 f"somebody else changed the traffic of {self._settings.name} meanwhile: {state.traffic}; deploy again"
@@ -150,7 +150,7 @@ class CloudRun:
         service = await self._get()
         if service is None:
             return
-        state = state_of(service)
+        state = self._state_of(service)
         scaling = service.scaling
         least = before.min_instances if before else 0
         has_other_minimum, scaling.min_instance_count = scaling.min_instance_count != least, least
@@ -163,7 +163,7 @@ class CloudRun:
             annotations[VERIFIED] = ",".join(before.verified)
         has_moved = shares(state) != shares(before) or bool(state.left_behind)
         if has_moved or has_other_minimum or state.verified != before.verified:
-            after = state_of(
+            after = self._state_of(
                 await self._route(pinned(before), etag=state.etag, annotations=annotations, scaling=scaling)
             )
             if shares(after) != shares(before):
@@ -211,7 +211,7 @@ class CloudRun:
         message.traffic = traffic
         message.template.revision = ""  # the name of an existing revision would be refused
         try:
-            service = await self._update(message, [*OWNED, "labels", "traffic"] if message.etag else ())
+            service = await self._update(message, [*owned(self._settings), "labels", "traffic"] if message.etag else ())
         except Conflict:
             raise
         except DeploymentFailed as error:
@@ -263,6 +263,9 @@ class CloudRun:
 
     async def _not_ready(self, service: run_v2.Service, message: str = "") -> NotReady:
         return await not_ready(self._google, self._revisions, service, message)
+
+    def _state_of(self, service: run_v2.Service) -> ServiceState:
+        return state_of(service, owned(self._settings))
 
     async def _get(self) -> run_v2.Service | None:
         try:

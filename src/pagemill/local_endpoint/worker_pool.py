@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
 
-from pagemill.errors import WorkerLost
+from pagemill.errors import ServiceStopping, WorkerLost
 from pagemill.local_endpoint.engines import EngineName
 from pagemill.local_endpoint.reading import Reading
 from pagemill.local_endpoint.worker_answers import READING
@@ -79,7 +79,7 @@ class WorkerPool:
         return reading
 
     def close(self) -> None:
-        """Stop all workers at once; requests under way or waiting end with WorkerLost. Idempotent."""
+        """Stop all workers at once; requests under way or waiting end with ServiceStopping. Idempotent."""
         with self._lock:
             self._closing = True
             for worker in self._working:
@@ -98,7 +98,7 @@ class WorkerPool:
             answer = worker.call(request, READING, timeout_seconds=timeout_seconds)
         except WorkerLost as lost:
             self._give_back(worker, replace=True)
-            raise (WorkerLost(_STOPPING) if self._closing else lost) from None
+            raise (ServiceStopping(_STOPPING) if self._closing else lost) from None
         except BaseException:
             self._give_back(worker)
             raise
@@ -108,7 +108,7 @@ class WorkerPool:
     def _take(self) -> WorkerProcess:
         with self._lock:
             if self._closing:
-                raise WorkerLost(_STOPPING)
+                raise ServiceStopping(_STOPPING)
             worker = self._idle.get_nowait()
             self._working.add(worker)
         return worker

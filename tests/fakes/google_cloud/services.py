@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import trustme
+from google.api.launch_stage_pb2 import LaunchStage
 from google.cloud import run_v2
 from google.iam.v1 import iam_policy_pb2, policy_pb2
 from google.longrunning import operations_pb2
@@ -27,7 +28,7 @@ _LATEST = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_LATE
 _TAG_AND_NAME = 46
 _USER_FIELDS = (
     *("labels", "annotations", "ingress", "template", "traffic", "scaling", "invoker_iam_disabled"),
-    *("default_uri_disabled", "custom_audiences", "description"),
+    *("default_uri_disabled", "custom_audiences", "description", "launch_stage"),
 )
 
 
@@ -170,6 +171,10 @@ class CloudRun:
         if template.revision and named and named.template != revisions.canonical(template):
             known = f"Revision named '{template.revision}' with different configuration already exists."
             refuse("ALREADY_EXISTS", known)
+        previews = any("readiness_probe" in container for container in template.containers)
+        if previews and service.launch_stage not in {LaunchStage.BETA, LaunchStage.ALPHA}:
+            refuse("INVALID_ARGUMENT", "readiness_probe: it is a preview, for which launch_stage has to be BETA")
+        service.launch_stage = LaunchStage.BETA if previews else LaunchStage.GA
         revisions.check(template)
         self._project.check_account(template.service_account)
         if before is None or template != before.template or service.scaling != before.scaling:
