@@ -53,7 +53,7 @@ $(SYNCED): pyproject.toml uv.lock
 	@mkdir -p $@
 
 run: $(SYNCED) | .cache ## Read the sample PDFs into out/ on this machine, then compare with what they say
-	PREFECT_HOME="$(CURDIR)/.cache/prefect" $(BIN)/pagemill run tests/samples out --endpoint local $(ARGS)
+	PREFECT_HOME="$(CURDIR)/.cache/prefect" $(BIN)/pagemill run tests/samples out --endpoint local --prefect $(ARGS)
 	$(BIN)/python -m benchmarks.accuracy out
 
 server: $(SYNCED) | .cache ## Start a Prefect server for development on 127.0.0.1:4200, with the settings that lose nothing

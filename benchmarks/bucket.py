@@ -22,8 +22,8 @@ from rich.table import Table
 from benchmarks.corpus import born_digital
 from pagemill.batch.threads import BlockingCalls, CallThreads
 from pagemill.config.run import read_settings
-from pagemill.orchestration import wiring
-from pagemill.orchestration.parameters import OcrBatchParameters
+from pagemill.wiring import batch as wiring
+from pagemill.wiring.parameters import OcrBatchParameters
 from tests.fakes.gcs_process import BUCKET, running_gcs
 from tests.fakes.ocr_process import running_endpoint
 

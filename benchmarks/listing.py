@@ -29,8 +29,8 @@ from pagemill.domain.judging.judge import GUARD_VERSION
 from pagemill.domain.pages import keys
 from pagemill.domain.pages.manifest import TEXTS, Manifest, PublishedText, Tally
 from pagemill.domain.pages.model import Document, PageResult, Recipe, Status
-from pagemill.orchestration.parameters import OcrBatchParameters
-from pagemill.orchestration.wiring import open_batch
+from pagemill.wiring.batch import open_batch
+from pagemill.wiring.parameters import OcrBatchParameters
 from tests.fakes.gcs_process import BUCKET, FIRST_GENERATION, SIZE_BYTES, object_name, running_gcs
 
 FEW, MANY = 10_000, 100_000

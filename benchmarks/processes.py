@@ -31,13 +31,14 @@ class Run:
 def started_run(
     source: Path, destination: Path, url: str, *, home: Path, api_url: str = "", **settings: str
 ) -> subprocess.Popen[str]:
-    """Start the command line, on a shared Prefect server if there is one."""
+    """Start the command line, through Prefect: on a shared server if there is one, else on a private one."""
     quiet = {"PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
     environment = {**os.environ, **quiet, **settings}
     environment.pop("PREFECT_API_URL", None)
     if api_url:
         environment["PREFECT_API_URL"] = api_url
     command = [sys.executable, "-m", "pagemill", "run", str(source), str(destination), "--endpoint", url, "--json"]
+    command.append("--prefect")
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 

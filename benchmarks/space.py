@@ -24,8 +24,8 @@ from rich.table import Table
 
 from benchmarks.corpus import born_digital
 from pagemill.config.run import Settings, read_settings
-from pagemill.orchestration.parameters import OcrBatchParameters
-from pagemill.orchestration.wiring import open_batch
+from pagemill.wiring.batch import open_batch
+from pagemill.wiring.parameters import OcrBatchParameters
 from tests.fakes.gcs_process import BUCKET, running_gcs
 from tests.fakes.ocr_process import running_endpoint
 

@@ -9,15 +9,16 @@ from prefect.client.schemas.objects import State
 
 from pagemill.config.run import read_settings
 from pagemill.domain.pages.summary import RunSummary
-from pagemill.orchestration.parameters import OcrBatchParameters
+from pagemill.orchestration.credentials import google_key
 from pagemill.orchestration.reporting import final_state, report, reporting
 from pagemill.orchestration.service_url import located
 from pagemill.orchestration.shards.coordinator import read_in_shards
 from pagemill.orchestration.slots.admission import shared_slots
 from pagemill.orchestration.termination import terminated_by_sigterm
-from pagemill.orchestration.watching import watched
-from pagemill.orchestration.wiring import new_run_id, open_batch
 from pagemill.tasks.reading import read_pages
+from pagemill.wiring.batch import new_run_id, open_batch
+from pagemill.wiring.parameters import OcrBatchParameters
+from pagemill.wiring.watching import watched
 
 
 @flow(name="ocr-batch", flow_run_name="ocr {parameters.source}", persist_result=False)
@@ -26,7 +27,7 @@ async def ocr_batch(parameters: OcrBatchParameters) -> State[RunSummary]:
     watch = watched()
     async with terminated_by_sigterm(), watch.interruptible():
         settings = await located(read_settings(), parameters.endpoint)
-        async with open_batch(parameters, settings, shared_slots) as batch:
+        async with open_batch(parameters, settings, shared_slots, credentials=google_key) as batch:
             async with reporting(batch.progress):
                 run_id = new_run_id()
                 if parameters.shards > 1:

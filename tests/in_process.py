@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pagemill.domain.pages.model import CountedPdf, Rendering
+from pagemill.domain.pages.model import STANDARD_PICTURE, CountedPdf, Picture, Rendering
 from pagemill.pdf.page import CountPages, RenderOptions, RenderPage
 from pagemill.pdf.pdf_file import PdfFile
 from pagemill.pdf.rendering import PdfPages
 
 
-def rendered(path: Path, number: int = 1, options: RenderOptions | None = None) -> Rendering:
+def rendered(
+    path: Path, number: int = 1, options: RenderOptions | None = None, picture: Picture = STANDARD_PICTURE
+) -> Rendering:
     """Render one page of a file."""
     with PdfFile.opened(path) as file:
-        rendering = PdfPages(options or RenderOptions()).answer(RenderPage(file, number))
+        rendering = PdfPages(options or RenderOptions()).answer(RenderPage(file, number, picture))
     assert isinstance(rendering, Rendering)
     return rendering
 

@@ -14,6 +14,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 MODEL = "lightonai/LightOnOCR-2-1B"
 _ANSWER_SECONDS = 600.0
+# What a request may ask for besides a text, by name; parameters of vLLM 0.22.1.
+OPTIONS: dict[str, dict[str, Any]] = {
+    "": {},
+    "logprobs": {"logprobs": True, "top_logprobs": 0},
+    "logprobs-5": {"logprobs": True, "top_logprobs": 5},
+    "repetition": {"repetition_detection": {"max_pattern_size": 64, "min_pattern_size": 1, "min_count": 12}},
+}
 _TO_FIRST_TOKEN = "vllm:time_to_first_token_seconds"  # noqa: S105 -- no password
 
 
@@ -25,12 +32,14 @@ class Load:
     in_flight: int
     tokens: int  # of each answer
     temperature: float = 0.2
+    option: str = ""  # one of OPTIONS
 
     @classmethod
     def parse(cls, text: str) -> Load:
-        """Read `PAGES:IN_FLIGHT:TOKENS`, optionally with `:TEMPERATURE`."""
-        pages, in_flight, tokens, *temperature = text.split(":")
-        return cls(int(pages), int(in_flight), int(tokens), *map(float, temperature))
+        """Read `PAGES:IN_FLIGHT:TOKENS`, optionally with `:TEMPERATURE`, and then with `:OPTION`."""
+        pages, in_flight, tokens, *more = text.split(":")
+        temperature = more.pop(0) if more else cls.temperature
+        return cls(int(pages), int(in_flight), int(tokens), float(temperature), *more)
 
 
 @dataclass(frozen=True)
@@ -53,14 +62,20 @@ class Pages:
     def __init__(self, folder: Path) -> None:
         self.images = [base64.b64encode(path.read_bytes()).decode() for path in sorted(folder.glob("*.png"))]
 
-    def body(self, index: int, tokens: int, *, temperature: float = 0.2) -> dict[str, Any]:
+    def body(self, index: int, tokens: int, *, temperature: float = 0.2, option: str = "") -> dict[str, Any]:
         """The request for one page."""
         url = f"data:image/png;base64,{self.images[index % len(self.images)]}"
         content = [{"type": "image_url", "image_url": {"url": url}}]
         # No "min_tokens": production does not send it, and vLLM would have to change the logits of every step.
         fixed = {"max_tokens": tokens, "ignore_eos": True}
         sampling = {"temperature": temperature, "top_p": 0.9}
-        return {"model": MODEL, "messages": [{"role": "user", "content": content}], **sampling, **fixed}
+        return {
+            "model": MODEL,
+            "messages": [{"role": "user", "content": content}],
+            **sampling,
+            **fixed,
+            **OPTIONS[option],
+        }
 
 
 async def measure(url: str, pages: Pages, load: Load) -> Measured:
@@ -75,7 +90,7 @@ async def measure(url: str, pages: Pages, load: Load) -> Measured:
         async with places:
             began = time.perf_counter()
             try:
-                body = pages.body(index, load.tokens, temperature=load.temperature)
+                body = pages.body(index, load.tokens, temperature=load.temperature, option=load.option)
                 answer = await client.post(f"{url}/v1/chat/completions", json=body)
                 answer.raise_for_status()
             except httpx.HTTPError as error:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.gpu_service.load import MODEL
+from benchmarks.gpu_service.load import MODEL, OPTIONS
 from benchmarks.gpu_service.tower_memory import L4_BYTES
 from pagemill.config.service import ServiceSettings
 from pagemill.gcp.run_spec import vllm_args
@@ -136,7 +136,27 @@ def profile(folder: str, _gpu_gib: float) -> list[dict[str, Any]]:
     return [ours("ours, measured", folder, *loads, more=more, environment_too=measured)]
 
 
-PLANS = {"acceptance": acceptance, "table": table, "l4": l4, "start": start, "profile": profile}
+def options(folder: str, _gpu_gib: float) -> list[dict[str, Any]]:
+    """What a request costs that asks for more than a text: three rounds of every option, one after the other."""
+    rounds = [f"40:8:700:0.2:{option}" for option in OPTIONS] * 3
+    return [ours("ours, options", folder, *rounds)]
+
+
+def sigterm(folder: str, _gpu_gib: float) -> list[dict[str, Any]]:
+    """For `sigterm.py`: as deployed, and with time for pages in flight."""
+    drain = ("--shutdown-timeout", "8")
+    return [ours("ours, SIGTERM", folder), ours("ours, SIGTERM, --shutdown-timeout 8", folder, more=drain)]
+
+
+PLANS = {
+    "acceptance": acceptance,
+    "table": table,
+    "l4": l4,
+    "start": start,
+    "profile": profile,
+    "options": options,
+    "sigterm": sigterm,
+}
 
 
 def main() -> int:

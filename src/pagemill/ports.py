@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
-from pagemill.domain.pages.model import CountedPdf, Document, RejectedEntry, Rendering, Transcript
+from pagemill.domain.pages.model import (
+    STANDARD_PICTURE,
+    CountedPdf,
+    Document,
+    Picture,
+    RejectedEntry,
+    Rendering,
+    Transcript,
+)
 from pagemill.domain.service.load import RevisionLoad
 from pagemill.domain.service.plan import Candidate, Image, ServiceState
 
@@ -140,12 +148,30 @@ class Rasterizer(Protocol):
             DocumentUnreadable: The file cannot be opened as a PDF, or has no pages.
         """
 
-    async def render(self, path: Path, number: int) -> Rendering:
-        """Render one page, 1-based.
+    async def render(self, path: Path, number: int, picture: Picture = STANDARD_PICTURE) -> Rendering:
+        """Render one page.
+
+        Args:
+            path: The document.
+            number: The page, 1-based.
+            picture: Which picture of it.
 
         Raises:
             PageUnreadable: The page cannot be rendered; a second try failed, too.
         """
+
+
+class Witness(Protocol):
+    """Looks at page images independently of the model that reads them. It never raises: what it cannot tell is None.
+
+    None: it is absent, too busy, or failed on this image.
+    """
+
+    async def regions(self, png: bytes) -> int | None:
+        """Count the regions of text on an image."""
+
+    async def turned(self, png: bytes) -> int | None:
+        """By how many degrees clockwise an image must be turned to be upright: 0, 90, 180 or 270; None: not sure."""
 
 
 class Recognizer(Protocol):

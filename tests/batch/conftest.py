@@ -61,6 +61,7 @@ class Mill:
     answer_seconds: float = 2.0
     probe_seconds: float = 60.0
     patience: Patience = IMPATIENT
+    costs_nothing: bool = False
 
     def add(self, name: str, content: str) -> None:
         """Put a document into the source; see `FakeRasterizer` for what it may say."""
@@ -119,7 +120,13 @@ class Mill:
                 probe_seconds=self.probe_seconds,
                 auth=self.auth,
             ) as client:
-                gate = EndpointGate(client, patience=self.patience, stop=stop, announce=self.progress.announce)
+                gate = EndpointGate(
+                    client,
+                    patience=self.patience,
+                    stop=stop,
+                    announce=self.progress.announce,
+                    costs_nothing=self.costs_nothing,
+                )
                 reader = PageReader(
                     rasterizer=self.rasterizer,
                     recognizer=client,

@@ -26,7 +26,7 @@ from tests.fakes.memory_store import MemoryStore
 from tests.fakes.ocr_endpoint import Answer, FakeEndpoint, Request, image_name
 
 _ROOM = 2**17  # bytes that a file may have
-_TOO_LONG = "word " * 2**15
+_TOO_LONG = " ".join(map(str, range(2**15)))  # no word twice: a repetition would be refused
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ async def test_a_full_temporary_folder_ends_the_run_when_texts_are_joined(mill: 
     mill.store = MemoryStore()
     mill.add("a.pdf", "20")
 
-    async with FakeEndpoint(lambda _: Answer(text="word " * 2**14)) as endpoint:
+    async with FakeEndpoint(lambda _: Answer(text=_TOO_LONG)) as endpoint:
         summary = await mill.run(endpoint)
 
     _assert_ended_in_words(summary, f"the temporary folder {little_room} has no room left")

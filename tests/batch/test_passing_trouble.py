@@ -12,7 +12,7 @@ import pytest
 
 from pagemill.batch.chunks import BatchLimits
 from pagemill.cli.support import ExitCode, exit_code
-from pagemill.domain.pages.model import Document, RejectedEntry, Rendering
+from pagemill.domain.pages.model import STANDARD_PICTURE, Document, Picture, RejectedEntry, Rendering
 from pagemill.errors import OutOfResources, StoreUnusable
 from pagemill.pdf.page import RenderOptions
 from pagemill.pdf.rasterizer import PdfiumRasterizer
@@ -157,7 +157,7 @@ async def test_a_source_that_moves_away_in_mid_run_stops_it_and_blames_no_docume
                 mill.source.rename(mill.source.with_name("elsewhere"))
             return count
 
-        async def render(self, path: Path, number: int) -> Rendering:
+        async def render(self, path: Path, number: int, _: Picture = STANDARD_PICTURE) -> Rendering:
             return Rendering(number, 10, 10, path.name.encode())
 
     mill.rasterizer = Moving()

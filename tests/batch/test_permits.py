@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pagemill.batch.chunks import BatchLimits, PageChunk
-from pagemill.domain.pages.model import Rendering, Status
+from pagemill.domain.pages.model import STANDARD_PICTURE, Picture, Rendering, Status
 from pagemill.domain.pages.summary import RunSummary
 from pagemill.errors import (
     OutOfResources,
@@ -33,9 +33,9 @@ class FailingRasterizer(FakeRasterizer):
         super().__init__()
         self._error = error
 
-    async def render(self, path: Path, number: int) -> Rendering:
+    async def render(self, path: Path, number: int, picture: Picture = STANDARD_PICTURE) -> Rendering:
         """The page, or the error."""
-        rendering = await super().render(path, number)
+        rendering = await super().render(path, number, picture)
         if number % 3 == 0:
             raise type(self._error)(*self._error.args)
         return rendering

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pagemill.domain.pages.model import PageResult, Rendering, Status
+from pagemill.domain.pages.model import STANDARD_PICTURE, PageResult, Picture, Rendering, Status
 from pagemill.domain.pages.summary import RunSummary
 from pagemill.errors import PagemillError
 from tests.batch.conftest import Mill
@@ -115,8 +115,8 @@ async def test_a_piece_that_is_known_to_hold_text_and_comes_back_empty_is_a_fail
 
 async def test_a_page_whose_pieces_are_all_empty_is_failed(mill: Mill) -> None:
     class Drawing(FakeRasterizer):
-        async def render(self, path: Path, number: int) -> Rendering:
-            rendered = await super().render(path, number)
+        async def render(self, path: Path, number: int, picture: Picture = STANDARD_PICTURE) -> Rendering:
+            rendered = await super().render(path, number, picture)
             return Rendering(number, 10, 10, None, pieces=rendered.pieces[1:])
 
     mill.rasterizer = Drawing()
@@ -165,7 +165,7 @@ async def test_images_in_memory_are_counted_with_all_pieces(mill: Mill) -> None:
 
 async def test_findings_of_rendering_and_the_resolution_are_in_every_result(mill: Mill) -> None:
     class Finding(FakeRasterizer):
-        async def render(self, _: Path, number: int) -> Rendering:
+        async def render(self, _: Path, number: int, __: Picture = STANDARD_PICTURE) -> Rendering:
             png = b"image" if number == 1 else None
             return Rendering(number, 10, 10, png, blank=number == 2, dpi=77.5, objections=("cut through ink",))
 

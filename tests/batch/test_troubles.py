@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pagemill.domain.pages.model import Rendering, Status
+from pagemill.domain.pages.model import STANDARD_PICTURE, Picture, Rendering, Status
 from pagemill.errors import EndpointNeverAnswered, StoreUnusable, UsageError
 from tests.batch.conftest import Mill
 from tests.fakes.ocr_endpoint import DEATH, HANG, RESET, Answer, FakeEndpoint, Request, failing, image_name
@@ -72,6 +72,41 @@ async def test_a_batch_without_ink_never_wakes_the_endpoint(mill: Mill) -> None:
 
     assert summary.complete
     assert not endpoint.record.paths
+
+
+class _DrawsWhenAsked(FakeRasterizer):
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_draw = asyncio.Event()
+
+    async def render(self, path: Path, number: int, picture: Picture = STANDARD_PICTURE) -> Rendering:
+        await self.may_draw.wait()
+        return await super().render(path, number, picture)
+
+
+async def test_an_endpoint_that_costs_nothing_is_woken_before_the_first_page_is_drawn(mill: Mill) -> None:
+    mill.add("a.pdf", "2")
+    mill.rasterizer = _DrawsWhenAsked()
+    mill.costs_nothing = True
+
+    def healthy() -> bool:
+        mill.rasterizer.may_draw.set()
+        return True
+
+    async with FakeEndpoint(healthy=healthy) as endpoint, asyncio.timeout(30):
+        assert (await mill.run(endpoint)).complete
+
+
+async def test_an_endpoint_that_costs_nothing_is_not_woken_where_nothing_is_left_to_read(mill: Mill) -> None:
+    mill.add("a.pdf", "2")
+    mill.costs_nothing = True
+    async with FakeEndpoint() as endpoint:
+        await mill.run(endpoint)
+
+    async with FakeEndpoint() as another:
+        assert (await mill.run(another)).complete
+
+    assert not another.record.paths
 
 
 async def test_a_flaky_endpoint_costs_no_page_and_no_attempt_is_counted_against_any(mill: Mill) -> None:
@@ -240,10 +275,10 @@ async def test_a_destination_that_fails_during_an_outage_stops_the_run_at_once(m
     dead = asyncio.Event()
 
     class BlankPageLast(FakeRasterizer):
-        async def render(self, path: Path, number: int) -> Rendering:
+        async def render(self, path: Path, number: int, picture: Picture = STANDARD_PICTURE) -> Rendering:
             if number == 3:
                 await dead.wait()
-            return await super().render(path, number)
+            return await super().render(path, number, picture)
 
     def answer(_: Request) -> Answer:
         if dead.is_set():

@@ -24,9 +24,10 @@ def pages(images: Path) -> Pages:
         ("48:8:700", Load(pages=48, in_flight=8, tokens=700, temperature=0.2)),
         ("24:4:16:0", Load(pages=24, in_flight=4, tokens=16, temperature=0)),
         ("1:1:16:0.7", Load(pages=1, in_flight=1, tokens=16, temperature=0.7)),
+        ("1:1:16:0.7:logprobs", Load(pages=1, in_flight=1, tokens=16, temperature=0.7, option="logprobs")),
     ],
 )
-def test_a_load_is_pages_in_flight_and_tokens_and_perhaps_a_temperature(text: str, load: Load) -> None:
+def test_a_load_is_pages_in_flight_and_tokens_and_perhaps_a_temperature_and_an_option(text: str, load: Load) -> None:
     assert Load.parse(text) == load
 
 
@@ -77,6 +78,15 @@ async def test_every_answer_is_as_long_and_as_random_as_the_load_says(pages: Pag
         assert (body["max_tokens"], body["ignore_eos"]) == (300, True)
         assert (body["temperature"], body["top_p"], body["model"]) == (0.7, 0.9, MODEL)
         assert [part["type"] for part in body["messages"][0]["content"]] == ["image_url"]
+
+
+async def test_an_option_of_a_load_is_a_parameter_of_every_request(pages: Pages) -> None:
+    async with FakeEndpoint() as endpoint:
+        await measure(endpoint.url, pages, Load.parse("2:1:16:0.2:logprobs-5"))
+        await measure(endpoint.url, pages, Load.parse("1:1:16:0.2:repetition"))
+
+    assert [body.get("top_logprobs") for body in endpoint.record.bodies] == [5, 5, None]
+    assert endpoint.record.bodies[2]["repetition_detection"]["min_count"] == 12
 
 
 async def test_errors_are_counted_and_told_by_the_first_and_end_nothing(pages: Pages) -> None:

@@ -72,6 +72,7 @@ _OPTIONS = {
         "--since",
         "--until",
         "--share",
+        "--prefect",
     ],
     "register": ["--slots", "--check"],
     "deploy": [
@@ -83,7 +84,17 @@ _OPTIONS = {
     "endpoint": ["--engine", "--workers"],
     "doctr": [],
 }
-_FLAGS = {"--dry-run", "--json", "--check", "--rollback", "--delete", "--approval", "--smoke", "--wait-for-idle"}
+_FLAGS = {
+    "--dry-run",
+    "--json",
+    "--prefect",
+    "--check",
+    "--rollback",
+    "--delete",
+    "--approval",
+    "--smoke",
+    "--wait-for-idle",
+}
 _FITTING = {
     "--endpoint": _URLS,
     "--pages": _PAGES,
@@ -150,9 +161,11 @@ def test_any_command_line_ends_with_a_message_and_an_exit_code_of_the_readme(
         monkeypatch.setenv(name, value)
     began = time.process_time()
 
-    # A run whose arguments are right would start a server of its own; a dry run reads what is there.
+    # A run whose arguments are right would write wherever they say; a dry run reads what is there.
     dry = "--dry-run" in words and "--" not in words  # after which it is no option
     away = {} if dry else {PREFECT_API_URL: "http://127.0.0.1:9/api"}
+    if not dry:
+        monkeypatch.setenv("PREFECT_API_URL", away[PREFECT_API_URL])
     with temporary_settings(away):
         code = main(words)
 

@@ -67,7 +67,7 @@ class Pagemill:
 
 @pytest.fixture
 def alone(tmp_path: Path) -> Pagemill:
-    """The command line without a Prefect server."""
+    """The command line without a Prefect server: runs read without Prefect."""
     return Pagemill(tmp_path / "prefect-home")
 
 
@@ -117,6 +117,7 @@ print(sorted({"prefect", "google", "httpx", "numpy", "pypdfium2"} & set(sys.modu
         (["run", "in"], "Missing argument"),
         (["endpoint", "--engine", "magic"], "no OCR engine 'magic'"),
         (["run", "in", "out", "--shards", "2"], "no Prefect server is configured"),
+        (["run", "in", "out", "--shards", "2", "--no-prefect"], "leave out --no-prefect or --shards"),
         (["run", "in", "out", "--shards", "65"], "--shards"),
     ],
 )
@@ -199,18 +200,15 @@ def test_a_dry_run_estimates_what_a_paid_endpoint_would_take_and_cost(alone: Pag
     assert "700 tokens a page and 8 in flight, once it is awake: 0:03:27 h, $0.08." in " ".join(output.split())
 
 
-@pytest.mark.flow
 def test_bad_files_each_get_a_clear_line_and_exit_code_3_without_any_prefect_server(
-    with_its_own_server: Pagemill, tmp_path: Path, endpoint: Endpoint
+    alone: Pagemill, tmp_path: Path, endpoint: Endpoint
 ) -> None:
     numbered_pdf(tmp_path / "in/good.pdf", 2)
     (tmp_path / "in/empty.pdf").write_bytes(b"")
     (tmp_path / "in/picture.pdf").write_bytes(b"\x89PNG")
     (tmp_path / "in/photo.jpg").write_bytes(b"a photo")
 
-    status, output, errors = with_its_own_server(
-        "run", tmp_path / "in", tmp_path / "out", "--endpoint", endpoint.url, "--json"
-    )
+    status, output, errors = alone("run", tmp_path / "in", tmp_path / "out", "--endpoint", endpoint.url, "--json")
 
     assert status == 3
     summary = json.loads(output.splitlines()[-1])
@@ -233,19 +231,68 @@ def test_bad_files_each_get_a_clear_line_and_exit_code_3_without_any_prefect_ser
     assert "Traceback" not in errors
 
 
-@pytest.mark.flow
 def test_an_endpoint_that_never_answers_exits_with_4(
-    pagemill: Pagemill, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    alone: Pagemill, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PAGEMILL_WAKE_SECONDS", "0.5")
     numbered_pdf(tmp_path / "in/a.pdf", 2)
 
     with running_endpoint(0, "--cold", "600") as cold:
-        status, _, errors = pagemill("run", tmp_path / "in", tmp_path / "out", "--endpoint", cold.url)
+        status, _, errors = alone("run", tmp_path / "in", tmp_path / "out", "--endpoint", cold.url)
 
     assert status == 4
     assert "did not get ready within 0.5 s" in errors
     assert "Traceback" not in errors
+
+
+def test_a_run_without_a_configured_server_does_not_import_prefect(tmp_path: Path, endpoint: Endpoint) -> None:
+    numbered_pdf(tmp_path / "in/a.pdf", 2)
+    script = f"""
+import sys
+from pagemill.cli.main import main
+
+assert main(["run", "in", "out", "--endpoint", {endpoint.url!r}]) == 0
+print(sorted({{"prefect", "prefect_gcp", "google", "uvicorn", "sqlalchemy"}} & set(sys.modules)))
+"""
+
+    output = subprocess.check_output(
+        [sys.executable, "-c", script], text=True, cwd=tmp_path, env=_without_prefect(tmp_path)
+    )
+
+    assert output.splitlines()[-1] == "[]"
+    assert (tmp_path / "out/a.pdf/document.md").is_file()
+    assert not (tmp_path / "prefect-home").exists()
+
+
+def test_without_prefect_a_run_reads_although_the_configured_server_is_away_and_says_what_that_means(
+    tmp_path: Path, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    numbered_pdf(tmp_path / "in/a.pdf", 2)
+
+    status = main(["run", str(tmp_path / "in"), str(tmp_path / "out"), "--endpoint", endpoint.url, "--no-prefect"])
+
+    said = capsys.readouterr()
+    assert status == 0
+    assert "1 document, 2 pages: 2 ok" in said.out
+    assert "this run has slots of its own" in said.err
+
+
+def test_a_block_with_credentials_needs_prefect_and_a_run_without_it_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    monkeypatch.setenv("PAGEMILL_GCP_CREDENTIALS_BLOCK", "production")
+
+    assert main(["run", "gs://a", str(tmp_path / "out"), "--endpoint", "http://127.0.0.1:9"]) == 2
+
+    said = capsys.readouterr().err
+    assert "the block 'production' of a Prefect server, and this run uses none" in said
+    assert "run with --prefect" in said
+
+
+def _without_prefect(folder: Path) -> dict[str, str]:
+    return {**os.environ, **_QUIET, "PREFECT_HOME": str(folder / "prefect-home")}
 
 
 def _wait_until_sent(endpoint: Endpoint, pages: int, process: subprocess.Popen[str]) -> None:
@@ -256,18 +303,18 @@ def _wait_until_sent(endpoint: Endpoint, pages: int, process: subprocess.Popen[s
         time.sleep(0.01)  # between two checks
 
 
-@pytest.mark.flow
+@pytest.mark.slow
 def test_a_killed_run_is_continued_with_the_same_text_and_at_most_the_pages_in_flight_are_sent_again(
-    pagemill: Pagemill, tmp_path: Path, endpoint: Endpoint
+    alone: Pagemill, tmp_path: Path, endpoint: Endpoint
 ) -> None:
     for name in ("a", "b", "c"):
         numbered_pdf(tmp_path / f"in/{name}.pdf", 30)
     arguments = ("run", tmp_path / "in", tmp_path / "out", "--endpoint", endpoint.url, "--json")
 
-    with pagemill.start(*arguments) as process:
+    with alone.start(*arguments) as process:
         _wait_until_sent(endpoint, 45, process)
         process.send_signal(signal.SIGKILL)
-    status, output, _ = pagemill(*arguments)
+    status, output, _ = alone(*arguments)
 
     assert status == 0
     resent = sum(times - 1 for times in endpoint.sent.values())
@@ -276,32 +323,61 @@ def test_a_killed_run_is_continued_with_the_same_text_and_at_most_the_pages_in_f
     assert json.loads(output.splitlines()[-1])["reused"] >= 45 - 8
 
     undisturbed = tmp_path / "undisturbed"
-    assert pagemill("run", tmp_path / "in", undisturbed, "--endpoint", endpoint.url)[0] == 0
+    assert alone("run", tmp_path / "in", undisturbed, "--endpoint", endpoint.url)[0] == 0
     for name in ("a", "b", "c"):
         written = [(root / f"{name}.pdf/document.md").read_bytes() for root in (tmp_path / "out", undisturbed)]
         assert written[0] == written[1]
 
     before = endpoint.sent
-    status, output, _ = pagemill(*arguments)
+    status, output, _ = alone(*arguments)
     assert status == 0
     assert json.loads(output.splitlines()[-1])["reused"] == 90
     assert endpoint.sent == before
+
+
+def test_a_killed_run_leaves_no_process_behind(alone: Pagemill, tmp_path: Path, endpoint: Endpoint) -> None:
+    arguments = ("run", _many_pages(tmp_path), tmp_path / "out", "--endpoint", endpoint.url)
+
+    assert _nothing_is_left_of(alone.start(*arguments), endpoint)
 
 
 @pytest.mark.flow
 def test_a_killed_run_leaves_no_process_behind_not_even_prefects_server(
     with_its_own_server: Pagemill, tmp_path: Path, endpoint: Endpoint
 ) -> None:
-    write_pdf(tmp_path / "in/a.pdf", [f"page {n}" for n in range(200)])
+    arguments = ("run", _many_pages(tmp_path), tmp_path / "out", "--endpoint", endpoint.url, "--prefect")
 
-    with with_its_own_server.start("run", tmp_path / "in", tmp_path / "out", "--endpoint", endpoint.url) as process:
+    assert _nothing_is_left_of(with_its_own_server.start(*arguments), endpoint)
+
+
+def _many_pages(folder: Path) -> Path:
+    write_pdf(folder / "in/a.pdf", [f"page {n}" for n in range(200)])
+    return folder / "in"
+
+
+def _nothing_is_left_of(started: subprocess.Popen[str], endpoint: Endpoint) -> bool:
+    """Kill a run that reads pages; whether all its processes end."""
+    with started as process:
         _wait_until_sent(endpoint, 20, process)
         descendants = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGKILL)
         _, alive = psutil.wait_procs(descendants, timeout=60)
+    return bool(descendants) and not alive
 
-    assert len(descendants) >= 2
-    assert not alive
+
+def test_an_interrupted_run_says_that_it_can_go_on_and_exits_with_130(
+    alone: Pagemill, tmp_path: Path, slow_endpoint: Endpoint
+) -> None:
+    arguments = ("run", _many_pages(tmp_path), tmp_path / "out", "--endpoint", slow_endpoint.url)
+
+    with alone.start(*arguments) as process:
+        _wait_until_sent(slow_endpoint, 5, process)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert "interrupted; finished pages are kept" in errors
+    assert "Traceback" not in errors
 
 
 @pytest.mark.flow
@@ -348,9 +424,8 @@ def test_a_terminated_run_ends_as_an_interrupted_one_and_is_cancelled_in_prefect
     assert asyncio.run(_state_of(f"ocr {tmp_path}/in", prefect_api_url)) == "Cancelled"
 
 
-@pytest.mark.flow
 def test_a_run_that_waits_for_a_download_ends_in_order_after_the_first_signal(
-    pagemill: Pagemill, tmp_path: Path, google: FakeGcs, prefect_api_url: str
+    alone: Pagemill, tmp_path: Path, google: FakeGcs
 ) -> None:
     begun, released = threading.Event(), threading.Event()
 
@@ -364,7 +439,7 @@ def test_a_run_that_waits_for_a_download_ends_in_order_after_the_first_signal(
     google.put("slow", "a.pdf", numbered_pdf(tmp_path / "a.pdf", 3).read_bytes())
     google.fault = hold
 
-    with pagemill.start("run", "gs://slow", tmp_path / "out", "--endpoint", "http://127.0.0.1:9") as process:
+    with alone.start("run", "gs://slow", tmp_path / "out", "--endpoint", "http://127.0.0.1:9") as process:
         try:
             assert begun.wait(120)
             process.send_signal(signal.SIGTERM)
@@ -375,7 +450,6 @@ def test_a_run_that_waits_for_a_download_ends_in_order_after_the_first_signal(
     assert process.returncode == 130
     assert "interrupted; finished pages are kept" in errors
     assert "Traceback" not in errors
-    assert asyncio.run(_state_of("ocr gs://slow", prefect_api_url)) == "Cancelled"
 
 
 async def _state_of(name: str, api_url: str) -> str | None:
@@ -391,7 +465,7 @@ def test_a_run_whose_private_server_is_killed_reads_on_prints_its_summary_and_en
     write_pdf(tmp_path / "in/a.pdf", [f"page {n}" for n in range(100)])
 
     with with_its_own_server.start(
-        "run", tmp_path / "in", tmp_path / "out", "--endpoint", endpoint.url, "--json"
+        "run", tmp_path / "in", tmp_path / "out", "--endpoint", endpoint.url, "--json", "--prefect"
     ) as process:
         _wait_until_sent(endpoint, 5, process)
         (server,) = [child for child in psutil.Process(process.pid).children() if _SERVER in child.cmdline()]

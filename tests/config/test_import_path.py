@@ -75,7 +75,7 @@ def test_neither_the_embedded_service_nor_the_private_server_executes_anything_i
     folder = _hostile_folder(tmp_path / "in", (*_THIRD_PARTY, *_FOLDERS, "json"))
     environment = {"PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_SERVER_EPHEMERAL_ENABLED": "true"}
 
-    done = _run([*_MODULE, "run", ".", "out", "--endpoint", "local"], folder, environment, ".::FOLDER")
+    done = _run([*_MODULE, "run", ".", "out", "--endpoint", "local", "--prefect"], folder, environment, ".::FOLDER")
 
     assert _executed(folder) == []
     assert done.returncode == 0, done.stderr

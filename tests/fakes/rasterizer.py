@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from pagemill.domain.pages.model import CountedPdf, Piece, Rendering
+from pagemill.domain.pages.model import STANDARD_PICTURE, CountedPdf, Picture, Piece, Rendering
 from pagemill.errors import DocumentUnreadable, PageUnreadable, RenderingLost
 
 
@@ -37,10 +37,10 @@ class FakeRasterizer:
             raise DocumentUnreadable("not a PDF")
         return int(words[0])
 
-    async def render(self, path: Path, number: int) -> Rendering:
-        """The page, if it can be rendered."""
+    async def render(self, path: Path, number: int, picture: Picture = STANDARD_PICTURE) -> Rendering:
+        """The page, if it can be rendered. Other pictures of it say so: `a.pdf 3 x1.4 turned 90`."""
         await asyncio.sleep(0)
-        name = _name(path)
+        name, other = _name(path), _described(picture)
         self.rendered[name, number] += 1
         words = _words(path)
         if any(number in _range(word) for word in words if word.startswith("lost=")):
@@ -54,13 +54,22 @@ class FakeRasterizer:
         for word in words:
             page, _, pieces = word.removeprefix("pieces=").partition(":")
             if word.startswith("pieces=") and int(page) == number:
-                return Rendering(number, 10, 10, None, pieces=self._pieces(name, number, int(pieces)), dpi=100.0)
-        return Rendering(number, 10, 10, f"{name} {number}".encode().ljust(self._image_bytes), dpi=132.0)
+                return Rendering(
+                    number, 10, 10, None, pieces=self._pieces(name, f"{number}{other}", int(pieces)), dpi=100.0
+                )
+        if picture.halves:
+            return Rendering(number, 10, 10, None, pieces=self._pieces(name, f"{number}{other}", 2), dpi=132.0)
+        return Rendering(number, 10, 10, f"{name} {number}{other}".encode().ljust(self._image_bytes), dpi=132.0)
 
-    def _pieces(self, name: str, number: int, count: int) -> tuple[Piece, ...]:
+    def _pieces(self, name: str, number: str, count: int) -> tuple[Piece, ...]:
         """Piece 2 of page 3 of `a.pdf` is the bytes `a.pdf 3 piece 2`. Only the first is known to hold text."""
         images = [f"{name} {number} piece {piece}".encode().ljust(self._image_bytes) for piece in range(1, count + 1)]
         return tuple(Piece(image, may_be_empty=place > 0) for place, image in enumerate(images))
+
+
+def _described(picture: Picture) -> str:
+    larger = f" x{picture.magnification:g}" if picture.magnification != 1 else ""
+    return larger + (f" turned {picture.turned}" if picture.turned else "")
 
 
 def _range(word: str) -> range:

@@ -20,7 +20,7 @@ from pagemill.domain.pages.summary import RunSummary
 from pagemill.errors import UsageError
 from pagemill.flows.ocr_batch import ocr_batch
 from pagemill.orchestration.credentials import google_key
-from pagemill.orchestration.parameters import OcrBatchParameters
+from pagemill.wiring.parameters import OcrBatchParameters
 from tests.fakes.gcs import FakeGcs
 from tests.fakes.iam_proxy import IamProxy
 from tests.fakes.metadata_server import MetadataServer

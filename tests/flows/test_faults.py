@@ -23,12 +23,12 @@ from pagemill.cli.interrupts import run_until_interrupted
 from pagemill.cli.support import ExitCode, exit_code
 from pagemill.domain.pages.summary import RunSummary
 from pagemill.errors import PagemillError
-from pagemill.orchestration import wiring
-from pagemill.orchestration.parameters import OcrBatchParameters
 from pagemill.orchestration.server import shared
 from pagemill.orchestration.slots import leases
 from pagemill.orchestration.slots.leases import LeaseTimes
-from pagemill.orchestration.watching import RunWatch
+from pagemill.wiring import batch as wiring
+from pagemill.wiring.parameters import OcrBatchParameters
+from pagemill.wiring.watching import RunWatch
 from tests.fakes.google_cloud.urls import LoopThread
 from tests.fakes.ocr_endpoint import FakeEndpoint
 from tests.fakes.prefect_server import send_what_is_queued

@@ -14,8 +14,8 @@ from prefect.client.schemas.objects import State
 
 from pagemill.domain.pages.summary import RunSummary
 from pagemill.flows.ocr_batch import ocr_batch
-from pagemill.orchestration.parameters import OcrBatchParameters
-from pagemill.orchestration.watching import RunWatch, watching
+from pagemill.wiring.parameters import OcrBatchParameters
+from pagemill.wiring.watching import RunWatch, watching
 from tests.fakes.ocr_endpoint import HANG, FakeEndpoint, Request, failing
 from tests.pdfs import numbered_pdf
 

@@ -13,8 +13,8 @@ from pagemill.domain.pages.summary import RunSummary
 from pagemill.errors import UsageError
 from pagemill.flows.ocr_batch import ocr_batch
 from pagemill.flows.ocr_shard import ocr_shard
-from pagemill.orchestration.parameters import OcrBatchParameters
 from pagemill.storage.local_store import LocalStore
+from pagemill.wiring.parameters import OcrBatchParameters
 from tests.fakes.ocr_endpoint import FakeEndpoint
 from tests.pdfs import numbered_pdf
 

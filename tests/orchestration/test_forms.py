@@ -6,8 +6,8 @@ import pytest
 from pydantic import BaseModel
 
 from pagemill.orchestration.deploy.parameters import DeployParameters
-from pagemill.orchestration.parameters import OcrBatchParameters
 from pagemill.orchestration.uploads.parameters import WatchParameters
+from pagemill.wiring.parameters import OcrBatchParameters
 
 
 @pytest.mark.parametrize("parameters", [OcrBatchParameters, DeployParameters, WatchParameters])

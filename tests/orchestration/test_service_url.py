@@ -8,7 +8,7 @@ import pytest
 from pagemill.config.run import read_settings
 from pagemill.flows.ocr_batch import ocr_batch
 from pagemill.orchestration import service_url
-from pagemill.orchestration.parameters import OcrBatchParameters
+from pagemill.wiring.parameters import OcrBatchParameters
 from tests.fakes.ocr_endpoint import FakeEndpoint
 
 pytestmark = pytest.mark.flow

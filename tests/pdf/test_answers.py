@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pagemill.domain.pages.model import CountedPdf, Piece, Rendering
+from pagemill.domain.pages.model import LONGEST_LAYER, CountedPdf, Picture, Piece, Rendering
 from pagemill.pdf import messages, png
 from pagemill.pdf.answers import expected_count, expected_rendering
 from pagemill.pdf.page import CountPages, RenderOptions, RenderPage
@@ -29,7 +29,9 @@ def _png(width: int, height: int) -> bytes:
 
 _IMAGE = _png(90, 60)
 _PIECES = (Piece(_png(90, 60)), Piece(_png(100, 50), 0.25, may_be_empty=False))
-_PAGE = Rendering(3, 90, 60, _IMAGE, objections=("a finding",), dpi=132.5, render_seconds=0.5)
+_PAGE = Rendering(
+    3, 90, 60, _IMAGE, objections=("a finding",), dpi=132.5, ink_share=0.031, layer="a font\n", render_seconds=0.5
+)
 RENDERINGS = {
     "an image": _PAGE,
     "pieces": replace(_PAGE, png=None, width_px=100, height_px=250, pieces=_PIECES),
@@ -39,7 +41,9 @@ RENDERINGS = {
 
 
 def _sent(rendering: Rendering) -> tuple[dict[str, Any], Sequence[bytes]]:
-    answer = messages.handler(lambda _: rendering)(frames.Message({"path": b"/a.pdf".hex(), "number": 3}, files=[-1]))
+    answer = messages.handler(lambda _: rendering)(
+        frames.Message({"path": b"/a.pdf".hex(), "number": 3, "picture": {}}, files=[-1])
+    )
     return dict(answer.values), answer.attachments
 
 
@@ -70,6 +74,29 @@ def test_the_largest_image_that_cannot_be_compressed_is_within_the_bounds() -> N
     assert bounds.attachments == _OPTIONS.max_pieces
 
 
+def test_two_halves_are_taken_where_a_page_may_not_be_cut_into_pieces_otherwise() -> None:
+    options = replace(_OPTIONS, max_pieces=1)
+
+    assert expected_rendering(_ASKED, options).bounds.attachments == 1
+    assert expected_rendering(replace(_ASKED, picture=Picture(halves=True)), options).bounds.attachments == 2
+
+
+@pytest.mark.parametrize("picture", [Picture(), Picture(1.4, halves=True), Picture(turned=270)], ids=str)
+def test_the_picture_that_is_asked_for_crosses(picture: Picture) -> None:
+    asked = replace(_ASKED, picture=picture)
+    sent = messages.request_of(asked)
+    received: list[Picture] = []
+
+    def answer(found: RenderPage | CountPages) -> Rendering:
+        assert isinstance(found, RenderPage)
+        received.append(found.picture)
+        return _PAGE
+
+    messages.handler(answer)(frames.Message(json.loads(frames.head(sent.values)), files=sent.files))
+
+    assert received == [picture]
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -90,6 +117,9 @@ def test_the_largest_image_that_cannot_be_compressed_is_within_the_bounds() -> N
         ({"render_seconds": float("nan")}, "finite|NaN"),
         ({"encode_seconds": -1.0}, "greater than or equal"),
         ({"dpi": float("inf")}, "finite|Infinity"),
+        ({"ink_share": 1.5}, "less than or equal"),
+        ({"layer": None}, "valid string"),
+        ({"layer": "x" * (LONGEST_LAYER + 1)}, "at most 65536"),
         ({"pieces": [{"overlap": 0.1, "may_be_empty": True}]}, "not one of"),
         ({"image": False, "pieces": [{"overlap": 2, "may_be_empty": True}]}, "less than or equal"),
         ({"__reduce__": "os.system"}, "not permitted"),

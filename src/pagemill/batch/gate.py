@@ -53,11 +53,17 @@ class EndpointGate:
 
     A successful probe opens the gate, at first and after each failure. An endpoint that has just started gets one page
     at once, then twice as many with each answer, so that its autoscaler sees no burst. Nothing is sent, not even a
-    probe, before a page wants through.
+    probe, before a page wants through; an endpoint that costs nothing is woken as soon as pages are expected.
     """
 
     def __init__(
-        self, recognizer: Recognizer, *, patience: Patience, stop: RunStop, announce: Callable[[str], None]
+        self,
+        recognizer: Recognizer,
+        *,
+        patience: Patience,
+        stop: RunStop,
+        announce: Callable[[str], None],
+        costs_nothing: bool = False,
     ) -> None:
         """Configure; nothing is sent yet.
 
@@ -66,11 +72,13 @@ class EndpointGate:
             patience: When to give up.
             stop: Set when the gate gives up; when it is set, the gate lets no page through.
             announce: Called with a text that says what the run waits for.
+            costs_nothing: Whether to wake the endpoint is free, even if no page is sent in the end.
         """
         self._recognizer = recognizer
         self._patience = patience
         self._stop = stop
         self._announce = announce
+        self._costs_nothing = costs_nothing
         self._changed = asyncio.Event()
         self._opening: asyncio.Task[None] | None = None
         self._open = False
@@ -88,6 +96,15 @@ class EndpointGate:
         """Whether pages may be sent."""
         return self._open and not self._stop.reason
 
+    def expect_pages(self) -> None:
+        """Wake the endpoint while the first pages are rendered, if that costs nothing: they may all be blank."""
+        if self._costs_nothing:
+            self._wake_once()
+
+    def _wake_once(self) -> None:
+        if self._opening is None:
+            self._opening = asyncio.create_task(self._wake())
+
     async def ready(self) -> None:
         """Return when the gate is open. The first call wakes the endpoint.
 
@@ -95,8 +112,7 @@ class EndpointGate:
             EndpointNeverAnswered: The endpoint did not get ready in time.
             PagemillError: The run was stopped for another reason.
         """
-        if self._opening is None:
-            self._opening = asyncio.create_task(self._wake())
+        self._wake_once()
         await self._until(lambda: self._open)
 
     @contextlib.asynccontextmanager

@@ -75,6 +75,10 @@ class PageReader:
         self._rendering = asyncio.Semaphore(limits.rendering)
         self._images = _ByteBudget(limits.image_bytes)
 
+    def expect_pages(self) -> None:
+        """Get ready for pages: a document with pages to read is open."""
+        self._gate.expect_pages()
+
     async def read(self, document: Document, file: DocumentFile, number: int) -> PageResult | None:
         """Read one page and save its result; None if the run stopped before the page had one.
 

@@ -132,6 +132,8 @@ class Batch:
 
     async def _read_document(self, opened: OpenedDocument, perform: Perform) -> DocumentOutcome:
         pending, numbers, failed = opened.pending, opened.pending.left, opened.results.failed
+        if numbers:
+            self._reader.expect_pages()
         while True:
             await self._read_chunks(opened, numbers, perform)
             if self.stop.reason:

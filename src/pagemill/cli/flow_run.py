@@ -10,10 +10,10 @@ from pagemill.cli.display import live_display
 from pagemill.cli.leaving import do_not_wait
 from pagemill.domain.pages.summary import RunSummary
 from pagemill.flows.ocr_batch import ocr_batch
-from pagemill.orchestration.parameters import OcrBatchParameters
 from pagemill.orchestration.server.private import has_ended, prefect_api
 from pagemill.orchestration.server.shared import require_server, server_errors_named
-from pagemill.orchestration.watching import RunWatch, watching
+from pagemill.wiring.parameters import OcrBatchParameters
+from pagemill.wiring.watching import RunWatch, watching
 
 _CONCLUDING_SECONDS = 120.0  # for the report and the final state; Prefect's client tries each for about a minute
 _POLL_SECONDS = 0.5

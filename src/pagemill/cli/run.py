@@ -10,12 +10,15 @@ from pagemill.cli.console import messages, output
 from pagemill.cli.interrupts import run_until_interrupted
 from pagemill.cli.leaving import do_not_wait
 from pagemill.cli.support import ExitCode, exit_code, fail, warn_of_misspelt_settings
+from pagemill.cli.through_prefect import goes_through_prefect
 from pagemill.domain.pages.model import Mode
 from pagemill.errors import PagemillError
 
 if TYPE_CHECKING:
+    from pagemill.config.run import Settings
     from pagemill.domain.pages.summary import RunSummary
-    from pagemill.orchestration.parameters import OcrBatchParameters
+    from pagemill.wiring.batch import Credentials
+    from pagemill.wiring.parameters import OcrBatchParameters
 
 
 def run(
@@ -77,13 +80,21 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what a run would do; send and write nothing.")
     ] = False,
+    prefect: Annotated[
+        bool | None,
+        typer.Option(
+            "--prefect/--no-prefect",
+            help="Whether the run is a flow run of Prefect. Default: if a Prefect server is configured.",
+            show_default=False,
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on the last line.")] = False,
 ) -> None:
     """Read PDFs and write Markdown, JSONL and a manifest for each of them.
 
     A second run over finished documents does no work. After an interruption, the same command goes on from there.
     """
-    from pagemill.orchestration.parameters import checked_parameters
+    from pagemill.wiring.parameters import checked_parameters
 
     try:
         parameters = checked_parameters(
@@ -100,9 +111,10 @@ def run(
             share=share,
         )
         warn_of_misspelt_settings()
-        summary = None if dry_run else _run(parameters)
+        by_prefect = goes_through_prefect(asked=prefect, shards=parameters.shards)
+        summary = None if dry_run else _run(parameters, by_prefect=by_prefect)
         if dry_run:
-            run_until_interrupted(_survey(parameters))
+            run_until_interrupted(_survey(parameters, by_prefect=by_prefect))
     except PagemillError as error:
         fail(error)
     except KeyboardInterrupt:
@@ -113,38 +125,36 @@ def run(
         _finish(summary, as_json=json)
 
 
-def _run(parameters: OcrBatchParameters) -> RunSummary:
+def _run(parameters: OcrBatchParameters, *, by_prefect: bool) -> RunSummary:
     """Read everything; return the summary, which the Prefect server need not answer for.
 
     Raises:
         KeyboardInterrupt: The run was interrupted before its pages were read.
         PagemillError: It ended before it could read pages.
     """
-    from pagemill.orchestration.prefect_settings import load_prefect
+    from pagemill.wiring.watching import RunWatch
 
-    load_prefect()
-    from pagemill.cli.flow_run import FlowRun
-    from pagemill.orchestration.watching import RunWatch
+    if by_prefect:
+        from pagemill.orchestration.prefect_settings import load_prefect
 
-    run = FlowRun(parameters, RunWatch())
+        load_prefect()
+        from pagemill.cli.flow_run import FlowRun
+
+        flow = FlowRun(parameters, RunWatch())
+        return run_until_interrupted(flow.to_its_end(), stop=flow.stop)
+    from pagemill.cli.direct_run import DirectRun
+
+    run = DirectRun(parameters, RunWatch())
     return run_until_interrupted(run.to_its_end(), stop=run.stop)
 
 
-async def _survey(parameters: OcrBatchParameters) -> None:
+async def _survey(parameters: OcrBatchParameters, *, by_prefect: bool) -> None:
     from pagemill.cli.display import print_survey
     from pagemill.config.run import read_settings
-    from pagemill.orchestration.prefect_settings import load_prefect
+    from pagemill.wiring.batch import open_batch
 
-    load_prefect()
-    from pagemill.orchestration.server.shared import check_server, configured_url, server_errors_named
-    from pagemill.orchestration.service_url import located
-    from pagemill.orchestration.wiring import open_batch
-
-    if configured_url():
-        await check_server()
-    with server_errors_named():
-        settings = await located(read_settings(), parameters.endpoint)
-    async with open_batch(parameters, settings) as batch:
+    settings, credentials = await _from_prefect(parameters) if by_prefect else (read_settings(), None)
+    async with open_batch(parameters, settings, credentials=credentials) as batch:
         print_survey(
             await batch.documents.survey(),
             output(),
@@ -152,6 +162,22 @@ async def _survey(parameters: OcrBatchParameters) -> None:
             usd_per_second=batch.usd_per_second,
             images=batch.progress.images,
         )
+
+
+async def _from_prefect(parameters: OcrBatchParameters) -> tuple[Settings, Credentials]:
+    """The settings with the published endpoint, and who loads credentials."""
+    from pagemill.orchestration.prefect_settings import load_prefect
+
+    load_prefect()
+    from pagemill.config.run import read_settings
+    from pagemill.orchestration.credentials import google_key
+    from pagemill.orchestration.server.shared import check_server, configured_url, server_errors_named
+    from pagemill.orchestration.service_url import located
+
+    if configured_url():
+        await check_server()
+    with server_errors_named():
+        return await located(read_settings(), parameters.endpoint), google_key
 
 
 def _finish(summary: RunSummary, *, as_json: bool) -> None:

@@ -121,7 +121,7 @@ class Settings(BaseSettings):
         "ocr-shard/worker", pattern="^[^/]+/[^/]+$", description="Prefect deployment that reads the shards of a run"
     )
     prefect_api_url: str = Field(
-        "", validation_alias="PREFECT_API_URL", description="Prefect server; empty: an ephemeral one for each run"
+        "", validation_alias="PREFECT_API_URL", description="Prefect server; empty: runs read without Prefect"
     )
 
 

@@ -29,7 +29,6 @@ from pagemill.local_endpoint.engines import choose_engine, model_id
 from pagemill.ocr.client import OpenAiRecognizer
 from pagemill.orchestration.credentials import google_key
 from pagemill.orchestration.deploy.inspection import inspected_service
-from pagemill.orchestration.endpoint import api_key_for, checked_url, endpoint_auth
 from pagemill.orchestration.server.advice import advice
 from pagemill.orchestration.server.shared import check_server, configured_url, server_errors_named
 from pagemill.orchestration.service_url import located
@@ -37,6 +36,7 @@ from pagemill.orchestration.slots import limit as limits
 from pagemill.pdf.font_probe import missing_scripts
 from pagemill.pdf.page import RenderOptions
 from pagemill.pdf.rasterizer import PdfiumRasterizer
+from pagemill.wiring.endpoint import api_key_for, checked_url, endpoint_auth
 from pagemill.workers.containment import Containment
 
 _PATIENCE_SECONDS = 10.0

@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pagemill.domain.pages.model import CountedPdf, Piece, Rendering
+from pagemill.domain.pages.model import LONGEST_LAYER, CountedPdf, Piece, Rendering
 from pagemill.pdf.page import CountPages, RenderOptions, RenderPage
 from pagemill.workers.frames import Bounds, Malformed
 from pagemill.workers.parsing import Messages, Strict
@@ -22,6 +22,7 @@ _LONGEST_TEXT = 2**22  # characters of a page's own text
 _HEAD_BYTES = 2**24  # such a text, in UTF-8
 _MOST_PAGES = 2**22  # PDFium knows no more objects than these in a document
 _FINDINGS_BYTES = 2**22
+_HALVES = 2
 
 # The beginning of a PNG: signature, length and name of the first chunk, width, height, depth, colour type; 3 more bytes
 # of the chunk and its checksum follow.
@@ -56,6 +57,8 @@ class _Rendered(Strict):
     inspect_seconds: _Seconds
     encode_seconds: _Seconds
     dpi: float | None = Field(ge=0)
+    ink_share: float | None = Field(ge=0, le=1)
+    layer: str = Field(max_length=LONGEST_LAYER)
     pieces: tuple[_Piece, ...]
 
 
@@ -67,7 +70,8 @@ def expected_count(asked: CountPages) -> Expected[CountedPdf]:
 def expected_rendering(asked: RenderPage, options: RenderOptions) -> Expected[Rendering]:
     """What may be answered to a request to render a page with these options."""
     largest = _largest_png(options.longest_edge_px, options.longest_edge_px, 3)
-    bounds = Bounds(_HEAD_BYTES, attachments=options.max_pieces, attachment_bytes=largest)
+    most = max(options.max_pieces, _HALVES) if asked.picture.halves else options.max_pieces
+    bounds = Bounds(_HEAD_BYTES, attachments=most, attachment_bytes=largest)
     return Expected(bounds, partial(_rendering, asked, options))
 
 
@@ -107,6 +111,8 @@ def _rendering(asked: RenderPage, options: RenderOptions, head: bytes, images: S
         inspect_seconds=found.inspect_seconds,
         encode_seconds=found.encode_seconds,
         dpi=found.dpi,
+        ink_share=found.ink_share,
+        layer=found.layer,
         pieces=tuple(
             Piece(png, piece.overlap, piece.may_be_empty) for piece, png in zip(found.pieces, images, strict=False)
         ),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
-from pagemill.domain.pages.model import CountedPdf, Rendering
+from pagemill.domain.pages.model import CountedPdf, Picture, Rendering
 from pagemill.domain.wording import encodable
 from pagemill.pdf.page import CountPages, RenderPage
 from pagemill.pdf.pdf_file import PdfFile
@@ -16,7 +17,8 @@ from pagemill.workers.frames import Message, cut
 def request_of(asked: CountPages | RenderPage) -> Message:
     """A request as a message, with the files that it names."""
     if isinstance(asked, RenderPage):
-        return Message({"path": _name(asked.file), "number": asked.number}, files=[asked.file.descriptor])
+        values = {"path": _name(asked.file), "number": asked.number, "picture": asdict(asked.picture)}
+        return Message(values, files=[asked.file.descriptor])
     files = [asked.file, *([asked.copy] if asked.copy else [])]
     return Message({"paths": [_name(file) for file in files]}, files=[file.descriptor for file in files])
 
@@ -43,7 +45,7 @@ def _path(name: str) -> Path:
 def _asked(message: Message) -> CountPages | RenderPage:
     values, files = message.values, message.files
     if "number" in values:
-        return RenderPage(PdfFile(_path(values["path"]), files[0]), values["number"])
+        return RenderPage(PdfFile(_path(values["path"]), files[0]), values["number"], Picture(**values["picture"]))
     file, *copy = (PdfFile(_path(name), given) for name, given in zip(values["paths"], files, strict=True))
     return CountPages(file, copy[0] if copy else None)
 
@@ -66,6 +68,8 @@ def _rendered(found: Rendering) -> Message:
         "inspect_seconds": found.inspect_seconds,
         "encode_seconds": found.encode_seconds,
         "dpi": found.dpi,
+        "ink_share": found.ink_share,
+        "layer": encodable(found.layer),
         "pieces": [{"overlap": piece.overlap, "may_be_empty": piece.may_be_empty} for piece in found.pieces],
     }
     images = [found.png] if found.png is not None else [piece.png for piece in found.pieces]

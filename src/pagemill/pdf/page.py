@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pagemill.domain.pages.model import STANDARD_PICTURE, Picture
 from pagemill.pdf.pdf_file import PdfFile
 
 
@@ -32,3 +33,4 @@ class RenderPage:
 
     file: PdfFile
     number: int
+    picture: Picture = STANDARD_PICTURE

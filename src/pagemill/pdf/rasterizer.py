@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from pagemill.config.temporary_folder import check_room
-from pagemill.domain.pages.model import CountedPdf, Rendering
+from pagemill.domain.pages.model import STANDARD_PICTURE, CountedPdf, Picture, Rendering
 from pagemill.errors import (
     DocumentUnreadable,
     NoRoomLeft,
@@ -116,8 +116,8 @@ class PdfiumRasterizer:
         finally:
             await asyncio.to_thread(copy.unlink, missing_ok=True)
 
-    async def render(self, path: Path, number: int) -> Rendering:
-        """Render one page, 1-based.
+    async def render(self, path: Path, number: int, picture: Picture = STANDARD_PICTURE) -> Rendering:
+        """Render one page, 1-based, as this picture.
 
         Raises:
             PageUnreadable: The page cannot be rendered.
@@ -125,7 +125,7 @@ class PdfiumRasterizer:
             OutOfResources: No worker starts.
         """
         with _translated_to(PageUnreadable, "rendering the page", lost=RenderingLost):
-            return await self._in_thread(lambda: self._render(path, number))
+            return await self._in_thread(lambda: self._render(path, number, picture))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
@@ -143,9 +143,9 @@ class PdfiumRasterizer:
                     check_room()
                 raise
 
-    def _render(self, path: Path, number: int) -> Rendering:
+    def _render(self, path: Path, number: int, picture: Picture) -> Rendering:
         with _opened(path) as file:
-            asked = RenderPage(file, number)
+            asked = RenderPage(file, number, picture)
             return self._call_own_worker(asked, expected_rendering(asked, self._options))
 
     def _call_own_worker(self, asked: CountPages | RenderPage, expected: Expected[T]) -> T:

@@ -20,6 +20,7 @@ from pagemill.pdf import blank as ink
 from pagemill.pdf import counting, file_end, scale
 from pagemill.pdf.documents import StructureDamaged, open_document
 from pagemill.pdf.inspection import Inspector
+from pagemill.pdf.measures import ink_share, layer_of
 from pagemill.pdf.page import CountPages, RenderOptions, RenderPage
 from pagemill.pdf.pdf_file import PdfFile
 from pagemill.pdf.pieces import image_or_pieces
@@ -83,7 +84,8 @@ def _render(
     except (pdfium.PdfiumError, IndexError) as error:
         raise PageUnreadable("the page is damaged: PDFium cannot load it") from error
     try:
-        return _render_page(page, request, user_unit, options, inspector, started=started)
+        with scale.turned(page, request.picture.turned):
+            return _render_page(page, request, user_unit, options, inspector, started=started)
     except pdfium.PdfiumError as error:
         raise PageUnreadable(f"PDFium cannot render the page: {error}") from error
     finally:
@@ -109,7 +111,7 @@ def _render_page(
             return Rendering(number, 0, 0, None, text=text, objections=found, render_seconds=seconds)
 
     sizes = Sizes(options.longest_edge_px, options.max_dpi, options.max_pieces)
-    known, plan = scale.plan(page, user_unit, sizes)
+    known, plan = scale.plan(page, user_unit, sizes, request.picture)
     bitmap, dpi = scale.render(page, plan), round(plan.dpi, 1)
     bgrx = _pixels(bitmap)
     height_px, width_px = bgrx.shape
@@ -117,6 +119,7 @@ def _render_page(
     if options.skip_blank and ink.is_uniform(bgrx):
         inspector.assert_blank(request.file, page, number, scale.pixels_of(page, plan, bgrx))
         return Rendering(number, width_px, height_px, None, blank=True, dpi=dpi, render_seconds=rendered - started)
+    inked, layer = ink_share(bgrx), layer_of(page)  # while the second reader looks
     found = inspector.findings(request.file, page, number, scale.pixels_of(page, plan, bgrx))
     inspected = time.perf_counter()
     image, pieces, findings = image_or_pieces(bgrx, plan, known)
@@ -130,6 +133,8 @@ def _render_page(
         pieces=pieces,
         objections=(*found, *findings),
         dpi=dpi,
+        ink_share=inked,
+        layer=layer,
         render_seconds=rendered - started,
         inspect_seconds=inspected - rendered,
         encode_seconds=encoded - inspected,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import pypdfium2 as pdfium
 from numpy.typing import NDArray
 
+from pagemill.domain.pages.model import STANDARD_PICTURE, Picture
+from pagemill.domain.pages.pictures import pictured
 from pagemill.domain.pages.sizes import Contents, Sheet, Sizes, is_one_picture, is_usual, layout
 from pagemill.domain.pages.tiling import Layout
 from pagemill.pdf.blank import PagePixels
@@ -24,20 +28,41 @@ def load_page(document: pdfium.PdfDocument, number: int) -> pdfium.PdfPage:
     return document[number - 1]
 
 
-def plan(page: pdfium.PdfPage, user_unit: float, sizes: Sizes) -> tuple[Contents, Layout]:
+@contextlib.contextmanager
+def turned(page: pdfium.PdfPage, degrees: int) -> Iterator[None]:
+    """Turn a page clockwise, until the context ends: the document stays open for its other pages."""
+    before = page.get_rotation()
+    if degrees:
+        page.set_rotation((before + degrees) % 360)
+    try:
+        yield
+    finally:
+        if degrees:
+            page.set_rotation(before)
+
+
+def plan(
+    page: pdfium.PdfPage, user_unit: float, sizes: Sizes, picture: Picture = STANDARD_PICTURE
+) -> tuple[Contents, Layout]:
     """Decide how large to render a page. Only those of unusual size or with tiny text are looked at closely.
+
+    Args:
+        page: The page, turned as the picture is.
+        user_unit: Of the page.
+        sizes: The bounds.
+        picture: Which picture of it.
 
     Raises:
         PageUnreadable: The page has no area, or needs more pieces than allowed.
     """
     width, height = page.get_size()
     sheet = Sheet(width, height, user_unit)
-    if is_usual(sheet, sizes):
+    if picture.magnification <= 1 and is_usual(sheet, sizes):
         known = sampled_lettering(page)
         if is_one_picture(sheet, known, sizes):
-            return known, layout(sheet, known, sizes)
+            return known, pictured(layout(sheet, known, sizes), sheet, known, sizes, picture)
     known = contents(page)
-    return known, layout(sheet, known, sizes)
+    return known, pictured(layout(sheet, known, sizes), sheet, known, sizes, picture)
 
 
 def render(page: pdfium.PdfPage, found: Layout) -> pdfium.PdfBitmap:

@@ -20,7 +20,7 @@ _IMAGE_SHARE = 0.25  # of the page's area, over all images: more may hold text o
 _MOST_CURVES = 200  # pieces of curves in paths: more may be letters in outlines
 _MOST_SEGMENTS = 3000  # of paths, as in tables: more may be letters in strokes
 _MOST_OBJECTS = 20_000
-_MOST_COMPARED = 300_000  # texts with what is painted after them; 0.1 s
+_MOST_COMPARED = 15  # texts with what is painted after them, times the objects; 0.1 s
 _DEEPEST_FORM = 16
 _HARMLESS_ANNOTATIONS = {pdfium_c.FPDF_ANNOT_LINK, pdfium_c.FPDF_ANNOT_POPUP}
 _FORM, _IMAGE, _PATH = pdfium_c.FPDF_PAGEOBJ_FORM, pdfium_c.FPDF_PAGEOBJ_IMAGE, pdfium_c.FPDF_PAGEOBJ_PATH
@@ -37,11 +37,16 @@ class _Doubt(Exception):
     """The layer may not say what the page shows."""
 
 
-def usable_text(page: pdfium.PdfPage) -> str | None:
-    """The embedded text of a page; None if it may not be all that the page shows, or not what it shows."""
+def usable_text(page: pdfium.PdfPage, most_objects: int = _MOST_OBJECTS) -> str | None:
+    """The embedded text of a page; None if it may not be all that the page shows, or not what it shows.
+
+    Args:
+        page: The page.
+        most_objects: More objects than these are not looked at, and the layer is not used.
+    """
     try:
         _check_annotations(page)
-        _Seen(page).check()
+        _Seen(page, most_objects).check()
     except _Doubt:
         return None
     text: str = page.get_textpage().get_text_bounded()
@@ -62,6 +67,7 @@ class _Seen:
     """What the objects of a page show beside its text, in the order in which they are painted."""
 
     page: pdfium.PdfPage
+    most_objects: int
     images: float = 0.0  # area
     curves: int = 0
     segments: int = 0
@@ -71,7 +77,7 @@ class _Seen:
     def check(self) -> None:
         """Raise _Doubt where something else than visible text may be read on the page."""
         area = math.prod(self.page.get_size())
-        left = _MOST_OBJECTS
+        left = self.most_objects
         for kind, handle, matrix in _objects(self.page):
             left -= 1
             if kind == _TEXT:
@@ -114,7 +120,7 @@ class _Seen:
         """Raise _Doubt if something is painted over the middle of a text."""
         left, bottom, right, top = box
         self.compared += len(self.texts)
-        if self.compared > _MOST_COMPARED:
+        if self.compared > _MOST_COMPARED * self.most_objects:
             raise _Doubt
         for text in self.texts:
             x, y = (text[0] + text[2]) / 2, (text[1] + text[3]) / 2

@@ -1,4 +1,4 @@
-"""Private servers: each run without a configured one starts its own."""
+"""Private servers: each run through Prefect without a configured one starts its own."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_server_that_cannot_start_is_one_line_with_its_last_words(tmp_path: Pa
     environment = {**os.environ, "PREFECT_HOME": str(tmp_path), "DO_NOT_TRACK": "1"}
 
     done = subprocess.run(
-        [sys.executable, "-m", "pagemill", "run", str(tmp_path / "in"), str(tmp_path / "out")],
+        [sys.executable, "-m", "pagemill", "run", str(tmp_path / "in"), str(tmp_path / "out"), "--prefect"],
         env=environment,
         capture_output=True,
         text=True,

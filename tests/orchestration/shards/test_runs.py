@@ -16,9 +16,9 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.states import Completed, Crashed, Pending
 
 from pagemill.config.run import read_settings
-from pagemill.orchestration.parameters import OcrBatchParameters
 from pagemill.orchestration.shards import runs
-from pagemill.orchestration.wiring import open_batch
+from pagemill.wiring.batch import open_batch
+from pagemill.wiring.parameters import OcrBatchParameters
 
 
 class _FakePrefect:

@@ -15,11 +15,11 @@ from prefect.client.orchestration import PrefectClient
 from prefect.states import Running
 
 from pagemill.errors import UsageError
-from pagemill.orchestration.parameters import OcrBatchParameters
 from pagemill.orchestration.server.advice import advice
 from pagemill.orchestration.slots import leases
 from pagemill.orchestration.slots import limit as limits
 from pagemill.orchestration.slots.leases import LeaseTimes, LimitSlots
+from pagemill.wiring.parameters import OcrBatchParameters
 from tests.fakes.prefect_server import PrefectServer
 
 pytestmark = pytest.mark.flow

@@ -14,6 +14,7 @@ class Signal(StrEnum):
 
     CUT_OFF = "cut-off"
     EMPTY = "empty"
+    LOOP = "loop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ WEIGHTS: Mapping[Signal, Weight] = MappingProxyType(
     {
         Signal.CUT_OFF: Weight(0.0, hard=True),
         Signal.EMPTY: Weight(0.0, hard=True),
+        Signal.LOOP: Weight(0.0, hard=True),  # what the page says after its beginning is not there
     }
 )
 

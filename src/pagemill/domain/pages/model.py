@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -12,6 +13,9 @@ from functools import cached_property
 from pathlib import Path
 
 from pagemill.domain.wording import counted, encodable
+
+# Characters of a text layer that is compared with a transcript; more is no page's, and takes too long to compare.
+LONGEST_LAYER = 2**16
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -68,6 +72,25 @@ class CountedPdf:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """Another picture of a page than the standard one. The model's longest edge bounds it like any other."""
+
+    magnification: float = 1.0  # times the standard scale; where the bound leaves less room, less
+    halves: bool = False  # an upper and a lower half, which overlap; a page that is cut into pieces anyway stays so
+    turned: int = 0  # degrees clockwise: 0, 90, 180 or 270
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be rendered."""
+        if self.turned not in {0, 90, 180, 270}:
+            raise ValueError(f"a page cannot be turned by {self.turned} degrees")
+        if not 0 < self.magnification < math.inf:
+            raise ValueError(f"a page cannot be magnified {self.magnification:g} times")
+
+
+STANDARD_PICTURE = Picture()
+
+
+@dataclass(frozen=True, slots=True)
 class Piece:
     """A part of a page that is too large for one image."""
 
@@ -91,6 +114,8 @@ class Rendering:
     inspect_seconds: float = 0.0
     encode_seconds: float = 0.0
     dpi: float | None = None  # on paper; None: not rendered
+    ink_share: float | None = None  # of its pixels, those that differ from the paper; None: not measured
+    layer: str = ""  # the page's own text, if it can be compared with a transcript; at most `LONGEST_LAYER` characters
     pieces: tuple[Piece, ...] = ()  # row by row, left to right; none where one image is enough
 
 

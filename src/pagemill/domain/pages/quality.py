@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 
 from pagemill.domain.pages.text_layer import reads_like_language
 
@@ -13,11 +14,11 @@ _FEWEST_READABLE_CHARACTERS = 16  # less is a stamp or a page number over a scan
 
 def text_layer_is_usable(text: str) -> bool:
     """Whether the embedded text can replace the model's: long enough, almost no garbage, and written in a language."""
-    visible = [character for character in text if not character.isspace()]
-    if len(visible) < _FEWEST_READABLE_CHARACTERS:
+    visible = Counter({character: times for character, times in Counter(text).items() if not character.isspace()})
+    if visible.total() < _FEWEST_READABLE_CHARACTERS:
         return False
-    garbage = sum(_is_garbage(character) for character in visible)
-    return garbage <= _LARGEST_GARBAGE_SHARE * len(visible) and reads_like_language(text)
+    garbage = sum(times for character, times in visible.items() if _is_garbage(character))
+    return garbage <= _LARGEST_GARBAGE_SHARE * visible.total() and reads_like_language(text)
 
 
 def _is_garbage(character: str) -> bool:

@@ -15,7 +15,7 @@ from pagemill.errors import PageUnreadable
 MOST_PIECES = 64  # that the setting allows: all pieces of a page are in a render worker's memory at once
 
 _UNITS_PER_INCH = 72
-_SMALLEST_EDGE_PX = 28  # one token of the model covers 28 x 28 px
+SMALLEST_EDGE_PX = 28  # one token of the model covers 28 x 28 px
 
 # Lettering, measured as the font's size (em). RapidOCR reads 99 % of the words at 13 px; at 8 px the lower-case letters
 # of most fonts are 4 px high.
@@ -122,7 +122,7 @@ def is_usual(sheet: Sheet, sizes: Sizes) -> bool:
     return (
         sheet.dpi(scale) >= _USUAL_DPI
         and scale < _largest_scale(sheet, Contents(), sizes)
-        and sheet.shortest * scale >= _SMALLEST_EDGE_PX
+        and sheet.shortest * scale >= SMALLEST_EDGE_PX
     )
 
 
@@ -147,14 +147,14 @@ def layout(sheet: Sheet, contents: Contents, sizes: Sizes) -> Layout:
         return _single(sheet, sheet.whole(), scale)
 
     # Less to show, more pixels for it: what has contents is judged as a page of its own.
-    region = _region(sheet, contents.extent)
+    region = region_of(sheet, contents.extent)
     part = Sheet(region.width, region.height, sheet.user_unit)
     most = _LARGEST_PAGE_PX / sheet.longest
     scale, need = min(single_scale(part, contents, sizes), most), _need(part, contents, sizes)
     if need.is_met(scale, part):
         return _single(sheet, region, scale)
 
-    largest, narrow = min(_largest_scale(sheet, contents, sizes), most), _SMALLEST_EDGE_PX / part.shortest
+    largest, narrow = min(_largest_scale(sheet, contents, sizes), most), SMALLEST_EDGE_PX / part.shortest
     if largest < narrow:
         raise PageUnreadable(
             f"the page is too narrow to read: {sheet.width:g} x {sheet.height:g} points become "
@@ -173,7 +173,7 @@ class _Need:
     size: float | None = None  # of the lettering
 
     def is_met(self, scale: float, sheet: Sheet) -> bool:
-        return scale >= self.least * (1 - 1e-9) and sheet.shortest * scale >= _SMALLEST_EDGE_PX
+        return scale >= self.least * (1 - 1e-9) and sheet.shortest * scale >= SMALLEST_EDGE_PX
 
 
 def _need(sheet: Sheet, contents: Contents, sizes: Sizes) -> _Need:
@@ -211,7 +211,7 @@ def _largest_scale(sheet: Sheet, contents: Contents, sizes: Sizes) -> float:
     return max(sheet.scale(sizes.max_dpi), contents.scan_scale, of_lettering)
 
 
-def _region(sheet: Sheet, extent: Box | None) -> Box:
+def region_of(sheet: Sheet, extent: Box | None) -> Box:
     """The part of the page that has contents, with a margin."""
     if extent is None:
         return sheet.whole()
@@ -226,12 +226,13 @@ def _region(sheet: Sheet, extent: Box | None) -> Box:
 
 
 def _single(sheet: Sheet, region: Box, scale: float) -> Layout:
-    window = _window(sheet, region, scale)
+    window = window_of(sheet, region, scale)
     one = grid(window, max(window.width, window.height), 0)
     return Layout(scale, sheet.dpi(scale), window, region == sheet.whole(), one, _UNKNOWN_EM_PX)
 
 
-def _window(sheet: Sheet, region: Box, scale: float) -> Window:
+def window_of(sheet: Sheet, region: Box, scale: float) -> Window:
+    """A region of a page in pixels, at a scale."""
     if region == sheet.whole():
         return Window(0, 0, math.ceil(sheet.width * scale), math.ceil(sheet.height * scale))
     left, top = math.floor(region.left * scale), math.floor(region.top * scale)
@@ -244,7 +245,7 @@ def _divided(sheet: Sheet, region: Box, need: _Need, sizes: Sizes) -> Layout:
     fewest = 0
     for step in range(_STEPS + 1):
         scale = need.wanted * (need.least / need.wanted) ** (step / _STEPS)
-        window = _window(sheet, region, scale)
+        window = window_of(sheet, region, scale)
         em_px = need.size * scale if need.size else _UNKNOWN_EM_PX
         fewest = pieces_needed(window, sizes.longest_edge_px, em_px)
         if fewest <= sizes.max_pieces:

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
+from functools import lru_cache
+from operator import add
 
 # Pairs of letters that are common in at least one of English, German, French, Spanish, Italian, Portuguese, Dutch,
 # Polish, Czech, Swedish, Finnish, Hungarian, Turkish and Latin; accents are left out.
@@ -32,32 +35,39 @@ _LARGEST_STRANGE_SHARE = 0.04  # of signs that stand between letters and are nei
 _LONGEST_LATIN_WORD = 45
 
 _WORD = re.compile(r"\w+")
+_OTHER = re.compile(r"[^a-z]+")
 _DIGIT_INSIDE = re.compile(r"[^\W\d_]\d+[^\W\d_]|\b0[a-z]|\b[a-z]+0[a-z]*\b")
-_STRANGE_INSIDE = re.compile(r"(?<=[^\W\d_])[^\w\s'’\-‐‑.,/&@:_|](?=[^\W\d_])")
+_STRANGE_INSIDE = re.compile(r"[^\w\s'’\-‐‑.,/&@:_|](?<=[^\W\d_].)(?=[^\W\d_])")
 _SCRIPTS = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "HEBREW", "ARABIC")
 
 
 def reads_like_language(text: str) -> bool:
     """Whether nothing speaks against a text. Text without letters, such as a table of numbers, is accepted."""
-    words = _WORD.findall(text)
+    words = Counter(_WORD.findall(text))  # each different word is looked at once
     if not words:
         return False
-    letters = [word for word in words if any(map(str.isalpha, word))]
-    if not letters:
+    written = {word: times for word, times in words.items() if any(map(str.isalpha, word))}
+    if not written:
         return True
-    mixed = sum(map(_is_mixed, letters))
-    if mixed > max(1, _LARGEST_MIXED_SHARE * len(letters)):
+    mixed = sum(times for word, times in written.items() if _is_mixed(word))
+    if mixed > max(1, _LARGEST_MIXED_SHARE * sum(written.values())):
         return False
     if _strange_share(text) > _LARGEST_STRANGE_SHARE:
         return False
-    latin = [plain for word in letters if (plain := _plain_latin(word))]
+    latin: Counter[str] = Counter()
+    for word, times in written.items():
+        if plain := _plain_latin(word):
+            latin[plain] += times
     return not latin or (_are_whole_words(latin) and _has_common_pairs(latin))
 
 
 def _is_mixed(word: str) -> bool:
-    return bool(_DIGIT_INSIDE.search(word)) or len({script for letter in word if (script := _script(letter))}) > 1
+    if not word.isalpha() and _DIGIT_INSIDE.search(word):
+        return True
+    return not word.isascii() and len({script for letter in word if (script := _script(letter))}) > 1
 
 
+@lru_cache(maxsize=4096)
 def _script(letter: str) -> str:
     if letter.isascii():
         return "LATIN" if letter.isalpha() else ""
@@ -66,26 +76,25 @@ def _script(letter: str) -> str:
 
 
 def _strange_share(text: str) -> float:
-    letters = sum(map(str.isalpha, text))
+    letters = sum(times for character, times in Counter(text).items() if character.isalpha())
     return len(_STRANGE_INSIDE.findall(text)) / letters if letters else 0.0
 
 
 def _plain_latin(word: str) -> str:
     """A word in small Latin letters without accents; empty for words in other scripts."""
-    decomposed = unicodedata.normalize("NFKD", word).lower()
-    return "".join(letter for letter in decomposed if "a" <= letter <= "z")
+    return _OTHER.sub("", (word if word.isascii() else unicodedata.normalize("NFKD", word)).lower())
 
 
-def _are_whole_words(latin: list[str]) -> bool:
-    singles = sum(len(word) == 1 for word in latin)
+def _are_whole_words(latin: Counter[str]) -> bool:
+    count = latin.total()
+    singles = sum(times for word, times in latin.items() if len(word) == 1)
     longest = max(map(len, latin))
-    return longest <= _LONGEST_LATIN_WORD and (
-        len(latin) < _FEWEST_PAIRS or singles <= _LARGEST_SINGLE_SHARE * len(latin)
-    )
+    return longest <= _LONGEST_LATIN_WORD and (count < _FEWEST_PAIRS or singles <= _LARGEST_SINGLE_SHARE * count)
 
 
-def _has_common_pairs(latin: list[str]) -> bool:
-    pairs = [word[index : index + 2] for word in latin for index in range(len(word) - 1)]
-    if len(pairs) < _FEWEST_PAIRS:
-        return True
-    return sum(pair in _COMMON_PAIRS for pair in pairs) >= _SMALLEST_COMMON_SHARE * len(pairs)
+def _has_common_pairs(latin: Counter[str]) -> bool:
+    total = common = 0
+    for word, times in latin.items():
+        total += times * (len(word) - 1)
+        common += times * sum(map(_COMMON_PAIRS.__contains__, map(add, word, word[1:])))
+    return total < _FEWEST_PAIRS or common >= _SMALLEST_COMMON_SHARE * total

@@ -31,6 +31,11 @@ class Box:
         """From top to bottom."""
         return self.bottom - self.top
 
+    @property
+    def shortest(self) -> float:
+        """The shortest side."""
+        return min(self.width, self.height)
+
     def meets(self, other: Box) -> bool:
         """Whether the two have an area in common."""
         return (
@@ -97,6 +102,11 @@ class Layout:
 def pieces_needed(window: Window, edge: int, em_px: float) -> int:
     """How many pieces `grid` has."""
     return _count(window.width, edge, _OVERLAP_EMS * em_px) * _count(window.height, edge, _OVERLAP_LINES * em_px)
+
+
+def shared_lines(em_px: float) -> int:
+    """The pixels that two pieces share, one above the other, with lettering of this height."""
+    return math.ceil(_OVERLAP_LINES * em_px)
 
 
 def grid(window: Window, edge: int, em_px: float) -> Grid:

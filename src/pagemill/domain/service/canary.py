@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from pagemill.domain.judging.judge import Evidence, judge
 from pagemill.domain.pages.model import Transcript
-from pagemill.domain.service.loops import find_loop
 from pagemill.domain.service.similarity import plain, word_f1
 
 _EXCERPT = 60  # characters of a text in a message
@@ -36,8 +35,6 @@ class CanaryResult:
 def evaluate(page: CanaryPage, transcript: Transcript, *, least_word_f1: float, longest_seconds: float) -> CanaryResult:
     """Compare a transcript with the page's text."""
     found = [finding.words for finding in judge(transcript, Evidence()).findings]
-    if loop := find_loop(transcript.markdown):
-        found.append(f"a loop: '{_excerpt(loop.pattern)}' {loop.times} times")
     score = word_f1(plain(transcript.markdown), plain(page.truth))
     if score < least_word_f1:
         found.append(

@@ -8,7 +8,7 @@ from prefect.input import RunInput
 from pydantic import BaseModel, Field, field_validator
 
 from pagemill.domain.service.load import traffic_steps
-from pagemill.orchestration.forms import form_field
+from pagemill.wiring.forms import form_field
 
 
 class Action(StrEnum):

@@ -20,8 +20,8 @@ from pagemill.domain.service.deployment import Deployment, Outcome
 from pagemill.extras import needs
 from pagemill.orchestration.deploy.parameters import Action, DeployParameters
 from pagemill.orchestration.deploy.report import link_log, report
-from pagemill.orchestration.watching import Interruption
 from pagemill.rollout.rollout import Rollout
+from pagemill.wiring.watching import Interruption
 
 _PURPOSE = "pagemill deploy"
 

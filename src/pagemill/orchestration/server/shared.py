@@ -13,6 +13,7 @@ from prefect.exceptions import PrefectException, PrefectSignal
 from prefect.settings import PREFECT_API_URL, get_current_settings
 
 from pagemill.config.environment import is_set
+from pagemill.config.prefect_api import NO_SERVER
 from pagemill.config.urls import check_http_url, without_password
 from pagemill.domain.wording import said
 from pagemill.errors import UsageError
@@ -33,10 +34,7 @@ async def require_server() -> str:
         UsageError: None is configured, or it does not answer.
     """
     if not configured_url():
-        raise UsageError(
-            "no Prefect server is configured; start one with `make server` or `prefect server start`, then type: "
-            "export PREFECT_API_URL=http://127.0.0.1:4200/api"
-        )
+        raise UsageError(NO_SERVER)
     return await check_server()
 
 
@@ -54,7 +52,7 @@ async def check_server() -> str:
     if problem := await _problem():
         raise UsageError(
             f"the Prefect server {shown} {problem}. The URL comes from {whence}; start the server with: prefect server "
-            "start; or correct the URL, or unset it to let each run have a server of its own"
+            "start; or correct the URL, or unset it: runs then read without Prefect"
         )
     return shown
 

@@ -11,9 +11,9 @@ from pagemill.config.run import Settings
 from pagemill.domain.pages.sharding import split
 from pagemill.domain.pages.summary import RunSummary
 from pagemill.errors import PagemillError, StoreUnusable, UsageError
-from pagemill.orchestration.endpoint import endpoint_url
-from pagemill.orchestration.parameters import OcrBatchParameters
 from pagemill.orchestration.shards.runs import ShardRuns
+from pagemill.wiring.endpoint import endpoint_url
+from pagemill.wiring.parameters import OcrBatchParameters
 
 
 async def read_in_shards(batch: Batch, parameters: OcrBatchParameters, settings: Settings, run_id: str) -> RunSummary:

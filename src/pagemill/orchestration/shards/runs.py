@@ -24,8 +24,8 @@ from pagemill.batch.run import Batch
 from pagemill.batch.shards import ShardReport, report_of
 from pagemill.domain.wording import counted, said
 from pagemill.errors import ShardLost, UsageError
-from pagemill.orchestration.parameters import OcrBatchParameters
 from pagemill.orchestration.shards.counters import ShardCounters, read_counters
+from pagemill.wiring.parameters import OcrBatchParameters
 
 _MOST_ATTEMPTS = 2  # of a shard that crashes
 _POLL_SECONDS = 2.0

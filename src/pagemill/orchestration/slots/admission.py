@@ -11,11 +11,11 @@ from prefect.context import FlowRunContext
 from pagemill.batch.progress import Progress
 from pagemill.batch.slots import RunSlots
 from pagemill.config.run import Settings
-from pagemill.orchestration.endpoint import endpoint_url
-from pagemill.orchestration.parameters import OcrBatchParameters
 from pagemill.orchestration.server.private import is_private
 from pagemill.orchestration.slots.leases import LimitSlots
 from pagemill.ports import SlotPool
+from pagemill.wiring.endpoint import endpoint_url
+from pagemill.wiring.parameters import OcrBatchParameters
 
 
 @contextlib.asynccontextmanager

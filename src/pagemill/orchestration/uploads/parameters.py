@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from pagemill.orchestration.forms import form_field
+from pagemill.wiring.forms import form_field
 
 
 class WatchParameters(BaseModel, frozen=True, extra="forbid"):

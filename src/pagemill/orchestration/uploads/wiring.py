@@ -13,13 +13,13 @@ from pagemill.config.run import read_settings
 from pagemill.config.watch import WatchSettings, read_watch_settings
 from pagemill.extras import needs
 from pagemill.orchestration.credentials import google_key
-from pagemill.orchestration.parameters import absolute
 from pagemill.orchestration.server.shared import require_server, server_errors_named
-from pagemill.orchestration.stores import google_client, open_destination
 from pagemill.orchestration.uploads.parameters import WatchParameters
 from pagemill.orchestration.uploads.runs import UploadRuns
 from pagemill.uploads.journal import Journal
 from pagemill.uploads.watch import BatchSize, Watch, WatchCounts
+from pagemill.wiring.parameters import absolute
+from pagemill.wiring.stores import google_client, open_destination
 
 _MINUTE = 60.0
 

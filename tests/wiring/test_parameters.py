@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from pagemill.errors import UsageError
-from pagemill.orchestration.parameters import checked_parameters
+from pagemill.wiring.parameters import checked_parameters
 
 
 def test_a_share_bounds_the_pages_in_flight_of_a_run() -> None:

@@ -13,7 +13,7 @@ from pagemill.domain.pages.planning import parse_pages
 from pagemill.domain.service.endpoint_url import checked
 from pagemill.domain.wording import shown
 from pagemill.errors import UsageError
-from pagemill.orchestration.forms import form_field
+from pagemill.wiring.forms import form_field
 
 
 class OcrBatchParameters(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True):

@@ -7,8 +7,9 @@ import contextlib
 import datetime as dt
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 from pagemill.batch.checkpoints import Checkpoints
 from pagemill.batch.chunks import BatchLimits
@@ -30,17 +31,16 @@ from pagemill.domain.pages.planning import parse_pages
 from pagemill.domain.pages.sharding import ShardPlan
 from pagemill.errors import UsageError
 from pagemill.local_endpoint.engines import EngineName, model_id
-from pagemill.ocr.client import OpenAiRecognizer
-from pagemill.orchestration.credentials import google_key
-from pagemill.orchestration.endpoint import chosen_endpoint, open_recognizer
-from pagemill.orchestration.parameters import OcrBatchParameters
-from pagemill.orchestration.stores import google_client, open_destination, open_source
-from pagemill.orchestration.watching import watched
 from pagemill.pdf.page import RenderOptions
 from pagemill.pdf.rasterizer import PdfiumRasterizer
 from pagemill.ports import SlotPool
+from pagemill.wiring.endpoint import chosen_endpoint, open_recognizer
+from pagemill.wiring.parameters import OcrBatchParameters
+from pagemill.wiring.stores import google_client, open_destination, open_source
+from pagemill.wiring.watching import watched
 
 Admission = Callable[[OcrBatchParameters, Settings, Progress], AbstractAsyncContextManager[SlotPool]]
+Credentials = Callable[[str], Awaitable[Mapping[str, Any] | None]]
 
 _AHEAD = 2  # pages rendered or being rendered for each page in flight
 
@@ -56,6 +56,7 @@ async def open_batch(
     settings: Settings,
     admission: Admission | None = None,
     *,
+    credentials: Credentials | None = None,
     shard: tuple[str, int] | None = None,
 ) -> AsyncIterator[Batch]:
     """Build a batch; everything that it started ends with the context.
@@ -64,6 +65,7 @@ async def open_batch(
         parameters: What to read, and where the results go.
         settings: Where services are, and how long to wait for them.
         admission: Opens the slots; None: the run has its own.
+        credentials: Loads a service account's key from the block that a setting names; None: there is no Prefect here.
         shard: The id of a run and the number of the shard, from 1, if this run is a shard; else None.
 
     Raises:
@@ -77,13 +79,21 @@ async def open_batch(
     selection = parse_pages(parameters.pages)
     progress, stop = watched().progress, RunStop()
     async with contextlib.AsyncExitStack() as stack:
-        key = await google_key(settings.gcp_credentials_block)
+        key = await _google_key(settings.gcp_credentials_block, credentials)
         google = google_client(settings, key, stack)
         source = open_source(parameters, settings, google)
         checkpoints = Checkpoints(open_destination(parameters.destination, google), recipe)
         plan = await asyncio.to_thread(_plan, checkpoints, *shard) if shard else None
         recognizer = await open_recognizer(endpoint, settings, recipe, stack, connections=parameters.in_flight, key=key)
-        gate = _gate(recognizer, settings, progress, stop, stack)
+        patience = Patience(wake_seconds=settings.wake_seconds, silence_seconds=settings.silence_seconds)
+        gate = EndpointGate(
+            recognizer,
+            patience=patience,
+            stop=stop,
+            announce=progress.announce,
+            costs_nothing=endpoint.engine is not None,
+        )
+        stack.push_async_callback(gate.close)
         rasterizer = await stack.enter_async_context(_rasterizer(parameters, settings))
         slots: SlotPool = RunSlots(parameters.in_flight)
         if admission:
@@ -123,17 +133,15 @@ async def open_batch(
         )
 
 
-def _gate(
-    recognizer: OpenAiRecognizer,
-    settings: Settings,
-    progress: Progress,
-    stop: RunStop,
-    stack: contextlib.AsyncExitStack,
-) -> EndpointGate:
-    patience = Patience(wake_seconds=settings.wake_seconds, silence_seconds=settings.silence_seconds)
-    gate = EndpointGate(recognizer, patience=patience, stop=stop, announce=progress.announce)
-    stack.push_async_callback(gate.close)
-    return gate
+async def _google_key(block: str, credentials: Credentials | None) -> Mapping[str, Any] | None:
+    if not block:
+        return None
+    if credentials is None:
+        raise UsageError(
+            f"PAGEMILL_GCP_CREDENTIALS_BLOCK names the block '{block}' of a Prefect server, and this run uses none; "
+            "unset it to use this machine's own credentials, or run with --prefect"
+        )
+    return await credentials(block)
 
 
 def _page_limits(settings: Settings) -> PageLimits:

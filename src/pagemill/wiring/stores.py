@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from pagemill.config.run import Settings
 from pagemill.domain.wording import shown
 from pagemill.errors import StoreUnusable, UsageError
-from pagemill.orchestration.parameters import OcrBatchParameters, expanded
 from pagemill.ports import DocumentSource, ObjectStore
 from pagemill.storage.folder import real
 from pagemill.storage.lists import names_objects
 from pagemill.storage.local_source import ListedSource, LocalSource
 from pagemill.storage.local_store import LocalStore
+from pagemill.wiring.parameters import OcrBatchParameters, expanded
 
 if TYPE_CHECKING:
     from google.cloud import storage

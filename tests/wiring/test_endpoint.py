@@ -6,8 +6,8 @@ import pytest
 
 from pagemill.config.run import read_settings
 from pagemill.errors import UsageError
-from pagemill.orchestration.endpoint import api_key_for, checked_url, endpoint_auth
-from pagemill.orchestration.parameters import OcrBatchParameters
+from pagemill.wiring.endpoint import api_key_for, checked_url, endpoint_auth
+from pagemill.wiring.parameters import OcrBatchParameters
 
 
 def _parameters(endpoint: str) -> OcrBatchParameters:

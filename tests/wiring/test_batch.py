@@ -6,8 +6,8 @@ import pytest
 
 from pagemill.config.run import read_settings
 from pagemill.errors import UsageError
-from pagemill.orchestration.parameters import OcrBatchParameters
-from pagemill.orchestration.wiring import open_batch
+from pagemill.wiring.batch import open_batch
+from pagemill.wiring.parameters import OcrBatchParameters
 from tests.fakes.ocr_endpoint import FakeEndpoint
 from tests.pdfs import numbered_pdf
 

@@ -14,7 +14,7 @@ from pagemill.errors import UsageError
 from pagemill.local_endpoint.engines import EngineName, choose_engine
 from pagemill.ocr.client import OpenAiRecognizer
 from pagemill.ocr.embedded import EmbeddedEndpoint
-from pagemill.orchestration.parameters import OcrBatchParameters
+from pagemill.wiring.parameters import OcrBatchParameters
 
 if TYPE_CHECKING:
     from pagemill.ocr.identity.auth import IdTokenAuth

@@ -7,12 +7,12 @@ from google.cloud import storage
 
 from pagemill.config.run import Settings
 from pagemill.errors import StoreUnusable, UsageError
-from pagemill.orchestration.parameters import OcrBatchParameters
-from pagemill.orchestration.stores import open_destination, open_source
 from pagemill.ports import DocumentSource
 from pagemill.storage.gcs.list import GcsListedSource
 from pagemill.storage.gcs.source import GcsSource
 from pagemill.storage.local_source import ListedSource, LocalSource
+from pagemill.wiring.parameters import OcrBatchParameters
+from pagemill.wiring.stores import open_destination, open_source
 from tests.fakes.gcs import FakeGcs
 
 
