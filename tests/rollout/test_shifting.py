@@ -10,8 +10,8 @@ import pytest
 from pagemill.domain.service.load import RevisionLoad, StepCriteria, objection, traffic_steps
 from pagemill.domain.service.plan import Candidate, ServiceState, TrafficShare
 from pagemill.errors import DeploymentFailed, PagemillError
-from pagemill.ports import ServiceHost
 from pagemill.rollout.shifting import Shifting
+from pagemill.service_ports import ServiceHost
 
 _NEW = Candidate("new", "https://candidate.example", 1.0)
 _CRITERIA = StepCriteria(seconds=0.0, requests=20, error_percent=5.0, slowdown=2.0)

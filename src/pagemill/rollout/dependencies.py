@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from pagemill.domain.service.canary import CanaryPage
 from pagemill.domain.service.plan import Image
-from pagemill.ports import InvokerPolicy, ServiceEndpoint, ServiceHost
 from pagemill.rollout.preflight import Check
 from pagemill.rollout.room import Room
 from pagemill.rollout.shifting import Shifting
 from pagemill.rollout.verification import AcceptanceCriteria
+from pagemill.service_ports import InvokerPolicy, ServiceEndpoint, ServiceHost
 
 OpenEndpoint = Callable[[str, str], AbstractAsyncContextManager[ServiceEndpoint]]  # URL to ask, URL of the service
 

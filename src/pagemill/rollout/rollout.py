@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from pagemill.domain.service.deployment import Deployment, Outcome
 from pagemill.domain.service.plan import Candidate, Change, Image, ServiceState, changes, is_current
 from pagemill.errors import DeploymentFailed, PagemillError, UsageError
-from pagemill.ports import ServiceEndpoint
 from pagemill.rollout.deleting import Deleting
 from pagemill.rollout.dependencies import Dependencies
 from pagemill.rollout.preflight import Check, problems, require
 from pagemill.rollout.verification import Verification, VerificationResult
+from pagemill.service_ports import ServiceEndpoint
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from pagemill.domain.service.load import RevisionLoad, StepCriteria, objection
 from pagemill.domain.service.plan import Candidate, ServiceState
 from pagemill.errors import DeploymentFailed
-from pagemill.ports import LoadMeter, ServiceHost
 from pagemill.rollout.waiting import Waiting
+from pagemill.service_ports import LoadMeter, ServiceHost
 
 _LONGEST_PAUSE_SECONDS = 30.0  # requests are counted once a minute
 
