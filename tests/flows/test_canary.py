@@ -77,7 +77,7 @@ def test_the_requests_move_step_by_step_and_the_old_revision_gets_none_in_the_en
     assert shown.exit_code == 0, shown.output
     assert shares == [{old: 100}, {old: 95, new: 5}, {old: 50, new: 50}, {new: 100}]
     assert not any(share.tag for share in cloud.run.services[cloud.service].traffic_statuses)
-    assert f"{new} with 5 %: not proven, too few requests (" in shown.stderr
+    assert f"{new} with 5 %: not proven, too few requests (0 requests, 0 errors)" in shown.stderr
     assert cloud.run.services[cloud.service].annotations["pagemill.dev/verified"] == f"{new},{old}"
 
 
@@ -99,6 +99,7 @@ def test_a_revision_that_fails_real_requests_loses_them_again_and_the_reason_is_
 
     monkeypatch.setenv("PAGEMILL_SERVICE_MAX_NUM_SEQS", "12")
     monkeypatch.setenv("PAGEMILL_SERVICE_STEP_SECONDS", "60")
+    cloud.monitoring.sample_seconds = 0.1
     cloud.run.container = lambda _: Server(reads=well_until_it_is_verified)
     cloud.run.after_update = send_when_it_is_shared
     shown = _deploy("--canary", "50,100")
@@ -206,6 +207,16 @@ def test_what_a_deployer_that_was_killed_left_split_is_named_and_the_next_deploy
     assert f"{left} is being verified, or a deployment that died left it behind" in status.stderr
     assert again.exit_code == 0, again.output
     assert shares == [{old: 100}, {left: 100}]
+
+
+def test_a_preview_says_how_long_the_steps_take(cloud: GoogleCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PAGEMILL_SERVICE_STEP_SECONDS")
+
+    shown = _deploy("--dry-run", "--canary", "5,50,100")
+
+    assert shown.exit_code == 0, shown.output
+    assert "gradual traffic: 5 %, 50 %, 100 % of the requests, 30 min in all" in shown.stdout
+    assert not cloud.run.services
 
 
 def test_without_the_right_to_read_the_metrics_nothing_is_done(cloud: GoogleCloud) -> None:

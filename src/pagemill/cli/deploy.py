@@ -249,6 +249,10 @@ async def _preview(parameters: DeployParameters) -> None:
         problems = await rollout.problems()
         plan = await rollout.plan(checked=False)
     _print_plan(plan, rollout.record)
+    if parameters.steps:
+        shares = ", ".join(f"{step} %" for step in parameters.steps)
+        minutes = len(parameters.steps) * settings.step_seconds / 60
+        output().print(f"gradual traffic: {shares} of the requests, {minutes:.0f} min in all")
     if problems:
         count = f"{len(problems)} {'problem prevents' if len(problems) == 1 else 'problems prevent'} a deployment"
         raise UsageError(f"{count}:{numbered(problems)}")

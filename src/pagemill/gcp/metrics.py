@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -37,7 +38,9 @@ class ServiceMetrics:
         return sum(int(each["points"][0]["value"]["int64Value"]) for each in series if each.get("points"))
 
     async def load(self, revision: str, since: dt.datetime) -> RevisionLoad:
-        """The requests of a revision since a moment, at least of the last minute.
+        """The requests of a revision since a moment, as far as they have been counted.
+
+        A sample covers a minute; those that begin before the moment do not count.
 
         Args:
             revision: Its name.
@@ -48,20 +51,18 @@ class ServiceMetrics:
         """
         what, of = f"counting the requests of {revision}", {"resource.labels.revision_name": revision}
         past = dt.datetime.now(dt.UTC) - since
-        by_class = await self._series(
-            what, "request_count", past, of, reducer="REDUCE_SUM", group_by="metric.labels.response_code_class"
-        )
-        counts = {
-            each["metric"]["labels"]["response_code_class"]: sum(int(value) for value in _values([each], "int64Value"))
-            for each in by_class
-        }
+        counts: Counter[str] = Counter()
+        for series in await self._series(what, "request_count", past, of):
+            for point in series.get("points", []):
+                if dt.datetime.fromisoformat(point["interval"]["startTime"]) >= since:
+                    counts[series["metric"]["labels"]["response_code_class"]] += int(point["value"]["int64Value"])
         good = of | {"metric.labels.response_code_class": "2xx"}
         latencies = await self._series(what, "request_latencies", past, good, reducer="REDUCE_PERCENTILE_95")
         slowest = max(_values(latencies, "doubleValue"), default=None)
         return RevisionLoad(
-            requests=sum(counts.values()),
-            errors=counts.get("5xx", 0),
-            p95_seconds=None if slowest is None else float(slowest) / 1000.0,
+            requests=counts.total(),
+            errors=counts["5xx"],
+            p95_seconds=None if slowest is None or not counts else float(slowest) / 1000.0,
         )
 
     async def billed_seconds(self) -> float:
@@ -82,7 +83,6 @@ class ServiceMetrics:
         labels: Mapping[str, str],
         *,
         reducer: str = "",
-        group_by: str = "",
     ) -> list[dict[str, Any]]:
         """Time series of a metric of the service, up to now; with a reducer, one point for all the time."""
         where, past = self._settings, max(past, _SHORTEST)
@@ -100,8 +100,6 @@ class ServiceMetrics:
                 "aggregation.perSeriesAligner": "ALIGN_DELTA",
                 "aggregation.crossSeriesReducer": reducer,
             }
-        if group_by:
-            query["aggregation.groupByFields"] = group_by
         host = where.monitoring_emulator_host
         root = f"http://{host}" if host else "https://monitoring.googleapis.com"
         found = await self._google.read_json(what, f"{root}/v3/projects/{where.project}/timeSeries", query)
@@ -113,4 +111,4 @@ def _values(series: Iterable[Mapping[str, Any]], kind: str) -> list[Any]:
 
 
 def _written(moment: dt.datetime) -> str:
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -6,10 +6,10 @@ import datetime as dt
 import json
 import math
 import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
-from itertools import groupby
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -22,7 +22,6 @@ _CONDITION = re.compile(r'(resource|metric)\.labels\.(\w+) = "([\w-]+)"')
 _LABELS = {"service_name", "location", "revision_name", "response_code_class"}
 _INTERVAL = ("interval.startTime", "interval.endTime")
 _REDUCERS = {
-    "request_count": "REDUCE_SUM",
     "request_latencies": "REDUCE_PERCENTILE_95",
     "container/billable_instance_time": "REDUCE_SUM",
 }
@@ -51,6 +50,7 @@ class Monitoring(LoopbackServer):
         self.counts: dict[str, list[int]] = {}  # instances; each answer takes the next count, the last one stays
         self.served: list[Served] = []
         self.billed: dict[str, float] = {}  # seconds of the last 24 hours
+        self.sample_seconds = 60.0  # how much time a count covers
         self.refused = ""  # the message of a refusal; empty: the caller may read
         self.down = 0  # how many questions get no answer
         self.questions = 0
@@ -88,14 +88,34 @@ class Monitoring(LoopbackServer):
             for served in self.served
             if served.revision == labels["revision_name"]
             and labels.get("response_code_class", served.code_class) == served.code_class
-            and start < served.at <= end + dt.timedelta(seconds=1)  # times are written in whole seconds
+            and start < served.at <= end
         ]
         if metric == "request_latencies":
             slow = sorted(served.seconds for served in found)
             return [_point({}, "doubleValue", 1000 * slow[math.ceil(0.95 * len(slow)) - 1])] if slow else []
-        found.sort(key=lambda served: served.code_class)
-        classes = groupby(found, key=lambda served: served.code_class)
-        return [_point({"response_code_class": name}, "int64Value", str(len(list(of)))) for name, of in classes]
+        by_class: dict[str, Counter[dt.datetime]] = defaultdict(Counter)
+        for served in found:
+            by_class[served.code_class][self._sample_of(served.at)] += 1
+        return [
+            {"metric": {"labels": {"response_code_class": name}}, "points": self._counts(samples, end)}
+            for name, samples in by_class.items()
+        ]
+
+    def _sample_of(self, at: dt.datetime) -> dt.datetime:
+        """When the sample began that covers a moment."""
+        return dt.datetime.fromtimestamp(at.timestamp() // self.sample_seconds * self.sample_seconds, dt.UTC)
+
+    def _counts(self, samples: Mapping[dt.datetime, int], now: dt.datetime) -> list[dict[str, Any]]:
+        """Points of the samples that have ended, the newest first."""
+        ends = {begun: begun + dt.timedelta(seconds=self.sample_seconds) for begun in sorted(samples, reverse=True)}
+        return [
+            {
+                "interval": {"startTime": begun.isoformat(), "endTime": end.isoformat()},
+                "value": {"int64Value": str(samples[begun])},
+            }
+            for begun, end in ends.items()
+            if end <= now
+        ]
 
 
 class _Handler(BaseHTTPRequestHandler):
