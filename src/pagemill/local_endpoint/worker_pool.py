@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Self
 
-from pagemill.errors import WorkerLost
+from pagemill.errors import ServiceStopping, WorkerLost
 from pagemill.local_endpoint.engines import EngineName
 from pagemill.local_endpoint.reading import Reading
 from pagemill.local_endpoint.worker_answers import READING
@@ -72,5 +72,5 @@ class WorkerPool:
         return reading
 
     def close(self) -> None:
-        """Stop all workers at once; requests under way or waiting end with WorkerLost. Idempotent."""
+        """Stop all workers at once; requests under way or waiting end with ServiceStopping. Idempotent."""
         self._pool.close()
