@@ -11,6 +11,7 @@ from pagemill.cli.interrupts import run_until_interrupted
 from pagemill.cli.leaving import do_not_wait
 from pagemill.cli.support import ExitCode, exit_code, fail, warn_of_misspelt_settings
 from pagemill.cli.through_prefect import goes_through_prefect
+from pagemill.config.prefect_api import configured_api
 from pagemill.domain.judging.findings import SUSPECT_BELOW
 from pagemill.domain.pages.model import Mode
 from pagemill.errors import PagemillError
@@ -149,12 +150,9 @@ def read_documents(parameters: OcrBatchParameters, *, by_prefect: bool) -> RunSu
     from pagemill.wiring.watching import RunWatch
 
     if by_prefect:
-        from pagemill.orchestration.prefect_settings import load_prefect
+        from pagemill.cli.prefect_run import PrefectRun
 
-        load_prefect()
-        from pagemill.cli.flow_run import FlowRun
-
-        flow = FlowRun(parameters, RunWatch())
+        flow = PrefectRun(parameters, RunWatch(), api=configured_api())
         return run_until_interrupted(flow.to_its_end(), stop=flow.stop)
     from pagemill.cli.direct_run import DirectRun
 
@@ -181,7 +179,10 @@ async def _survey(parameters: OcrBatchParameters, *, by_prefect: bool) -> None:
 async def _from_prefect(parameters: OcrBatchParameters) -> tuple[Settings, Credentials]:
     """The settings with the published endpoint, and who loads credentials."""
     from pagemill.orchestration.prefect_settings import load_prefect
+    from pagemill.orchestration.server.listening import check_listens
 
+    if api := configured_api():
+        check_listens(api)
     load_prefect()
     from pagemill.config.run import read_settings
     from pagemill.orchestration.credentials import google_key

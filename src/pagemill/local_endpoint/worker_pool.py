@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Self
 
-from pagemill.errors import ServiceStopping, WorkerLost
+from pagemill.errors import WorkerLost
 from pagemill.local_endpoint.engines import EngineName
 from pagemill.local_endpoint.reading import Reading
 from pagemill.local_endpoint.worker_answers import READING

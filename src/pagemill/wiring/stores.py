@@ -85,6 +85,27 @@ def open_destination(
     return LocalStore(_local_path(destination, name))
 
 
+def check_local_paths(parameters: OcrBatchParameters) -> None:
+    """Refuse a folder or file that is not there, and one that cannot be written. Buckets are asked by the run.
+
+    Raises:
+        StoreUnusable: There is no such source, or the destination cannot be written.
+        UsageError: A path is none, or both are the same.
+    """
+    if not parameters.source.startswith("gs://"):
+        path = _local_path(parameters.source, "SOURCE")
+        with _explained(path):
+            try:
+                path.stat()
+            except FileNotFoundError:
+                raise StoreUnusable(f"{shown(parameters.source)}: no such file or folder") from None
+            except PermissionError:
+                return  # the run says what to do
+            _results_within(path, parameters.destination)
+    if not parameters.destination.startswith("gs://"):
+        LocalStore(_local_path(parameters.destination, "DESTINATION")).check_writable()
+
+
 def google_client(
     settings: Settings,
     key: Mapping[str, Any] | None,
