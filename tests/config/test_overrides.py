@@ -37,7 +37,12 @@ _EXAMPLES: dict[str, tuple[Any, Any]] = {  # two values of a text that has to ha
     "emulator_host": ("127.0.0.1:1", "127.0.0.1:2"),
     "notification_block": ("slack-webhook/a", "slack-webhook/b"),
 }
-_NUMBERS: dict[str, tuple[Any, Any]] = {"cpu": (4, 8), "memory_gib": (16, 24), "concurrency": (16, 32)}
+_NUMBERS: dict[str, tuple[Any, Any]] = {
+    "cpu": (4, 8),
+    "memory_gib": (16, 24),
+    "concurrency": (16, 32),
+    "readiness_period_seconds": (10, 15),  # not shorter than its timeout
+}
 
 
 def _examples(name: str, field: FieldInfo) -> tuple[Any, Any]:
@@ -87,6 +92,7 @@ def test_every_override_replaces_what_the_environment_says(
     of_the_environment, override = _examples(name, field)
     variable = str(field.validation_alias or f"{kind.model_config['env_prefix']}{name.upper()}")
     monkeypatch.setenv("PAGEMILL_SERVICE_MEMORY_GIB", "16")  # which any number of vCPU may have
+    monkeypatch.setenv("PAGEMILL_SERVICE_VPC_NETWORK", "network")  # which a subnet needs
     monkeypatch.setenv(variable, _as_variable(of_the_environment))
 
     assert getattr(read(kind), name) == of_the_environment

@@ -102,10 +102,11 @@ class ServiceSettings(BaseSettings):
         "private-ranges-only", description="which requests go through the network: private-ranges-only or all-traffic"
     )
     shutdown_seconds: int = Field(
-        7,
+        0,
         ge=0,
         le=8,
-        description="how long vLLM reads pages in flight to their end after SIGTERM; Cloud Run kills it after 10 s",
+        description="how long vLLM reads pages in flight to their end after SIGTERM; Cloud Run kills it after 10 s. "
+        "0: it aborts them at once, and they are sent again",
     )
 
     # Probes
