@@ -105,7 +105,8 @@ class ServiceSettings(BaseSettings):
         7,
         ge=0,
         le=8,
-        description="how long vLLM reads pages in flight to their end after SIGTERM; Cloud Run kills it after 10 s",
+        description="how long vLLM reads pages in flight to their end after SIGTERM; Cloud Run kills it after 10 s; "
+        "0: not at all, for a vLLM that does not know --shutdown-timeout",
     )
 
     # Probes
