@@ -397,6 +397,21 @@ def test_accounts_and_bucket_have_the_names_that_the_deployment_uses(monkeypatch
     assert settings.bucket == "my-project-pagemill-source"
 
 
+def test_who_else_changes_the_service_is_told_because_no_metric_says_that_a_revision_is_verified() -> None:
+    policy = _resource("google_monitoring_alert_policy", "changed_by_others")
+    (condition,) = policy["conditions"]
+    (log,) = condition["condition_matched_log"]
+    method = re.search(r'methodName=~\\"(.+?)\\"', log["filter"])
+
+    assert method
+    for changes in ("v1.Services.ReplaceService", "v2.Services.UpdateService", "v2.Services.CreateService"):
+        assert re.search(method[1], f"google.cloud.run.{changes}")
+    assert not re.search(method[1], "google.cloud.run.v2.Services.GetService")
+    assert "length(var.alert_emails) > 0" in policy["count"]
+    assert 'google_service_account.pagemill["deployer"].email' in log["filter"].partition("principalEmail!=")[2]
+    assert policy["alert_strategy"][0]["notification_rate_limit"]  # without one, Google refuses such an alert
+
+
 def test_the_budget_alerts_before_it_is_used_up() -> None:
     budget = _resource("google_billing_budget", "pagemill")
 
