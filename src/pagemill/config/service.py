@@ -105,13 +105,8 @@ class ServiceSettings(BaseSettings):
         0,
         ge=0,
         le=8,
-<<<<<<< HEAD
         description="how long vLLM reads pages in flight to their end after SIGTERM; Cloud Run kills it after 10 s. "
         "0: it aborts them at once, and they are sent again",
-=======
-        description="how long vLLM reads pages in flight to their end after SIGTERM; Cloud Run kills it after 10 s; "
-        "0: not at all, for a vLLM that does not know --shutdown-timeout",
->>>>>>> 42b89e7bcf1b487658122fa9242020578852fea5
     )
 
     # Probes
