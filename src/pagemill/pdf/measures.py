@@ -18,6 +18,7 @@ _PALE = 8  # of 255: on clean paper, paler writing than this is not seen
 _NOISY = 24  # of 255: the same on paper with noise or shades, as of scanners
 _SHADOW_SHARE, _SHADOW_REACH = 0.15, 0.08  # of a row or column that is shadow; of the page, how far shadows reach in
 _QUIET = 0.995  # of the pixels lighter than the paper are nearer to it than its noise
+_EDGE = 0.08  # of the shorter side: shadows of a scanner's lid reach no further
 _MOST_OBJECTS = 2_000  # on the page: a tenth of what is looked at where the layer replaces the model; 20 ms
 
 
@@ -53,6 +54,13 @@ def _shadows(shares: NDArray[np.float64]) -> slice:
 
 def _leading(is_paper: NDArray[np.bool_]) -> int:
     return int(is_paper.argmax()) if is_paper.any() else is_paper.size
+
+
+def inner_ink_share(bgrx: NDArray[np.uint32]) -> float:
+    """The share of pixels that differ from the paper, without the edges of the page."""
+    edge = round(_EDGE * min(bgrx.shape))
+    inner = bgrx[edge : bgrx.shape[0] - edge, edge : bgrx.shape[1] - edge]
+    return ink_share(inner)
 
 
 def _visible(lighter: NDArray[np.int64]) -> int:
