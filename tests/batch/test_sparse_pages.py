@@ -22,6 +22,8 @@ _SEED = 4
 class _Witness:
     """What a witness worker does, in a thread of this process."""
 
+    name = "in this process"
+
     def __init__(self) -> None:
         self._looker = Looker()
 

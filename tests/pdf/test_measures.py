@@ -36,16 +36,6 @@ def test_paper_with_the_noise_of_a_scanner_has_hardly_any_ink() -> None:
     assert ink_share(noise * np.uint32(0x10101)) < 0.001
 
 
-@pytest.mark.parametrize("turns", range(4))
-def test_the_shadow_along_a_side_of_the_paper_is_no_ink_and_writing_at_the_edge_is(turns: int) -> None:
-    shadow, writing = np.full((2, 800, 600), 255, np.uint32)
-    shadow[:30] = 60
-    writing[10:20, 100:150] = 60
-
-    assert ink_share(np.rot90(shadow * np.uint32(0x10101), turns)) == 0
-    assert ink_share(np.rot90(writing * np.uint32(0x10101), turns)) == pytest.approx(500 / 480_000, rel=0.1)
-
-
 @pytest.mark.parametrize("shape", [(1, 1), (1, 900), (900, 1), (2, 3)])
 def test_the_smallest_renderings_can_be_measured(shape: tuple[int, int]) -> None:
     assert ink_share(np.full(shape, 0xFFFFFF, np.uint32)) == 0

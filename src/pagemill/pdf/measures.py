@@ -16,7 +16,6 @@ from pagemill.pdf.text_layer import usable_text
 _STEP = 2  # every second row and column: strokes of letters are wider, or hit as often as missed
 _PALE = 8  # of 255: on clean paper, paler writing than this is not seen
 _NOISY = 24  # of 255: the same on paper with noise or shades, as of scanners
-_SHADOW_SHARE, _SHADOW_REACH = 0.15, 0.08  # of a row or column that is shadow; of the page, how far shadows reach in
 _QUIET = 0.995  # of the pixels lighter than the paper are nearer to it than its noise
 _EDGE = 0.08  # of the shorter side: shadows of a scanner's lid reach no further
 _MOST_OBJECTS = 2_000  # on the page: a tenth of what is looked at where the layer replaces the model; 20 ms
@@ -31,29 +30,7 @@ def ink_share(bgrx: NDArray[np.uint32]) -> float:
     darkest, lightest = max(paper - visible, 0), min(paper + visible, 255)
     # One comparison instead of two: what is darker than the darkest paper wraps around and becomes large.
     shifted = green - np.uint8(darkest)
-    inked = shifted > np.uint8(lightest - darkest)
-    return round(float(np.count_nonzero(_within_shadows(inked))) / green.size, 6)
-
-
-def _within_shadows(inked: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The pixels without the shadows that the lid of a scanner leaves along the sides of the paper."""
-    rows, columns = _shadows(inked.mean(axis=1)), _shadows(inked.mean(axis=0))
-    return inked[rows, columns]
-
-
-def _shadows(shares: NDArray[np.float64]) -> slice:
-    """What lies within the shadows at both ends.
-
-    Args:
-        shares: Of ink, row by row or column by column.
-    """
-    most = int(_SHADOW_REACH * shares.size)
-    first, last = shares[:most] < _SHADOW_SHARE, shares[::-1][:most] < _SHADOW_SHARE
-    return slice(_leading(first), shares.size - _leading(last))
-
-
-def _leading(is_paper: NDArray[np.bool_]) -> int:
-    return int(is_paper.argmax()) if is_paper.any() else is_paper.size
+    return round(float(np.count_nonzero(shifted > np.uint8(lightest - darkest))) / green.size, 6)
 
 
 def inner_ink_share(bgrx: NDArray[np.uint32]) -> float:
