@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,7 +88,7 @@ class Sheet:
         ink = np.asarray(skewed, np.float64) / 255
         down, across = np.mgrid[0:HEIGHT_PX, 0:WIDTH_PX] / HEIGHT_PX
         paper = random.uniform(228, 252) - random.uniform(0, 18) * down - random.uniform(0, 12) * across
-        noise = random.normal(0, random.uniform(0.8, 4.0), ink.shape)
+        noise = random.uniform(0.8, 4.0) * random.standard_normal(ink.shape, np.float32)
         scan: NDArray[np.uint8] = np.clip(paper * (1 - ink) + 25 * ink + noise, 0, 255).astype(np.uint8)
         return scan
 
@@ -251,11 +251,11 @@ CONTENT: Mapping[str, Draw] = {
 }
 
 
-def sparse_pages(*, seed: int = 1, of_each: int = 1) -> Iterator[SparsePage]:
-    """Yield `of_each` pages of each kind; the same arguments give the same pixels."""
+def sparse_pages(*, seed: int = 1, of_each: int = 1, only: Collection[str] = ()) -> Iterator[SparsePage]:
+    """Yield `of_each` pages of each kind, or of these kinds only; the same seed gives the same pixels."""
     for has_content, kinds in ((False, BLANK), (True, CONTENT)):
         for place, (kind, draw) in enumerate(kinds.items()):
-            for copy in range(of_each):
+            for copy in range(of_each if not only or kind in only else 0):
                 sheet = Sheet(np.random.default_rng([seed, has_content, place, copy]))
                 draw(sheet)
                 yield SparsePage(kind, has_content, sheet.scanned())

@@ -18,7 +18,8 @@ class FakeRasterizer:
 
     A file holds a number of pages, and may name pages that cannot be rendered, are blank, or are cut into pieces, as
     page 4 into two: `5 broken=2 blank=3 pieces=4:2`. No worker survives the pages of `lost=7-12`.
-    `ink=2:0.001` is the share of ink of page 2, and `layer=2:two_words` its own text.
+    `ink=2:0.001` is the share of ink of page 2, `inner=2:0.001` that without its edges, `layer=2:two_words` its own
+    text, and `damage=2:a_font` what is damaged on it.
     """
 
     def __init__(self, *, image_bytes: int = 0) -> None:
@@ -68,7 +69,14 @@ class FakeRasterizer:
             pieces=self._pieces(name, f"{number}{other}", 2, overlap=0.18) if picture.halves else (),
             dpi=132.0 * picture.magnification,
         )
-        return replace(rendering, ink_share=float(ink) if ink else None, layer=layer)
+        inner, damage = _of_page(words, "inner", number), _of_page(words, "damage", number)
+        return replace(
+            rendering,
+            ink_share=float(ink) if ink else None,
+            inner_ink_share=float(inner) if inner else None,
+            layer=layer,
+            objections=(damage,) if damage else (),
+        )
 
     def _pieces(self, name: str, number: str, count: int, *, overlap: float = 0.0) -> tuple[Piece, ...]:
         """Piece 2 of page 3 of `a.pdf` is the bytes `a.pdf 3 piece 2`. Only the first is known to hold text."""

@@ -16,6 +16,7 @@ class FakeWitness:
         self, *, regions: Mapping[str, int | None] | None = None, turned: Mapping[str, int | None] | None = None
     ) -> None:
         """Configure; images are named as `image_name` does."""
+        self.name = "a fake"
         self.asked: Counter[str] = Counter()  # how often for the regions of an image
         self._regions = regions or {}
         self._turned = turned or {}

@@ -86,6 +86,25 @@ class PageClimb:
         self.evidence = replace(self.evidence, in_flight=tuple(self._beside.values())[-_MOST_NEIGHBOURS:])
         self.watch = neighbours.watch(visit)
 
+    @property
+    def may_be_blank(self) -> bool:
+        """Whether there is so little ink on it that a witness is asked before it is sent.
+
+        Not where something is damaged: then what is missing may be what stood there.
+        """
+        ink = self._rendering.inner_ink_share
+        return self.is_plain and ink is not None and ink < _LITTLE_INK and not self._rendering.objections
+
+    def heard(self, regions: int) -> None:
+        """Note what a witness found before the page was sent."""
+        self.asked_for_regions, self.evidence = True, replace(self.evidence, regions=regions)
+
+    def proved_blank(self, witness: str) -> PageResult:
+        """The result of a page that was not sent, because a witness found nothing on it."""
+        result = self._result(Status.BLANK, ())
+        said = f"blank by the witness {witness}: no text and no stroke, nothing but paper and what scanners leave"
+        return replace(result, objections=(*result.objections, said))
+
     def wants_witness(self, transcript: Transcript, judgement: Judgement) -> bool:
         """Whether its text may be invented, and nobody was asked whether there is text on the page."""
         if self.asked_for_regions or not self.is_plain or not transcript.markdown.strip():

@@ -62,7 +62,12 @@ class DocumentPublisher:
     """Publishes each document when all its pages are read. Every method blocks: call them from a thread."""
 
     def __init__(
-        self, checkpoints: Checkpoints, *, usd_per_page_second: float, min_score: float = SUSPECT_BELOW
+        self,
+        checkpoints: Checkpoints,
+        *,
+        usd_per_page_second: float,
+        min_score: float = SUSPECT_BELOW,
+        witness: str = "",
     ) -> None:
         """Configure.
 
@@ -70,12 +75,14 @@ class DocumentPublisher:
             checkpoints: The pages' results, and the destination.
             usd_per_page_second: Price of one page in flight for one second, in USD.
             min_score: An `ok` page with a lower score is a suspect.
+            witness: Who could be asked about pages with little on them; empty: nobody.
         """
         self.checkpoints = checkpoints
         self.destination = checkpoints.destination
         self.recipe = checkpoints.recipe
         self._usd_per_page_second = usd_per_page_second
         self._min_score = min_score
+        self._witness = witness
 
     def finish(self, pending: PendingDocument, failed: Mapping[int, PageResult]) -> DocumentOutcome:
         """Publish a document whose selected pages are all read, together with the pages of earlier runs.
@@ -94,6 +101,7 @@ class DocumentPublisher:
                 failed=failed,
                 usd_per_page_second=self._usd_per_page_second,
                 min_score=self._min_score,
+                witness=self._witness,
             )
         except KeyTaken as error:
             tally = publishing.tallied(self.checkpoints.results(pending.document, pending.selected, failed))
@@ -132,9 +140,10 @@ class SlicePublisher(DocumentPublisher):
         usd_per_page_second: float,
         plan: ShardPlan,
         min_score: float = SUSPECT_BELOW,
+        witness: str = "",
     ) -> None:
         """Configure; the plan says which documents the shard reads as a whole."""
-        super().__init__(checkpoints, usd_per_page_second=usd_per_page_second, min_score=min_score)
+        super().__init__(checkpoints, usd_per_page_second=usd_per_page_second, min_score=min_score, witness=witness)
         self._plan = plan
         self._failed: dict[str, Mapping[int, PageResult]] = {}
 

@@ -22,7 +22,7 @@ from pagemill.batch.stop import RunStop
 from pagemill.batch.threads import BlockingCalls
 from pagemill.domain.judging.judge import Evidence
 from pagemill.domain.judging.letters import DocumentLetters
-from pagemill.domain.pages.model import Document, PageResult, Rendering, Status
+from pagemill.domain.pages.model import Document, Mode, PageResult, Rendering, Status
 from pagemill.domain.pages.retrying import Retry
 from pagemill.domain.wording import encodable, shown
 from pagemill.errors import (
@@ -104,6 +104,7 @@ class PageReader:
         self._witness = witness
         self._max_tokens = checkpoints.recipe.max_tokens
         self._prompt = checkpoints.recipe.prompt
+        self._skip_blank = checkpoints.recipe.mode is not Mode.FORCE
         self._letters: dict[str, DocumentLetters] = {}  # of the documents that are being read
         self._asker = Asker(
             recognizer, gate, progress, max_tokens=self._max_tokens, context_tokens=limits.context_tokens
@@ -195,6 +196,8 @@ class PageReader:
         with contextlib.ExitStack() as images:
             climb = PageClimb(rendering, self._evidence(page.document, rendering), self._max_tokens)
             images.enter_context(self._images.holding(climb.picture.size_bytes))
+            if blank := await self._steps.before_sending(climb, skip_blank=self._skip_blank):
+                return await self._results.save(page.document, blank, (), page.standing)
             return await self._transcribe(page, climb, images)
 
     def _evidence(self, document: Document, rendering: Rendering) -> Evidence:

@@ -30,6 +30,7 @@ class Progress:
     suspects: int = 0
     min_score: float = SUSPECT_BELOW  # an `ok` page with a lower score is a suspect
     suspects_fail: bool = False  # a suspect counts as a failure for the exit code
+    witness: str = ""  # who can be asked about pages with little on them; empty: nobody
     reused: int = 0
     requests: int = 0
     in_flight: int = 0
@@ -98,6 +99,7 @@ class Progress:
             last_answer_at=_time_of_day(self.last_answer),
             images=dict(self.images),
             suspects_fail=self.suspects_fail,
+            witness=self.witness,
         )
 
     def begin(self) -> None:

@@ -84,6 +84,7 @@ def publish(
     usd_per_page_second: float,
     findings: tuple[str, ...] = (),
     min_score: float = SUSPECT_BELOW,
+    witness: str = "",
 ) -> Tally:
     """Write `document.md`, `pages.jsonl` and `manifest.json`; all three are in the end of the same run; blocks.
 
@@ -102,6 +103,7 @@ def publish(
         usd_per_page_second: Price of one page in flight for one second, in USD.
         findings: What is wrong with the document as a whole, or not read.
         min_score: An `ok` page with a lower score is a suspect.
+        witness: Who could be asked about pages with little on them; empty: nobody.
 
     Raises:
         CheckpointsDamaged: Some pages have no usable checkpoint. Nothing was written, unless in an earlier round.
@@ -133,6 +135,7 @@ def publish(
                 findings=findings,
                 texts=texts.described(),
                 min_score=min_score,
+                witness=witness,
             )
             written = _replace(destination, current, texts, manifest)
         if written == _ALL:

@@ -59,6 +59,20 @@ class LadderSteps:
         self._witness = witness
         self._min_score = min_score
 
+    async def before_sending(self, climb: PageClimb, *, skip_blank: bool) -> PageResult | None:
+        """The result of a page that a witness proves blank, if it is not to be sent; else None.
+
+        Args:
+            climb: The page. What the witness found is kept for its judge.
+            skip_blank: Whether blank pages are not sent.
+        """
+        if not (self._witness and skip_blank and climb.may_be_blank):
+            return None
+        regions = await self._witness.regions(climb.picture.images[0].png)
+        if regions is not None:
+            climb.heard(regions)
+        return climb.proved_blank(self._witness.name) if regions == 0 else None
+
     async def next(self, page: Page, climb: PageClimb, images: contextlib.ExitStack) -> PageResult | None:
         """The result of the page, or None once there is something else to send."""
         if climb.doubted and self._witness:

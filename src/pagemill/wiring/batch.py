@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import functools
 import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -38,6 +39,8 @@ from pagemill.wiring.endpoint import chosen_endpoint, open_recognizer
 from pagemill.wiring.parameters import OcrBatchParameters
 from pagemill.wiring.stores import check_local_paths, google_client, open_destination, open_source
 from pagemill.wiring.watching import watched
+from pagemill.witness import presence
+from pagemill.witness.text_witness import TextWitness
 
 Admission = Callable[[OcrBatchParameters, Settings, Progress], AbstractAsyncContextManager[SlotPool]]
 Credentials = Callable[[str], Awaitable[Mapping[str, Any] | None]]
@@ -108,6 +111,8 @@ async def open_batch(
         )
         stack.push_async_callback(gate.close)
         rasterizer = await stack.enter_async_context(_rasterizer(parameters, settings))
+        witness = await _open_witness(settings, stack)
+        progress.witness = witness.name if witness else ""
         slots: SlotPool = RunSlots(parameters.in_flight)
         if admission:
             slots = await stack.enter_async_context(admission(parameters, settings, progress))
@@ -137,9 +142,10 @@ async def open_batch(
                 stop=stop,
                 threads=threads,
                 limits=_page_limits(settings),
+                witness=witness,
                 retry=parameters.retries,
             ),
-            publisher=_publisher(checkpoints, plan, usd_per_second / parameters.in_flight, parameters.min_score),
+            publisher=_publisher(checkpoints, plan, usd_per_second / parameters.in_flight, progress),
             progress=progress,
             stop=stop,
             threads=threads,
@@ -168,11 +174,22 @@ def _page_limits(settings: Settings) -> PageLimits:
 
 
 def _publisher(
-    checkpoints: Checkpoints, plan: ShardPlan | None, usd_per_page_second: float, min_score: float
+    checkpoints: Checkpoints, plan: ShardPlan | None, usd_per_page_second: float, progress: Progress
 ) -> DocumentPublisher:
-    if plan:
-        return SlicePublisher(checkpoints, usd_per_page_second=usd_per_page_second, plan=plan, min_score=min_score)
-    return DocumentPublisher(checkpoints, usd_per_page_second=usd_per_page_second, min_score=min_score)
+    publisher = functools.partial(SlicePublisher, plan=plan) if plan else DocumentPublisher
+    return publisher(
+        checkpoints,
+        usd_per_page_second=usd_per_page_second,
+        min_score=progress.min_score,
+        witness=progress.witness,
+    )
+
+
+async def _open_witness(settings: Settings, stack: contextlib.AsyncExitStack) -> TextWitness | None:
+    """The witness; its processes start when it is first asked. None: it is switched off or not installed."""
+    if not settings.witness_workers or not presence.name():
+        return None
+    return await stack.enter_async_context(TextWitness(workers=settings.witness_workers))
 
 
 def _plan(checkpoints: Checkpoints, run_id: str, shard: int) -> ShardPlan:

@@ -20,6 +20,7 @@ _PAGE_PX = 1540.0  # the longest side that sizes are given for
 _PAPER_PX = 8  # the paper's brightness is looked at in squares of this size,
 _PAPER_SQUARES = 21  # so many across: what is darker than all paper within it is a mark
 _NOISE_FACTOR = 5.0  # a mark is darker or lighter than paper by so many times the noise
+_MOST_NOISE = 5.0  # of 255: scanners have less than 2; this is writing everywhere, or a picture
 _LEAST_LEVELS = 3.5  # of 255: JPEG makes the squares of even paper differ by 2 or 3
 _NOISE_PX, _NOISE_PERCENT, _NOISE_SIGMAS = 64, 99, 2.58  # noise is looked at in squares; the quiet ones count
 _GAP = np.ones((5, 5), np.uint8)  # letters of a word are no further apart
@@ -75,6 +76,8 @@ def marks_of(page: Grey) -> Marks:
     difference = _without_paper(page)
     smooth = _blurred(difference, 1.0)
     noise = _noise(smooth)
+    if noise > _MOST_NOISE:
+        return Marks(_MOST_MARKS)
     mask = (np.abs(smooth) > max(_NOISE_FACTOR * noise, _LEAST_LEVELS)).astype(np.uint8)
     closed = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, _GAP), np.uint8)
     found = _marks(closed, difference, smooth)

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from pagemill.errors import PagemillError, WorkerLost
+from pagemill.witness import presence
 from pagemill.witness.answers import REGIONS, TURNED
 from pagemill.workers.frames import Message
 from pagemill.workers.pool import ProcessPool
@@ -42,6 +43,7 @@ class TextWitness:
             wait_seconds: Longest time until an answer, with the time in the queue.
             worker_module: The module that a worker runs as its main.
         """
+        self.name = presence.name()
         self._pool = ProcessPool(worker_module, workers=workers, stopping="the run is ending")
         self._look_seconds, self._wait_seconds = look_seconds, wait_seconds
         self._losses = 0

@@ -69,6 +69,7 @@ class Manifest:
     findings: tuple[str, ...] = ()  # what is wrong with the document as a whole, or not read
     texts: Mapping[str, PublishedText] = field(default_factory=dict)  # by name; none if no page could be read
     min_score: float = SUSPECT_BELOW  # an `ok` page with a lower score is a suspect
+    witness: str = ""  # who could be asked about pages with little on them; empty: nobody
 
     @property
     def complete(self) -> bool:
@@ -95,6 +96,7 @@ class Manifest:
             "statuses": {status.value: count for status, count in self.tally.counts().items()},
             "page_numbers": {status.value: format_pages(numbers) for status, numbers in self.tally.pages.items()},
             "failures": [{"page": page, "reason": reason} for page, reason in sorted(self.tally.failures.items())],
+            "witness": self.witness or None,
             "min_score": self.min_score,
             "suspects": format_pages(trust.suspects(self.tally.scored, below=self.min_score)),
             "scores": trust.as_json(self.tally.scored),

@@ -116,6 +116,7 @@ class Rendering:
     encode_seconds: float = 0.0
     dpi: float | None = None  # on paper; None: not rendered
     ink_share: float | None = None  # of its pixels, those that differ from the paper; None: not measured
+    inner_ink_share: float | None = None  # the same without its edges, where scanners leave shadows
     layer: str = ""  # the page's own text, if it can be compared with a transcript; at most `LONGEST_LAYER` characters
     pieces: tuple[Piece, ...] = ()  # row by row, left to right; none where one image is enough
 

@@ -64,6 +64,7 @@ class RunSummary:
     last_answer_at: dt.datetime | None = None
     images: Mapping[str, int] = field(default_factory=dict)  # files beside the PDFs that were not read, by ending
     suspects_fail: bool = False  # a suspect counts as a failure for the exit code
+    witness: str = ""  # who could be asked about pages with little on them; empty: nobody
 
     @property
     def pages(self) -> int:
@@ -135,6 +136,7 @@ class RunSummary:
             "first_sent_at": _written(self.first_sent_at),
             "last_answer_at": _written(self.last_answer_at),
             "suspects_fail": self.suspects_fail,
+            "witness": self.witness or None,
             "document_list": [],
         }
         yield json.dumps(body, ensure_ascii=False, indent=2).removesuffix("]\n}")
@@ -181,6 +183,7 @@ def read_summary(text: bytes) -> RunSummary:
             last_answer_at=_read_time(body.text_or_none("last_answer_at")),
             images=_read_images(body),
             suspects_fail=body.flag("suspects_fail") if "suspects_fail" in body.names else False,
+            witness=(body.text_or_none("witness") or "") if "witness" in body.names else "",
         )
     except ValueError as problem:
         raise ValueError(f"not the summary of a run: {problem}") from problem
