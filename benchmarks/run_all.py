@@ -11,6 +11,7 @@ BENCHMARKS = {
     "busy": "The endpoint is never idle for lack of pages",
     "rendering": "Rendering and encoding, compared with pdftoppm",
     "poppler": "Pages are rendered as poppler renders them",
+    "judging": "Transcripts are judged quickly, and rightly",
     "legibility": "Very large pages come out legible",
     "witness": "A witness proves blank scans blank, and no page with content",
     "memory": "Memory is flat",

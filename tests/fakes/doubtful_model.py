@@ -156,3 +156,9 @@ def _half(text: str, picture: str) -> str:
     if picture.endswith("piece 1"):
         return " ".join(words[:83])
     return " ".join(words[67:]) if picture.endswith("piece 2") else text
+
+
+def invented_page(seed: int) -> str:
+    """A page of text that stands nowhere: 1,800 characters."""
+    rng = random.Random(seed)  # noqa: S311 -- no secret
+    return "\n\n".join(" ".join(rng.choices(_WORDS, k=50)).capitalize() + "." for _ in range(5))

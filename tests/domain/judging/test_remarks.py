@@ -9,6 +9,7 @@ from pagemill.domain.judging.remarks import echo_finding, remark_finding
 REMARKS = [
     "Note: The pie chart's values are not labeled in the image, so the table has empty cells.",
     "Note: the handwriting in the margin is partly illegible.",
+    "Note: The signature is not fully legible in the image, so it was left out.",
     "*Note: Some of the text is cut off at the right edge.*",
     "**Note:** The images referenced (`logo.png`, `map.png`) are placeholders.",
     "I'm sorry, but I cannot read the text on this page.",

@@ -82,16 +82,15 @@ def agreement_finding(found: Agreement) -> Finding | None:
 def _match_divided(divided: Sequence[str], parts_left: Counter[str], words_left: Counter[str]) -> None:
     """Take words off that one text has in parts, such as "exam- ple", and the other whole."""
     for index, word in enumerate(divided):
-        if not parts_left[word]:
+        if word not in parts_left:
             continue
         for size in range(2, _PARTS + 1):
             for start in range(max(index - size + 1, 0), index + 1):
-                parts = divided[start : start + size]
-                if words_left["".join(parts)]:
-                    words_left["".join(parts)] -= 1
-                    for part in parts:
+                whole = "".join(divided[start : start + size])
+                if words_left.get(whole):
+                    words_left[whole] -= 1
+                    for part in divided[start : start + size]:
                         parts_left[part] = max(parts_left[part] - 1, 0)
-                    break
 
 
 def _at_edge(words: Sequence[str], missing: Counter[str]) -> int:

@@ -23,6 +23,11 @@ _REMARKS = (
         rf"note:?\W+(?:that\s+)?(?:(?:some|parts?|portions?|any|all)\s+(?:of\s+)?)?the\s+(?:[\w-]+\s+){{0,4}}?"
         rf"(?:{_PICTURE}|text|table|values?|content|handwriting|transcription|original)\b(?=[^\n]{{0,200}}?\b(?:{_FAULT})\b)"
     ),
+    # Note: The signature is not legible in the image.
+    (
+        r"note:?\W+(?=[^\n]{0,200}?\b(?:in|on|from|of)\s+the\s+(?:image|picture|photo|scan)\b)"
+        r"(?=[^\n]{0,200}?\b(?:illegible|unreadable|unclear|cut\s+off|not\s+(?:\w+\s+)?(?:legible|readable|visible))\b)"
+    ),
     # I'm sorry, but I cannot read the text in this image.
     (
         r"(?:i['’]?m|i\s+am)\s+(?:sorry|unable|not\s+able)\b"

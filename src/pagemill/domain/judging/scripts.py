@@ -22,6 +22,7 @@ _LOOK_ALIKE = re.compile(
     r"[A-Za-zÀ-ɏ][\u0400-\u052f]|[\u0400-\u052f][A-Za-zÀ-ɏ]"
     r"|[A-Za-z][ΑΒΕΖΗΙΚΜΝΟΡΤΥΧοινυρχ](?=[A-Za-z])|[\u0400-\u052f][\u0370-\u03ff]|[\u0370-\u03ff][\u0400-\u052f]"
 )
+_GREEK_OR_CYRILLIC = re.compile("[\u0370-\u052f]")
 _WORD = re.compile(r"[^\W\d_]+")
 _GREEK = re.compile(f"[\u0370-\u03ff\u1f00-\u1fff]{{{_GREEK_WORD},}}")
 
@@ -49,7 +50,7 @@ def script_finding(text: str, layer: str, known: AbstractSet[str]) -> Finding | 
 
 def mixed_finding(text: str, layer: str) -> Finding | None:
     """The finding that words mix scripts, as when Cyrillic letters stand for Latin ones."""
-    if text.isascii():
+    if text.isascii() or not _GREEK_OR_CYRILLIC.search(text):
         return None
     mixed = [word for word in _WORD.findall(text) if not word.isascii() and _LOOK_ALIKE.search(word)]
     mixed = [word for word in mixed if word not in layer]

@@ -12,7 +12,7 @@ _TAG = re.compile(r"<[a-zA-Z/!][^<>]*>")
 _INLINE_TAG = re.compile(r"</?(?:b|i|u|em|strong|sub|sup|small|span|s)(?:\s[^<>]*)?>", re.IGNORECASE)
 _TARGET = re.compile(r"!\[[^\[\]\n]*\]\([^()\[\]\n]*\)|(?<=\])\([^()\[\]\s]*\)")
 _COMMAND = re.compile(r"\\(?:begin|end)\{[a-z*]*\}|\\[a-zA-Z]+")
-_HYPHEN = re.compile("(?<=[^\\W\\d_])[-\u2010\u00ad\u0002\ufffe][ \t]*\r?\n[ \t]*(?=[^\\W\\d_])")
+_HYPHEN = re.compile("[-\u2010\u00ad\u0002\ufffe](?<=[^\\W\\d_].)[ \t]*\r?\n[ \t]*(?=[^\\W\\d_])")
 _UNSEEN = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff\u0002\ufffe]")
 
 # Without spaces between words, each character is taken for one: Japanese, Chinese; Thai to Burmese, Khmer, Tai.
@@ -20,8 +20,10 @@ _SINGLE = (
     "\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u1950-\u19df\u1a20-\u1aaf\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
     "\U00020000-\U0003ffff"
 )
+_HAS_SINGLE = re.compile(f"[{_SINGLE}]")
 _NUMBER = r"\d+(?:[.,:'’]\d+)*"
 _WORD = re.compile(rf"{_NUMBER}|[{_SINGLE}]|[^\W\d_{_SINGLE}]{{2,}}")
+_SPACED_WORD = re.compile(rf"{_NUMBER}|[^\W\d_]{{2,}}")
 _ASCII_WORD = re.compile(rf"{_NUMBER}|[a-z]{{2,}}")
 _LONG = 32_768  # characters: the words of longer texts take too much memory to keep many of them
 
@@ -64,4 +66,5 @@ def _found(text: str) -> tuple[str, ...]:
     text = _HYPHEN.sub("", text)
     if text.isascii():
         return tuple(_ASCII_WORD.findall(text.lower()))
-    return tuple(_WORD.findall(unicodedata.normalize("NFKC", _UNSEEN.sub("", text)).casefold()))
+    text = unicodedata.normalize("NFKC", _UNSEEN.sub("", text)).casefold()
+    return tuple((_WORD if _HAS_SINGLE.search(text) else _SPACED_WORD).findall(text))

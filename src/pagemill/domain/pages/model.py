@@ -25,9 +25,9 @@ class Status(StrEnum):
     """The result of a page. Each page has exactly one status: pages in = sum over statuses."""
 
     OK = "ok"
-    BLANK = "blank"  # no ink; never sent
+    BLANK = "blank"  # no ink, and not sent; or found empty, and the text was invented
     TEXT_LAYER = "text_layer"  # the embedded text, because the mode says so
-    FALLBACK = "fallback"  # the model failed; the embedded text instead
+    FALLBACK = "fallback"  # all texts of the model were refused; the embedded text instead
     FAILED = "failed"
 
 
