@@ -6,8 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Set as AbstractSet
 
+from pagemill.domain.judging.characters import scripts_of
 from pagemill.domain.judging.findings import Finding, Signal
-from pagemill.domain.judging.scripts import scripts_of
 
 _FEWEST_PAGES = 10  # that teach a document's letters
 _FEWEST_TRIGRAMS = 120  # of a page: some twenty-five words
