@@ -88,7 +88,7 @@ _OPTIONS = {
     "register": ["--slots", "--check"],
     "deploy": [
         *("--max-instances", "--dry-run", "--rollback", "--delete", "--approval", "--region", "--smoke"),
-        *("--revision", "--cpu", "--memory", "--wait-for-idle"),
+        *("--revision", "--cpu", "--memory", "--wait-for-idle", "--canary", "--logs"),
     ],
     "status": [],
     "build-runner": [],
@@ -105,6 +105,7 @@ _FLAGS = {
     "--approval",
     "--smoke",
     "--wait-for-idle",
+    "--logs",
 }
 _FITTING = {
     "--endpoint": _URLS,
@@ -112,6 +113,7 @@ _FITTING = {
     "--since": _TIMES,
     "--until": _TIMES,
     "--mode": ["auto", "force", "text"],
+    "--canary": ["5,50,100", "100", "5,5", "0", "5,,6", "1_0,20", "٣", "9" * 5000],
     "--include": ["*.pdf", "[", "**"],
 }
 # Without what would be waited for or started: Google Cloud, an emulator.

@@ -10,7 +10,6 @@ from google.protobuf.json_format import MessageToDict
 
 from pagemill.config.service import ServiceSettings, read_service_settings
 from pagemill.domain.service.plan import changes
-from pagemill.errors import UsageError
 from pagemill.gcp.run_spec import fields, service_message, state_of, vllm_args
 
 _SNAPSHOT = Path(__file__).parent / "snapshots" / "service.json"
@@ -214,8 +213,7 @@ def test_requests_of_the_container_go_through_a_network_if_one_is_named(
     assert egress == run_v2.VpcAccess.VpcEgress.ALL_TRAFFIC
 
 
-def test_a_subnet_without_its_network_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "my-project")
+def test_a_subnet_is_enough_because_it_belongs_to_one_network(settings: ServiceSettings) -> None:
+    inside = service_message(settings.model_copy(update={"vpc_subnet": "gpu"}), image=_IMAGE, model=_MODEL)
 
-    with pytest.raises(UsageError, match=r"vpc_subnet \(gpu\) needs a vpc_network"):
-        read_service_settings(vpc_subnet="gpu")
+    assert [each.subnetwork for each in inside.template.vpc_access.network_interfaces] == ["gpu"]

@@ -140,7 +140,7 @@ def test_one_error_is_no_reason_and_none_is_known_without_requests() -> None:
 def test_steps_are_growing_percents() -> None:
     assert traffic_steps("5, 50,100") == (5, 50, 100)
     assert traffic_steps("") == ()
-    for wrong in ("0", "5,5", "50,5", "101", "five", "5,,50", "5.5"):
+    for wrong in ("0", "5,5", "50,5", "101", "five", "5,,50", "5.5", "1_0", "٣"):
         with pytest.raises(ValueError, match="as in 5,50,100"):
             traffic_steps(wrong)
 

@@ -97,7 +97,7 @@ class ServiceSettings(BaseSettings):
     vpc_network: str = Field(
         "", description="VPC network that the container's own requests go through; empty: none. vLLM sends none itself"
     )
-    vpc_subnet: str = Field("", description="subnet of the network in the service's region; empty: the network's own")
+    vpc_subnet: str = Field("", description="subnet in the service's region; empty: that of the network's name")
     vpc_egress: Literal["private-ranges-only", "all-traffic"] = Field(
         "private-ranges-only", description="which requests go through the network: private-ranges-only or all-traffic"
     )
@@ -253,8 +253,6 @@ class ServiceSettings(BaseSettings):
                 f"({self.startup_failures}) is {self.startup_seconds}: Cloud Run gives a service with a GPU "
                 f"{_LONGEST_START_SECONDS} s to start"
             )
-        if self.vpc_subnet and not self.vpc_network:
-            raise ValueError(f"vpc_subnet ({self.vpc_subnet}) needs a vpc_network")
         if len(self.name) > LONGEST_NAME:
             raise ValueError(
                 f"the name {self.name} has {len(self.name)} characters, at most {LONGEST_NAME} are possible: a new "

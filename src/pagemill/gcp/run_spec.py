@@ -124,7 +124,7 @@ def owned(settings: ServiceSettings) -> tuple[str, ...]:
 
 def _vpc_access(settings: ServiceSettings) -> run_v2.VpcAccess | None:
     """How requests of the container leave it: through a network of the project, or not."""
-    if not settings.vpc_network:
+    if not (settings.vpc_network or settings.vpc_subnet):
         return None
     egress = run_v2.VpcAccess.VpcEgress
     return run_v2.VpcAccess(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from pagemill.domain.wording import counted
+
+_PERCENT = re.compile(r"[1-9][0-9]?|100")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +63,10 @@ def traffic_steps(text: str) -> tuple[int, ...]:
     Raises:
         ValueError: They do not grow, or are no percents.
     """
-    try:
-        steps = tuple(int(each) for each in text.split(",")) if text.strip() else ()
-    except ValueError:
-        steps = (0,)
-    if any(not 1 <= step <= 100 for step in steps) or list(steps) != sorted(set(steps)):  # noqa: PLR2004 -- percent
+    if not text.strip():
+        return ()
+    named = [each.strip() for each in text.split(",")]
+    steps = tuple(int(each) for each in named if _PERCENT.fullmatch(each))
+    if len(steps) < len(named) or list(steps) != sorted(set(steps)):
         raise ValueError(f"'{text}' is no list of growing percents, as in 5,50,100")
     return steps
