@@ -217,9 +217,17 @@ def test_bad_files_each_get_a_clear_line_and_exit_code_3_without_any_prefect_ser
     assert status == 3
     summary = json.loads(output.splitlines()[-1])
     assert list(summary) == [
-        *("run_id", "documents", "pages", "ok", "blank", "text_layer", "fallback", "failed", "reused", "requests"),
-        *("seconds", "pages_per_second", "cost_usd", "destination", "documents_failed", "documents_unfinished"),
-        *("images_not_read", "error", "error_type", "failures"),
+        *("run_id", "documents", "pages", "ok", "blank", "text_layer", "fallback", "failed", "suspects", "reused"),
+        *(
+            "requests",
+            "seconds",
+            "pages_per_second",
+            "cost_usd",
+            "destination",
+            "documents_failed",
+            "documents_unfinished",
+        ),
+        *("images_not_read", "error", "error_type", "failures", "suspect_pages"),
     ]
     assert (summary["documents"], summary["pages"], summary["ok"]) == (3, 2, 2)
     assert (summary["documents_failed"], summary["documents_unfinished"]) == (2, 0)

@@ -17,7 +17,7 @@ from pagemill.batch.opening import SurveyedDocument
 from pagemill.batch.progress import Progress
 from pagemill.cli.console import PlainConsole
 from pagemill.domain.pages.model import Status
-from pagemill.domain.pages.summary import RunSummary
+from pagemill.domain.pages.summary import DocumentOutcome, RunSummary
 from pagemill.domain.service.cost import busy_cost_usd
 from pagemill.domain.service.gpu_estimate import L4, TEXT_TOKENS, pages_per_second
 from pagemill.domain.wording import counted, duration, passed_over, shown, without_controls
@@ -40,11 +40,12 @@ async def live_display(progress: Progress, console: PlainConsole) -> AsyncIterat
 
 
 def print_summary(summary: RunSummary, console: PlainConsole) -> None:
-    """Print a finished run: the counts, then each failure with its document, page and reason."""
+    """Print a finished run: the counts, then each failure and each suspect with its document, page and reason."""
     counts = ", ".join(f"{summary.statuses.get(status, 0)} {status}" for status in Status)
     documents, pages = counted(summary.documents, "document"), counted(summary.pages, "page")
     trouble = f" ({summary.trouble})" if summary.trouble else ""
-    console.print(f"{documents}, {pages}: {counts}{trouble}")
+    suspects = f"; {summary.suspects} of the ok ones suspect" if summary.suspects else ""
+    console.print(f"{documents}, {pages}: {counts}{trouble}{suspects}")
     requests = counted(summary.requests, "request")
     cost = f", about ${summary.cost_usd:.2f}" if summary.cost_usd else ""
     console.print(
@@ -56,8 +57,10 @@ def print_summary(summary: RunSummary, console: PlainConsole) -> None:
     failures = [
         line for outcome in summary.outcomes for line in _failures(outcome.key, outcome.error, outcome.failures)
     ]
+    suspected = [line for outcome in summary.outcomes for line in _suspects(outcome)]
     findings = [f"{outcome.key}: {finding}" for outcome in summary.outcomes for finding in outcome.findings]
     _print_some(failures, summary, console, style="red")
+    _print_some(suspected, summary, console, style="yellow")
     _print_some(findings, summary, console, style="yellow")
 
 
@@ -138,7 +141,7 @@ def _counts(progress: Progress) -> list[str]:
     left = progress.seconds_left
     return [
         f"{progress.pages_done} of {counted(progress.pages_planned, 'page')}",
-        progress.trouble or "none failed",
+        progress.verdict,
         *([f"{duration(left)} left"] if left else []),
         f"{len(progress.outcomes)} of {listed}",
         f"{progress.pages_per_second:.1f} pages/s",
@@ -181,6 +184,11 @@ async def _lines(progress: Progress, console: PlainConsole) -> None:
     while True:
         await asyncio.sleep(_LINE_SECONDS)
         console.print(headline(progress))
+
+
+def _suspects(outcome: DocumentOutcome) -> list[str]:
+    name = without_controls(shown(outcome.key))
+    return [f"{name}, page {number}: suspect, {trust}" for number, trust in outcome.suspects.items()]
 
 
 def _failures(key: str, error: str, pages: Mapping[int, str]) -> list[str]:

@@ -11,6 +11,7 @@ from pagemill.cli.console import messages, output, prepare_streams
 from pagemill.cli.deploy import build_runner, deploy
 from pagemill.cli.endings import ending_of, flushed
 from pagemill.cli.endpoint import endpoint
+from pagemill.cli.eval import evaluate
 from pagemill.cli.leaving import do_not_wait
 from pagemill.cli.plain_help import PlainCommand, PlainGroup
 from pagemill.cli.run import run
@@ -30,6 +31,7 @@ app = typer.Typer(
 
 for command in (run, watch, endpoint, register, doctor, deploy, status, build_runner):
     app.command(cls=PlainCommand)(command)
+app.command("eval", cls=PlainCommand)(evaluate)  # `eval` is a function of Python
 
 
 def _print_version(*, asked: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import functools
 import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -38,6 +39,8 @@ from pagemill.wiring.endpoint import chosen_endpoint, open_recognizer
 from pagemill.wiring.parameters import OcrBatchParameters
 from pagemill.wiring.stores import check_local_paths, google_client, open_destination, open_source
 from pagemill.wiring.watching import watched
+from pagemill.witness import presence
+from pagemill.witness.text_witness import TextWitness
 
 Admission = Callable[[OcrBatchParameters, Settings, Progress], AbstractAsyncContextManager[SlotPool]]
 Credentials = Callable[[str], Awaitable[Mapping[str, Any] | None]]
@@ -90,6 +93,7 @@ async def open_batch(
     recipe = _recipe(parameters, settings, endpoint.engine)
     selection = parse_pages(parameters.pages)
     progress, stop = watched().progress, RunStop()
+    progress.min_score, progress.suspects_fail = parameters.min_score, settings.suspects_fail
     async with contextlib.AsyncExitStack() as stack:
         key = await _google_key(settings.gcp_credentials_block, credentials)
         google = google_client(settings, key, stack)
@@ -107,6 +111,8 @@ async def open_batch(
         )
         stack.push_async_callback(gate.close)
         rasterizer = await stack.enter_async_context(_rasterizer(parameters, settings))
+        witness = await _open_witness(settings, stack)
+        progress.witness = witness.name if witness else ""
         slots: SlotPool = RunSlots(parameters.in_flight)
         if admission:
             slots = await stack.enter_async_context(admission(parameters, settings, progress))
@@ -124,6 +130,7 @@ async def open_batch(
                 stop=stop,
                 threads=threads,
                 limits=limits,
+                retry=parameters.retries,
             ),
             reader=PageReader(
                 rasterizer=rasterizer,
@@ -135,8 +142,10 @@ async def open_batch(
                 stop=stop,
                 threads=threads,
                 limits=_page_limits(settings),
+                witness=witness,
+                retry=parameters.retries,
             ),
-            publisher=_publisher(checkpoints, plan, usd_per_second / parameters.in_flight),
+            publisher=_publisher(checkpoints, plan, usd_per_second / parameters.in_flight, progress),
             progress=progress,
             stop=stop,
             threads=threads,
@@ -164,10 +173,23 @@ def _page_limits(settings: Settings) -> PageLimits:
     )
 
 
-def _publisher(checkpoints: Checkpoints, plan: ShardPlan | None, usd_per_page_second: float) -> DocumentPublisher:
-    if plan:
-        return SlicePublisher(checkpoints, usd_per_page_second=usd_per_page_second, plan=plan)
-    return DocumentPublisher(checkpoints, usd_per_page_second=usd_per_page_second)
+def _publisher(
+    checkpoints: Checkpoints, plan: ShardPlan | None, usd_per_page_second: float, progress: Progress
+) -> DocumentPublisher:
+    publisher = functools.partial(SlicePublisher, plan=plan) if plan else DocumentPublisher
+    return publisher(
+        checkpoints,
+        usd_per_page_second=usd_per_page_second,
+        min_score=progress.min_score,
+        witness=progress.witness,
+    )
+
+
+async def _open_witness(settings: Settings, stack: contextlib.AsyncExitStack) -> TextWitness | None:
+    """The witness; its processes start when it is first asked. None: it is switched off or not installed."""
+    if not settings.witness_workers or not presence.name():
+        return None
+    return await stack.enter_async_context(TextWitness(workers=settings.witness_workers))
 
 
 def _plan(checkpoints: Checkpoints, run_id: str, shard: int) -> ShardPlan:

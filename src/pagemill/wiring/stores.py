@@ -63,8 +63,15 @@ def _local_source(
     return GcsListedSource(google(), path, include=include, period=period, largest_bytes=largest_bytes)
 
 
-def open_destination(destination: str, google: Callable[[], storage.Client]) -> ObjectStore:
+def open_destination(
+    destination: str, google: Callable[[], storage.Client], *, name: str = "DESTINATION"
+) -> ObjectStore:
     """Where the results go.
+
+    Args:
+        destination: A folder, or a bucket with a prefix.
+        google: Opens the client.
+        name: What messages call it.
 
     Raises:
         UsageError: The destination is of a kind this version does not write.
@@ -75,7 +82,7 @@ def open_destination(destination: str, google: Callable[[], storage.Client]) -> 
 
         location = parse_location(destination)
         return GcsStore(google(), location)
-    return LocalStore(_local_path(destination, "DESTINATION"))
+    return LocalStore(_local_path(destination, name))
 
 
 def check_local_paths(parameters: OcrBatchParameters) -> None:
@@ -100,7 +107,9 @@ def check_local_paths(parameters: OcrBatchParameters) -> None:
 
 
 def google_client(
-    settings: Settings, key: Mapping[str, Any] | None, stack: contextlib.AsyncExitStack
+    settings: Settings,
+    key: Mapping[str, Any] | None,
+    stack: contextlib.AsyncExitStack | contextlib.ExitStack,
 ) -> Callable[[], storage.Client]:
     """Opens the run's one client, and looks for credentials, when first asked."""
 
