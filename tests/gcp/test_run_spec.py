@@ -188,13 +188,6 @@ def test_a_readiness_probe_is_a_preview_and_only_there_if_a_setting_says_so(
     assert {"launch_stage", "period_seconds", "path"} <= changed
 
 
-def test_pages_in_flight_have_seven_seconds_after_sigterm_and_an_old_vllm_gets_no_flag_that_it_does_not_know(
-    service: run_v2.Service, settings: ServiceSettings
-) -> None:
-    assert _flag(service, "--shutdown-timeout") == "7"
-    assert "--shutdown-timeout" not in vllm_args(settings.model_copy(update={"shutdown_seconds": 0}), _MODEL)
-
-
 def test_what_cloud_run_says_of_a_service_without_previews_is_no_change(service: run_v2.Service) -> None:
     wanted = fields(service)
     service.launch_stage = LaunchStage.GA

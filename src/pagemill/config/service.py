@@ -101,13 +101,6 @@ class ServiceSettings(BaseSettings):
     vpc_egress: Literal["private-ranges-only", "all-traffic"] = Field(
         "private-ranges-only", description="which requests go through the network: private-ranges-only or all-traffic"
     )
-    shutdown_seconds: int = Field(
-        7,
-        ge=0,
-        le=8,
-        description="how long vLLM reads pages in flight to their end after SIGTERM; Cloud Run kills it after 10 s; "
-        "0: not at all, for a vLLM that does not know --shutdown-timeout",
-    )
 
     # Probes
     startup_period_seconds: int = Field(10, ge=1, le=240, description="time between two startup probes of /health")

@@ -57,8 +57,6 @@ def vllm_args(settings: ServiceSettings, model: str) -> tuple[str, ...]:
         *("--limit-mm-per-prompt", json.dumps({"image": 1})),
         *("--mm-processor-cache-gb", "0"),
         "--no-enable-prefix-caching",
-        # After SIGTERM pages in flight are read on for so long. Without it vLLM answers them with half a text at once.
-        *(("--shutdown-timeout", str(settings.shutdown_seconds)) if settings.shutdown_seconds else ()),
         *("--compilation-config", json.dumps({**_COMPILATION, "cudagraph_capture_sizes": graphs})),
         # Images come inside the request. A server that fetched URLs could be used to reach its own network (SSRF).
         *("--allowed-media-domains", "none.invalid"),
