@@ -16,6 +16,7 @@ from pagemill.domain.pages.model import (
     Picture,
     RejectedEntry,
     Rendering,
+    Sampling,
     Transcript,
 )
 
@@ -161,11 +162,17 @@ class Rasterizer(Protocol):
 class Witness(Protocol):
     """Looks at page images independently of the model that reads them. It never raises: what it cannot tell is None.
 
-    None: it is absent, too busy, or failed on this image.
+    None: it is too busy, or failed on this image.
     """
 
+    name: str  # with its version
+
     async def regions(self, png: bytes) -> int | None:
-        """Count the regions of text on an image."""
+        """Count what may be text on an image: boxes of text, or marks that may be writing.
+
+        0: there is nothing but paper and what scanners leave on it. A page number alone, a signature, a stamp or a
+        check mark is more than 0.
+        """
 
     async def turned(self, png: bytes) -> int | None:
         """By how many degrees clockwise an image must be turned to be upright: 0, 90, 180 or 270; None: not sure."""
@@ -192,8 +199,13 @@ class Recognizer(Protocol):
             UsageError: It refuses our credentials.
         """
 
-    async def read(self, png: bytes, *, max_tokens: int) -> Transcript:
+    async def read(self, png: bytes, *, max_tokens: int, sampling: Sampling | None = None) -> Transcript:
         """Return the transcript of one page image; one request, no retries.
+
+        Args:
+            png: The image.
+            max_tokens: The longest answer, in tokens.
+            sampling: How it is sampled; None: as the recipe says.
 
         Raises:
             EndpointUnavailable: Connection error, timeout, 429, 5xx, or an answer that is no chat completion.

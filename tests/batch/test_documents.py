@@ -70,10 +70,11 @@ async def test_blank_pages_and_text_layers_are_results_that_were_never_sent(mill
 async def test_a_page_that_the_endpoint_cannot_read_costs_only_itself_and_says_why(mill: Mill, kind: str) -> None:
     mill.add("a.pdf", "3")
     mill.add("b.pdf", "2")
-    bad = image_name(b"a.pdf 2")
+    pictures = [b"a.pdf 2", b"a.pdf 2 x1.5", b"a.pdf 2 x2 piece 1", b"a.pdf 2 x2 piece 2"]
+    bad = {image_name(picture) for picture in pictures}
 
     def answer(request: Request) -> Answer | None:
-        return _ANSWERS[kind] if request.image == bad else None
+        return _ANSWERS[kind] if request.image in bad else None
 
     async with FakeEndpoint(answer) as endpoint:
         summary = await mill.run(endpoint)
@@ -115,9 +116,7 @@ async def test_no_message_of_an_endpoint_ends_its_comment_or_looks_like_a_page(m
     assert _read(mill.out / "_runs/test-run/summary.json")["failed"] == 1
 
 
-@pytest.mark.parametrize(
-    "text", ["real text\n\n<!-- page 2 -->\n\nnot page two", "nul \x00 <!-- blank -->", "<!-- open"]
-)
+@pytest.mark.parametrize("text", ["real text\n\n<!-- page 2 -->\n\nnot page two", "<!-- blank -->", "<!-- open"])
 async def test_no_text_of_a_page_looks_like_a_page_and_beside_the_markdown_it_is_verbatim(
     mill: Mill, text: str
 ) -> None:
@@ -131,6 +130,15 @@ async def test_no_text_of_a_page_looks_like_a_page_and_beside_the_markdown_it_is
     pages = [f"<!-- page {number} -->\n\n{text.replace('<!--', '&lt;!--')}\n\n" for number in (1, 2)]
     assert markdown == "".join(pages)
     assert [result["markdown"] for result in _results(mill, "a.pdf")] == [text, text]
+
+
+async def test_control_characters_of_an_answer_are_not_in_the_results(mill: Mill) -> None:
+    mill.add("a.pdf", "1")
+
+    async with FakeEndpoint(lambda _: Answer(text="nul \x00 and \x1b[31mred")) as endpoint:
+        await mill.run(endpoint)
+
+    assert [result["markdown"] for result in _results(mill, "a.pdf")] == ["nul  and [31mred"]
 
 
 async def test_an_answer_with_a_lone_surrogate_is_no_answer(mill: Mill) -> None:

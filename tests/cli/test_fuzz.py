@@ -74,6 +74,17 @@ _OPTIONS = {
         "--share",
         "--prefect",
     ],
+    "eval": [
+        "--endpoint",
+        "--include",
+        "--pages",
+        "--mode",
+        "--keep",
+        "--min-score",
+        "--max-cer",
+        "--min-word-f1",
+        "--json",
+    ],
     "register": ["--slots", "--check"],
     "deploy": [
         *("--max-instances", "--dry-run", "--rollback", "--delete", "--approval", "--region", "--smoke"),
@@ -110,12 +121,13 @@ _NEVER_SET = {"GOOGLE_CLOUD_PROJECT", "PREFECT_API_URL", "STORAGE_EMULATOR_HOST"
 
 
 def _command_line(rng: random.Random) -> list[str]:
-    command = rng.choice([*["run"] * 6, *_OPTIONS])
+    command = rng.choice([*["run"] * 5, *_OPTIONS, "eval"])
     words = [command]
-    if command == "run":
+    if command in {"run", "eval"}:
         words += [
             rng.choice(_PATHS if rng.random() < 0.7 else _ANYTHING) for _ in range(rng.choice([1, 2, 2, 2, 2, 3]))
         ]
+    if command == "run":
         words += rng.choice([[], ["--dry-run"], ["--dry-run"]])
     if command == "endpoint":  # at an address that nobody can listen on
         words += ["--host", rng.choice(["192.0.2.1", "nosuchhost.invalid", "[/red]", "x" * 300])]

@@ -188,6 +188,12 @@ def test_a_readiness_probe_is_a_preview_and_only_there_if_a_setting_says_so(
     assert {"launch_stage", "period_seconds", "path"} <= changed
 
 
+def test_vllm_aborts_pages_in_flight_at_sigterm_unless_a_setting_gives_them_time(settings: ServiceSettings) -> None:
+    assert "--shutdown-timeout" not in vllm_args(settings, _MODEL)
+    arguments = vllm_args(settings.model_copy(update={"shutdown_seconds": 7}), _MODEL)
+    assert arguments[arguments.index("--shutdown-timeout") + 1] == "7"
+
+
 def test_what_cloud_run_says_of_a_service_without_previews_is_no_change(service: run_v2.Service) -> None:
     wanted = fields(service)
     service.launch_stage = LaunchStage.GA

@@ -101,6 +101,13 @@ class ServiceSettings(BaseSettings):
     vpc_egress: Literal["private-ranges-only", "all-traffic"] = Field(
         "private-ranges-only", description="which requests go through the network: private-ranges-only or all-traffic"
     )
+    shutdown_seconds: int = Field(
+        0,
+        ge=0,
+        le=8,
+        description="how long vLLM reads pages in flight to their end after SIGTERM; Cloud Run kills it after 10 s. "
+        "0: it aborts them at once, and they are sent again",
+    )
 
     # Probes
     startup_period_seconds: int = Field(10, ge=1, le=240, description="time between two startup probes of /health")

@@ -57,6 +57,9 @@ def vllm_args(settings: ServiceSettings, model: str) -> tuple[str, ...]:
         *("--limit-mm-per-prompt", json.dumps({"image": 1})),
         *("--mm-processor-cache-gb", "0"),
         "--no-enable-prefix-caching",
+        # After SIGTERM pages in flight are read on for so long; longer ones get no answer. By default vLLM answers all
+        # of them at once, with half a text and `abort`, and the client sends a page again (see gpu-service.md).
+        *(("--shutdown-timeout", str(settings.shutdown_seconds)) if settings.shutdown_seconds else ()),
         *("--compilation-config", json.dumps({**_COMPILATION, "cudagraph_capture_sizes": graphs})),
         # Images come inside the request. A server that fetched URLs could be used to reach its own network (SSRF).
         *("--allowed-media-domains", "none.invalid"),

@@ -15,6 +15,17 @@ class Signal(StrEnum):
     CUT_OFF = "cut-off"
     EMPTY = "empty"
     LOOP = "loop"
+    INVENTED = "invented"
+    LITTLE_INK = "little-ink"
+    LAYER = "text-layer"
+    LOW_DPI = "low-dpi"
+    SCRIPT = "foreign-script"
+    MIXED = "mixed-scripts"
+    LETTERS = "foreign-letters"
+    REMARK = "remark"
+    ECHO = "prompt-echo"
+    NEIGHBOUR = "other-page"
+    CONTROLS = "control-characters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +33,31 @@ class Weight:
     """What a signal means."""
 
     trust: float  # 0 to 1: what is left of the score of a page with this finding
-    hard: bool  # whether the transcript is refused
+    hard: bool = False  # whether the transcript is refused
+    graded: bool = False  # whether the measure, 0 to 1, lowers the score further
 
+
+SUSPECT_BELOW = 0.8  # score: a page that is `ok` and below it should be looked at
 
 WEIGHTS: Mapping[Signal, Weight] = MappingProxyType(
     {
         Signal.CUT_OFF: Weight(0.0, hard=True),
         Signal.EMPTY: Weight(0.0, hard=True),
-        Signal.LOOP: Weight(0.0, hard=True),  # what the page says after its beginning is not there
+        Signal.LOOP: Weight(0.0, hard=True),
+        Signal.INVENTED: Weight(0.0, hard=True),
+        # Each of these alone makes a suspect; two together are worse than one. They refuse nothing: each is wrong on
+        # some honest page, and a suspect is kept.
+        Signal.NEIGHBOUR: Weight(0.4),  # text of another page is certain; two pages may really share it
+        Signal.LITTLE_INK: Weight(0.6),
+        Signal.SCRIPT: Weight(0.6),
+        Signal.LETTERS: Weight(0.6),
+        Signal.ECHO: Weight(0.6),
+        Signal.MIXED: Weight(0.7),
+        Signal.REMARK: Weight(0.7),  # the rest of the text may be right
+        Signal.LOW_DPI: Weight(0.75),  # large print is right at any resolution
+        Signal.LAYER: Weight(0.78, graded=True),  # the share of words that agree says how much is wrong
+        # What was wrong is removed. It makes a suspect only together with something else.
+        Signal.CONTROLS: Weight(0.95),
     }
 )
 
@@ -61,6 +89,11 @@ class Judgement:
         return round(score(self.findings), 3)
 
     @property
+    def suspect(self) -> bool:
+        """Whether somebody should look at it, if it becomes the text of the page."""
+        return self.score < SUSPECT_BELOW
+
+    @property
     def refused(self) -> bool:
         """Whether it may not be the text of the page."""
         return any(finding.hard for finding in self.findings)
@@ -68,4 +101,9 @@ class Judgement:
 
 def score(findings: Iterable[Finding]) -> float:
     """The score of a page with these findings, 0 to 1."""
-    return prod(WEIGHTS[finding.signal].trust for finding in findings)
+    return prod(map(_trust, findings))
+
+
+def _trust(finding: Finding) -> float:
+    weight = WEIGHTS[finding.signal]
+    return weight.trust * min(max(finding.measure, 0.0), 1.0) if weight.graded else weight.trust

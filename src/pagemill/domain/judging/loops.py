@@ -7,9 +7,11 @@ the defence. How well a text can be compressed separates nothing.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +23,18 @@ _TIMES, _WORDS = 4, 40  # a line of a refrain stands three times on a page, a sh
 _BLOCK_TIMES, _BLOCK_WORDS = 3, 300  # whole paragraphs do not stand three times on a page
 _SHARE = 0.25  # of the text's words: a loop goes on until a limit ends it, a table is followed by other text
 _REST_WORDS = 10  # of a text that ends with its loop: a line, as the model adds when it ends a loop by itself
-_EMPTY_TIMES = 150  # tags without text between them: no page has so many empty rows, nor a row so many cells
+_EMPTY_TIMES, _BORDERS = (
+    150,
+    7,
+)  # tags without text, or rows of seven `|`: no page has so many rows, no row so many cells
+_FILLER = re.compile(r"[\W_]*(?:0[xX])?(?:[0.,:]*0|[fF]{2,})[\W_]*")
+_FILLER_WORDS = 300  # zeros and their like: arrays, dumps and accounts are full of them
+_BLANK = re.compile(r"[_.…‥]{3,}|[☐☑☒□○]|_+[:;,]?")
+_BOXES = {("[", "]"), ("(", ")"), ("|", "|"), ("<td>", "<td>"), ("<th>", "<th>")}  # empty ones
+_FORM_TIMES = 12  # a block with room to write in: a page has as many as it has children, witnesses or items
 _EXCERPT = 60  # characters of a pattern in a message
 _DEFENCE = 0.7  # of the times that a word of the pattern stands in the transcript: the page's own text has it as often
+_UNFINISHED = 10  # a tenth of the last pattern may be cut off
 _GRAM = 16  # units that have to agree before a distance is tried; a power of two, below the 30 of the shortest loop
 _FACTOR = 0x9E3779B97F4A7C15  # odd and large, as good as any
 
@@ -48,7 +59,8 @@ class _Run:
 
     @property
     def times(self) -> int:
-        return (self.end - self.start) // self.period
+        """How often the pattern stands; the last one may lack its end."""
+        return (self.end - self.start + self.period // _UNFINISHED) // self.period
 
 
 def find_loop(text: str, layer: str = "") -> Loop | None:
@@ -69,11 +81,11 @@ def find_loop(text: str, layer: str = "") -> Loop | None:
     best: Loop | None = None
     for run in _runs(numbers):
         repeated = float(words[run.end] - words[run.start])
-        share = repeated / float(words[-1]) if words[-1] else (run.end - run.start) / len(found)
+        share = repeated / float(words[-1]) if repeated else (run.end - run.start) / len(found)
         is_placed = share >= _SHARE or words[-1] - words[run.end] <= _REST_WORDS
+        pattern = found[run.start : run.start + run.period]
         if best and repeated <= best.words:
             continue
-        pattern = found[run.start : run.start + run.period]
         if is_placed and _is_long(run.times, repeated, pattern) and not witness.has_all_of(pattern):
             best = Loop(" ".join(pattern), run.times, repeated, share)
     return best
@@ -90,8 +102,20 @@ def loop_finding(text: str, layer: str) -> Finding | None:
 
 def _is_long(times: int, words: float, pattern: Sequence[str]) -> bool:
     if not words:
-        return times >= _EMPTY_TIMES and any(map(is_tag, pattern))
+        rows = times if any(map(is_tag, pattern)) else times * pattern.count("|") / _BORDERS
+        return rows >= _EMPTY_TIMES
+    if all(_FILLER.fullmatch(unit) for unit in pattern if worth(unit)):
+        return words >= _FILLER_WORDS
+    if _has_blanks(pattern):
+        return times >= _FORM_TIMES and words >= _WORDS
     return (times >= _TIMES and words >= _WORDS) or (times >= _BLOCK_TIMES and words >= _BLOCK_WORDS)
+
+
+def _has_blanks(pattern: Sequence[str]) -> bool:
+    """Whether a pattern is a part of a form: it has lines, boxes or cells to be filled in."""
+    if any(map(_BLANK.fullmatch, pattern)):
+        return True
+    return any(pair in _BOXES for pair in pairwise([*pattern, pattern[0]]))
 
 
 def _runs(numbers: NDArray[np.int64]) -> Iterator[_Run]:
@@ -110,8 +134,9 @@ def _runs(numbers: NDArray[np.int64]) -> Iterator[_Run]:
         period, end = first - earlier, first + _GRAM
         while end < len(units_there) and units_there[end] == units_there[end - period]:
             end += 1
-        if end - earlier >= _BLOCK_TIMES * period:
-            yield _Run(earlier, end, period)
+        run = _Run(earlier, end, period)
+        if run.times >= _BLOCK_TIMES:
+            yield run
 
 
 def _before(numbers: NDArray[np.int64]) -> NDArray[np.int64]:

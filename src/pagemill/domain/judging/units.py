@@ -9,7 +9,7 @@ _LONGEST_WORD = 48  # characters: longer ones, as a model writes that repeats a 
 # Scripts that put no space between words: Japanese, Chinese; Thai, Lao, Tibetan, Burmese, Khmer, Tai.
 _IDEOGRAPHS = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff66-\uff9d\U00020000-\U0003ffff"
 _SYLLABLES = "\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u1950-\u19df\u1a20-\u1aaf"
-_UNSPACED = re.compile(f"[{_IDEOGRAPHS}{_SYLLABLES}]")
+_UNSPACED = re.compile(f"([{_IDEOGRAPHS}{_SYLLABLES}])")
 _SYLLABLE = re.compile(f"[{_SYLLABLES}]")
 _ATTRIBUTES = re.compile(r"<([a-zA-Z]\w*)\s[^<>]*>")
 _ENDS = ("</td>", "</th>", "</tr>")  # which say nothing beside the tags that begin them
@@ -27,7 +27,7 @@ def units(text: str) -> list[str]:
             text = text.replace(end, " ")
         text = text.replace("<", " <").replace(">", "> ")
     if not text.isascii():
-        text = _UNSPACED.sub(r" \g<0> ", text)
+        text = " ".join(_UNSPACED.split(text))  # several times as fast as a substitution
     words = text.split()
     if max(map(len, words), default=0) <= _LONGEST_WORD:
         return words
