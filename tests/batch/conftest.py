@@ -26,11 +26,12 @@ from pagemill.batch.stop import RunStop
 from pagemill.batch.threads import BlockingCalls
 from pagemill.domain.pages.model import Recipe
 from pagemill.domain.pages.planning import parse_pages
+from pagemill.domain.pages.retrying import parse_retry
 from pagemill.domain.pages.sharding import ShardPlan
 from pagemill.domain.pages.summary import RunSummary
 from pagemill.ocr.client import OpenAiRecognizer
 from pagemill.ocr.identity.auth import IdTokenAuth
-from pagemill.ports import DocumentSource, ObjectStore
+from pagemill.ports import DocumentSource, ObjectStore, Witness
 from pagemill.storage.local_source import LocalSource
 from pagemill.storage.local_store import LocalStore
 from tests.fakes.ocr_endpoint import MODEL, FakeEndpoint
@@ -61,6 +62,8 @@ class Mill:
     answer_seconds: float = 2.0
     probe_seconds: float = 60.0
     patience: Patience = IMPATIENT
+    witness: Witness | None = None
+    context_tokens: int = PageLimits().context_tokens
     costs_nothing: bool = False
 
     def add(self, name: str, content: str) -> None:
@@ -78,10 +81,13 @@ class Mill:
         perform: Perform | None = None,
         limits: BatchLimits | None = None,
         image_bytes: int = 2**20,
+        retry: str = "",
     ) -> RunSummary:
         """Run one batch from beginning to end."""
         url = endpoint.url if endpoint else self.url
-        async with self.batch(url, pages=pages, recipe=recipe, limits=limits, image_bytes=image_bytes) as batch:
+        async with self.batch(
+            url, pages=pages, recipe=recipe, limits=limits, image_bytes=image_bytes, retry=retry
+        ) as batch:
             return await batch.run("test-run", perform)
 
     @asynccontextmanager
@@ -94,6 +100,7 @@ class Mill:
         limits: BatchLimits | None = None,
         image_bytes: int = 2**20,
         plan: ShardPlan | None = None,
+        retry: str = "",
     ) -> AsyncIterator[Batch]:
         """Open a batch."""
 
@@ -136,7 +143,11 @@ class Mill:
                     progress=self.progress,
                     stop=stop,
                     threads=threads,
-                    limits=PageLimits(image_bytes=image_bytes, rendering=self.rendering),
+                    limits=PageLimits(
+                        image_bytes=image_bytes, rendering=self.rendering, context_tokens=self.context_tokens
+                    ),
+                    witness=self.witness,
+                    retry=parse_retry(retry),
                 )
                 try:
                     yield Batch(
@@ -149,6 +160,7 @@ class Mill:
                             stop=stop,
                             threads=threads,
                             limits=limits,
+                            retry=parse_retry(retry),
                         ),
                         reader=reader,
                         publisher=publisher,

@@ -70,10 +70,11 @@ async def test_blank_pages_and_text_layers_are_results_that_were_never_sent(mill
 async def test_a_page_that_the_endpoint_cannot_read_costs_only_itself_and_says_why(mill: Mill, kind: str) -> None:
     mill.add("a.pdf", "3")
     mill.add("b.pdf", "2")
-    bad = image_name(b"a.pdf 2")
+    pictures = [b"a.pdf 2", b"a.pdf 2 x1.5", b"a.pdf 2 x2 piece 1", b"a.pdf 2 x2 piece 2"]
+    bad = {image_name(picture) for picture in pictures}
 
     def answer(request: Request) -> Answer | None:
-        return _ANSWERS[kind] if request.image == bad else None
+        return _ANSWERS[kind] if request.image in bad else None
 
     async with FakeEndpoint(answer) as endpoint:
         summary = await mill.run(endpoint)

@@ -37,24 +37,25 @@ async def _run_in_shards(
     pages: str = "",
     turns: Sequence[int] | None = None,
     before_turn: Callable[[int], object] = lambda _: None,
+    retry: str = "",
 ) -> RunSummary:
     """What `ocr-batch` does with its shards, one after the other, or in the `turns` named; others are lost."""
-    async with mill.batch(endpoint.url, pages=pages) as batch:
+    async with mill.batch(endpoint.url, pages=pages, retry=retry) as batch:
         pending = await plan(batch)
         divided = split(pending, shards=shards)
         write_plans(batch, _RUN, divided)
         numbers = range(1, len(divided) + 1)
         for number in numbers if turns is None else turns:
             before_turn(number)
-            await _run_shard(mill, endpoint, number)
+            await _run_shard(mill, endpoint, number, retry=retry)
         reports = [report_of(batch.publisher.destination, _RUN, number) for number in numbers]
         stopped_by = None if all(reports) else ShardLost("a shard crashed twice")
         return await conclude(batch, _RUN, pending, divided, reports, stopped_by=stopped_by)
 
 
-async def _run_shard(mill: Mill, endpoint: FakeEndpoint, number: int) -> RunSummary:
+async def _run_shard(mill: Mill, endpoint: FakeEndpoint, number: int, *, retry: str = "") -> RunSummary:
     shard_plan = plan_of(LocalStore(mill.out), _RUN, number)
-    async with mill.batch(endpoint.url, plan=shard_plan) as batch:
+    async with mill.batch(endpoint.url, plan=shard_plan, retry=retry) as batch:
         return await batch.run(keys.shard_id(_RUN, number))
 
 
@@ -105,7 +106,7 @@ async def test_a_run_in_shards_has_the_same_results_as_a_run_without(
     assert _untimed(got) == _untimed(wanted)
     assert _texts(documents.out) == _texts(alone.out)
     written = json.loads((documents.out / "_runs" / _RUN / "summary.json").read_text())
-    assert written.items() >= {name: value for name, value in got.as_dict().items() if name != "failures"}.items()
+    assert written.items() >= {name: value for name, value in got.as_dict().items() if name in written}.items()
     assert got.first_sent_at
     assert got.last_answer_at
     assert got.cost_usd == pytest.approx((got.last_answer_at - got.first_sent_at).total_seconds(), abs=0.01)
@@ -241,3 +242,23 @@ def test_a_plan_that_cannot_be_read_is_named(tmp_path: Path, text: bytes) -> Non
 
 def test_a_shard_that_did_not_finish_has_no_report(tmp_path: Path) -> None:
     assert report_of(LocalStore(tmp_path), _RUN, 1) is None
+
+
+async def test_shards_read_again_just_the_pages_that_retry_names(mill: Mill) -> None:
+    mill.add("a.pdf", "30 layer=7:its_own_text layer=20:its_own_text")
+    mill.add("b.pdf", "2 layer=1:its_own_text")
+    pages = {image_name(name) for name in (b"a.pdf 7", b"a.pdf 20", b"b.pdf 1")}
+    kinds = (b"", b" x1.5", b" x2 piece 1", b" x2 piece 2")
+    refused = {image_name(name + kind) for name in (b"a.pdf 7", b"a.pdf 20", b"b.pdf 1") for kind in kinds}
+
+    async with FakeEndpoint(lambda request: Answer(text="") if request.image in refused else None) as endpoint:
+        first = await _run_in_shards(mill, endpoint, 3)
+    async with FakeEndpoint() as endpoint:
+        second = await _run_in_shards(mill, endpoint, 3, retry="fallback")
+
+    assert +Counter(first.statuses) == {Status.OK: 29, Status.FALLBACK: 3}
+    assert +Counter(second.statuses) == {Status.OK: 32}
+    assert endpoint.record.sent.keys() == pages
+    assert second.reused == 29
+    assert "the embedded text" not in (mill.out / "a.pdf/document.md").read_text()
+    _assert_accounted_for(second)

@@ -12,8 +12,10 @@ from pagemill.batch.opening import SurveyedDocument
 from pagemill.batch.progress import Progress
 from pagemill.cli.console import PlainConsole
 from pagemill.cli.display import headline, print_summary, print_survey
+from pagemill.cli.support import ExitCode, exit_code
 from pagemill.domain.pages.model import Status
 from pagemill.domain.pages.summary import DocumentOutcome, RunSummary
+from pagemill.domain.pages.trust import Trust
 from pagemill.errors import StoreUnusable
 from pagemill.orchestration.reporting import verdict
 
@@ -126,3 +128,22 @@ def test_a_dry_run_shows_names_as_they_are_and_escapes_what_nobody_sees() -> Non
     assert "[red]a[/red].pdf" in printed.getvalue()
     assert r"'b\u200b.pdf'" in printed.getvalue()
     assert r"[bold]\x1b" in printed.getvalue()
+
+
+def test_suspects_are_counted_beside_the_statuses_and_named_with_their_scores() -> None:
+    printed = io.StringIO()
+    suspects = {2: Trust(0.45, ("low-dpi",)), 3: Trust(0.5)}
+    outcome = DocumentOutcome("a.pdf", 3, {Status.OK: 3}, suspects=suspects)
+    summary = replace(_summary(1, 3), outcomes=(outcome,))
+
+    print_summary(summary, PlainConsole(file=printed, width=200))
+
+    assert "3 pages: 3 ok, 0 blank, 0 text_layer, 0 fallback, 0 failed; 2 of the ok ones suspect" in printed.getvalue()
+    assert "a.pdf, page 2: suspect, score 0.45 (low-dpi)\na.pdf, page 3: suspect, score 0.5\n" in printed.getvalue()
+    assert verdict(summary) == "1 document, 3 pages: none failed, 2 pages suspect."
+    assert exit_code(summary) is ExitCode.DONE
+    assert exit_code(replace(summary, suspects_fail=True)) is ExitCode.FAILURES
+
+
+def test_the_line_of_progress_has_the_suspects() -> None:
+    assert headline(Progress(suspects=2)).endswith("none failed, 2 suspect")

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from pagemill.domain.pages.model import STANDARD_PICTURE, CountedPdf, Picture, Piece, Rendering
@@ -17,6 +18,8 @@ class FakeRasterizer:
 
     A file holds a number of pages, and may name pages that cannot be rendered, are blank, or are cut into pieces, as
     page 4 into two: `5 broken=2 blank=3 pieces=4:2`. No worker survives the pages of `lost=7-12`.
+    `ink=2:0.001` is the share of ink of page 2, `inner=2:0.001` that without its edges, `layer=2:two_words` its own
+    text, and `damage=2:a_font` what is damaged on it.
     """
 
     def __init__(self, *, image_bytes: int = 0) -> None:
@@ -57,19 +60,41 @@ class FakeRasterizer:
                 return Rendering(
                     number, 10, 10, None, pieces=self._pieces(name, f"{number}{other}", int(pieces)), dpi=100.0
                 )
-        if picture.halves:
-            return Rendering(number, 10, 10, None, pieces=self._pieces(name, f"{number}{other}", 2), dpi=132.0)
-        return Rendering(number, 10, 10, f"{name} {number}{other}".encode().ljust(self._image_bytes), dpi=132.0)
+        ink, layer = _of_page(words, "ink", number), _of_page(words, "layer", number).replace("_", " ")
+        rendering = Rendering(
+            number,
+            1000,
+            1000,
+            None if picture.halves else f"{name} {number}{other}".encode().ljust(self._image_bytes),
+            pieces=self._pieces(name, f"{number}{other}", 2, overlap=0.18) if picture.halves else (),
+            dpi=132.0 * picture.magnification,
+        )
+        inner, damage = _of_page(words, "inner", number), _of_page(words, "damage", number)
+        return replace(
+            rendering,
+            ink_share=float(ink) if ink else None,
+            inner_ink_share=float(inner) if inner else None,
+            layer=layer,
+            objections=(damage,) if damage else (),
+        )
 
-    def _pieces(self, name: str, number: str, count: int) -> tuple[Piece, ...]:
+    def _pieces(self, name: str, number: str, count: int, *, overlap: float = 0.0) -> tuple[Piece, ...]:
         """Piece 2 of page 3 of `a.pdf` is the bytes `a.pdf 3 piece 2`. Only the first is known to hold text."""
         images = [f"{name} {number} piece {piece}".encode().ljust(self._image_bytes) for piece in range(1, count + 1)]
-        return tuple(Piece(image, may_be_empty=place > 0) for place, image in enumerate(images))
+        return tuple(
+            Piece(image, overlap if place else 0.0, may_be_empty=place > 0) for place, image in enumerate(images)
+        )
 
 
 def _described(picture: Picture) -> str:
     larger = f" x{picture.magnification:g}" if picture.magnification != 1 else ""
     return larger + (f" turned {picture.turned}" if picture.turned else "")
+
+
+def _of_page(words: list[str], name: str, number: int) -> str:
+    """What the file says of a page; empty if it says nothing."""
+    beginning = f"{name}={number}:"
+    return next((word.removeprefix(beginning) for word in words if word.startswith(beginning)), "")
 
 
 def _range(word: str) -> range:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from pagemill.domain.pages.model import Recipe
+from pagemill.domain.pages.model import Recipe, Sampling
 from pagemill.errors import (
     EndpointNotFound,
     EndpointUnavailable,
@@ -18,7 +18,7 @@ from pagemill.errors import (
 )
 from pagemill.ocr.client import OpenAiRecognizer
 from pagemill.ocr.exchange import Exchange
-from tests.fakes.ocr_endpoint import HANG, MODEL, RESET, Answer, FakeEndpoint, failing
+from tests.fakes.ocr_endpoint import HANG, MODEL, RESET, Answer, FakeEndpoint, Request, failing
 
 
 @asynccontextmanager
@@ -45,6 +45,26 @@ async def test_a_request_holds_the_image_the_sampling_and_nothing_else() -> None
             {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,"}}]}
         ],
     }
+
+
+async def test_an_endpoint_that_refuses_to_end_loops_is_asked_for_it_once_and_reads_the_page_without() -> None:
+    asked: list[bool] = []
+
+    def of_page(request: Request) -> Answer | None:
+        asked.append("repetition_detection" in request.body)
+        return failing(400, "Unrecognized request argument supplied") if asked[-1] else Answer(text="read")
+
+    async with FakeEndpoint(of_page) as endpoint, _recognizer(endpoint.url) as recognizer:
+        await recognizer.probe()
+        texts = [
+            (await recognizer.read(b"png", max_tokens=9, sampling=Sampling(0.6, ends_loops=True))).markdown
+            for _ in range(3)
+        ]
+
+    assert texts == ["read"] * 3
+    assert asked == [True, False, False, False]
+    assert endpoint.record.bodies[-1]["temperature"] == 0.6
+    assert endpoint.record.bodies[-1]["top_p"] == 0.9
 
 
 async def test_a_transcript_is_verbatim_with_its_token_counts() -> None:
@@ -147,6 +167,16 @@ async def test_retry_after_is_read_as_seconds_or_as_a_date(header: dict[str, str
             await recognizer.read(b"png", max_tokens=4096)
 
     assert trouble.value.retry_after_seconds == seconds
+
+
+async def test_half_a_text_of_a_server_that_is_told_to_stop_is_no_answer_to_the_page() -> None:
+    answer = Answer(text="half a", finish_reason="abort")
+    async with FakeEndpoint(lambda _: answer) as endpoint, _recognizer(endpoint.url) as recognizer:
+        await recognizer.probe()
+        with pytest.raises(EndpointUnavailable, match="when it is told to stop") as failed:
+            await recognizer.read(b"png", max_tokens=4096)
+
+    assert failed.value.page_may_be_the_cause
 
 
 async def test_content_that_is_null_is_an_empty_text() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from pagemill.domain.pages.model import Status
 from pagemill.domain.pages.summary import DocumentOutcome, RunSummary
+from pagemill.domain.pages.trust import Trust
 from pagemill.orchestration.documents_table import rows
 
 _PROXY_LIMIT = 2**20  # nginx refuses larger requests, unless told otherwise
@@ -58,3 +59,19 @@ def test_documents_with_failures_come_first_and_control_characters_are_escaped()
 
     assert [row["document"] for row in table] == ["z.pdf", "a.pdf"]
     assert table[0]["what failed"] == r"\x1b"
+
+
+def test_documents_with_suspects_come_after_those_with_failures_and_before_all_others() -> None:
+    suspect = DocumentOutcome("c.pdf", 2, {Status.OK: 2}, suspects={2: Trust(0.4, ("low-dpi",))})
+    table, _ = rows(
+        _summary(
+            DocumentOutcome("a.pdf", 1, {Status.OK: 1}),
+            DocumentOutcome("b.pdf", 1, {Status.OK: 1}, findings=("1 embedded PDF not read",)),
+            suspect,
+            _failed("z.pdf", {1: "torn"}),
+        )
+    )
+
+    assert [row["document"] for row in table] == ["z.pdf", "c.pdf", "b.pdf", "a.pdf"]
+    assert table[1]["suspects"] == "page 2: score 0.4 (low-dpi)"
+    assert table[1]["what failed"] == ""

@@ -4,6 +4,7 @@ import datetime as dt
 
 import pytest
 
+from pagemill.domain.pages.retrying import Retry
 from pagemill.errors import UsageError
 from pagemill.wiring.parameters import checked_parameters
 
@@ -40,3 +41,13 @@ def test_a_period_of_a_form_is_checked_and_kept_as_it_was_written() -> None:
     assert parameters.period.since == dt.datetime(2026, 11, 30, tzinfo=dt.UTC)
     with pytest.raises(UsageError, match=r"^--until 'soon' is no date or time"):
         checked_parameters(source="in", destination="out", until="soon")
+
+
+def test_results_to_read_again_are_named_with_commas_and_others_are_refused() -> None:
+    parameters = checked_parameters(source="in", destination="out", retry="fallback, suspect", min_score=0.5)
+
+    assert parameters.retries == {Retry.FALLBACK, Retry.SUSPECT}
+    assert parameters.min_score == 0.5
+    assert checked_parameters(source="in", destination="out").retries == frozenset()
+    with pytest.raises(UsageError, match="'ok' in --retry 'ok' is no kind of result"):
+        checked_parameters(source="in", destination="out", retry="ok")

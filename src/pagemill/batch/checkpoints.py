@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from pagemill.domain.pages import assembly, keys
 from pagemill.domain.pages.model import Document, PageResult, Recipe, Status
 from pagemill.domain.pages.planning import page_chunks
+from pagemill.domain.pages.refused import RefusedTexts, read_refused
 from pagemill.errors import PreconditionFailed, Transient
 from pagemill.ports import ABSENT, ObjectStore
 
@@ -29,6 +31,22 @@ class CheckpointsDamaged(Transient):
         self.pages = pages
 
 
+@dataclass(frozen=True, slots=True)
+class ListedPages:
+    """What an earlier run has left of a document."""
+
+    done: frozenset[int]  # pages with a checkpoint
+    refused: frozenset[int]  # pages with refused transcripts
+
+
+@dataclass(frozen=True, slots=True)
+class StandingResult:
+    """A page's result, and the version of its checkpoint."""
+
+    result: PageResult
+    version: str
+
+
 class Checkpoints:
     """The checkpoints of one recipe. Every method blocks: call them from a thread."""
 
@@ -47,8 +65,26 @@ class Checkpoints:
         numbers = map(keys.checkpoint_number, listed)
         return frozenset(number for number in numbers if number is not None and 1 <= number <= page_count)
 
-    def write(self, document: Document, result: PageResult) -> None:
+    def listed(self, document: Document, page_count: int) -> ListedPages:
+        """The pages of a document that have a checkpoint or refused transcripts; the same listing as `pages`.
+
+        Raises:
+            StoreUnusable: The destination cannot be read.
+        """
+        found = list(self.destination.keys(keys.checkpoints(document, self.recipe)))
+        done, refused = map(keys.checkpoint_number, found), map(keys.refused_number, found)
+        return ListedPages(
+            frozenset(number for number in done if number is not None and 1 <= number <= page_count),
+            frozenset(number for number in refused if number is not None and 1 <= number <= page_count),
+        )
+
+    def write(self, document: Document, result: PageResult, over: str = ABSENT) -> None:
         """Write the checkpoint of a page. A failed page gets none, so that the next run tries it again.
+
+        Args:
+            document: The document.
+            result: Of the page.
+            over: The version of the checkpoint that it replaces; `ABSENT`: there is none.
 
         Raises:
             StoreUnusable: The destination cannot be written.
@@ -58,7 +94,53 @@ class Checkpoints:
         key = keys.checkpoint(document, self.recipe, result.number)
         body = assembly.to_json(result).encode()
         with contextlib.suppress(PreconditionFailed):  # another run read the page first: its result is kept
-            self.destination.write(key, body, content_type="application/json", if_version=ABSENT)
+            self.destination.write(key, body, content_type="application/json", if_version=over)
+
+    def standing(self, document: Document, number: int) -> StandingResult | None:
+        """The checkpoint of a page as it is now; None if there is none, or a damaged one, which is removed.
+
+        Raises:
+            StoreUnusable: The destination cannot be read.
+        """
+        key = keys.checkpoint(document, self.recipe, number)
+        stored = self.destination.read(key)
+        if stored is None:
+            return None
+        try:
+            return StandingResult(_checked(assembly.from_json(stored.data), number), stored.version)
+        except ValueError:
+            self.destination.discard(key, if_version=stored.version)
+            return None
+
+    def amend(self, document: Document, before: PageResult, after: PageResult) -> bool:
+        """Replace the checkpoint of a page, if it is still the one that was written; tell whether it was.
+
+        Raises:
+            StoreUnusable: The destination cannot be read or written.
+        """
+        standing = self.standing(document, before.number)
+        if standing is None or standing.result != before:
+            return False
+        self.write(document, after, over=standing.version)
+        return True
+
+    def refused(self, document: Document, number: int) -> RefusedTexts | None:
+        """The refused transcripts of a page; None if there are none, or nobody can read them any more.
+
+        Raises:
+            StoreUnusable: The destination cannot be read.
+        """
+        stored = self.destination.read(keys.refused(document, self.recipe, number))
+        return read_refused(stored.data, number) if stored else None
+
+    def write_refused(self, document: Document, texts: RefusedTexts) -> None:
+        """Keep the refused transcripts of a page, over those of an earlier run.
+
+        Raises:
+            StoreUnusable: The destination cannot be written.
+        """
+        key = keys.refused(document, self.recipe, texts.number)
+        self.destination.write(key, texts.to_json().encode(), content_type="application/json")
 
     def results(
         self, document: Document, numbers: Sequence[int], failed: Mapping[int, PageResult]

@@ -12,6 +12,7 @@ from typing import Any
 from pagemill.batch.lost_pages import LostPages
 from pagemill.domain.pages.model import Document, PageResult, Status
 from pagemill.domain.pages.planning import format_pages
+from pagemill.domain.pages.trust import Trust
 from pagemill.domain.wording import shown
 
 
@@ -33,6 +34,9 @@ class PageChunk:
     numbers: tuple[int, ...]
     failed: dict[int, PageResult]  # shared by all chunks of the document, as is the next
     read: Counter[Status]  # results so far
+    suspects: dict[int, Trust] = field(default_factory=dict)  # shared as well
+    refused: frozenset[int] = frozenset()  # pages with refused transcripts of an earlier run
+    redo: frozenset[int] = frozenset()  # pages with a result that is to be replaced by a better one
     started: asyncio.Event = field(default_factory=asyncio.Event)  # all its pages have begun: the next chunk may begin
 
     @property

@@ -119,6 +119,7 @@ class _Conclusion:
         progress, summaries = self._batch.progress, [report.summary for report in self._reports]
         progress.outcomes = [*self._outcomes, *self._unfinished()]
         progress.statuses = _statuses(progress.outcomes)
+        progress.suspects = sum(len(outcome.suspects) for outcome in progress.outcomes)
         progress.reused = sum(outcome.reused for outcome in progress.outcomes)
         progress.requests = self._unreported_requests + sum(summary.requests for summary in summaries)
         reasons = [self._batch.stop.stopped_by, *(summary.stopped_by for summary in summaries), stopped_by]
@@ -142,7 +143,10 @@ class _Conclusion:
             parts = [result.outcome for result in self._divided.get(key, []) if result.outcome]
             failures = {number: reason for part in parts for number, reason in part.failures.items()}
             pages, reused = sum(part.pages for part in parts), sum(part.reused for part in parts)
-            yield DocumentOutcome(key, pages, _statuses(parts), reused=reused, failures=failures, finished=False)
+            low = {number: trust for part in parts for number, trust in part.suspects.items()}
+            yield DocumentOutcome(
+                key, pages, _statuses(parts), reused=reused, failures=failures, suspects=low, finished=False
+            )
 
     def _with_reused(self, outcome: DocumentOutcome) -> DocumentOutcome:
         """Count the pages that are older than the run. A shard also counts those of its own first attempt."""

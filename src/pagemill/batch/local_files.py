@@ -17,6 +17,7 @@ from pagemill.batch.stop import RunStop
 from pagemill.batch.threads import BlockingCalls
 from pagemill.domain.pages.model import CountedPdf, Document, PageResult, Status
 from pagemill.domain.pages.planning import PendingDocument
+from pagemill.domain.pages.trust import Trust
 from pagemill.errors import DocumentUnreadable
 from pagemill.ports import DocumentSource, LocalCopy, Rasterizer
 
@@ -45,6 +46,7 @@ class ResultsSoFar:
 
     read: Counter[Status] = field(default_factory=Counter)
     failed: dict[int, PageResult] = field(default_factory=dict)  # by page number
+    suspects: dict[int, Trust] = field(default_factory=dict)  # the same
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,14 @@ import datetime as dt
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pagemill.batch import outcomes, publishing
 from pagemill.batch.checkpoints import Checkpoints
 from pagemill.batch.chunks import BatchLimits
+from pagemill.batch.earlier import EarlierResults
 from pagemill.batch.local_files import LocalFiles, OpenedDocument, ResultsSoFar
 from pagemill.batch.owners import FoldersInUse
 from pagemill.batch.progress import Progress
@@ -22,8 +23,9 @@ from pagemill.batch.stop import RunStop
 from pagemill.batch.threads import BlockingCalls
 from pagemill.batch.withheld import WithheldDocuments
 from pagemill.domain.pages.manifest import Manifest, Tally
-from pagemill.domain.pages.model import Document, RejectedEntry
+from pagemill.domain.pages.model import CountedPdf, Document, RejectedEntry
 from pagemill.domain.pages.planning import PendingDocument, Selection
+from pagemill.domain.pages.retrying import Retry
 from pagemill.domain.pages.summary import DocumentOutcome
 from pagemill.domain.wording import encodable, shown
 from pagemill.errors import (
@@ -70,6 +72,7 @@ class Documents:
         stop: RunStop,
         threads: BlockingCalls,
         limits: BatchLimits,
+        retry: Collection[Retry] = (),
     ) -> None:
         """Configure; nothing is listed yet.
 
@@ -82,6 +85,7 @@ class Documents:
             stop: When it is set, no further document is opened.
             threads: For calls that block.
             limits: How much is open at once.
+            retry: Results of earlier runs that are not good enough.
         """
         self._source = source
         self._selection = selection
@@ -89,6 +93,7 @@ class Documents:
         self._progress = progress
         self._stop = stop
         self._threads = threads
+        self._earlier = EarlierResults(checkpoints, selection, threads, progress, retry)
         self._at_once = limits.documents
         self._folders = FoldersInUse(checkpoints.destination)
         self._withheld = WithheldDocuments(source.name)
@@ -182,7 +187,7 @@ class Documents:
         except StoreUnusable as error:
             self._stop.listing_failed(error)
             for entry in self._withheld.entries:
-                self._progress.add(outcomes.unfinished(entry.key, {}, {}), Counter())
+                self._progress.add(outcomes.unfinished(entry.key, ResultsSoFar()), Counter())
             return
         for entry in withheld:
             await self._account(entry, handle)
@@ -195,15 +200,16 @@ class Documents:
         except Exception as error:  # noqa: BLE001 -- a defect of ours must not cost the other documents
             outcome = self._after(error, entry.key, results)
         if outcome:
-            self._progress.add(replace(outcome, seconds=time.monotonic() - started), results.read)
+            timed = replace(outcome, seconds=time.monotonic() - started)
+            self._progress.add(timed, results.read, len(results.suspects))
 
     def _after(self, error: Exception, key: str, results: ResultsSoFar) -> DocumentOutcome:
         """The outcome of a document that ended with an error."""
         if error is self._stop.reason:  # until then the document waited for room
-            return outcomes.unfinished(key, results.read, results.failed)
+            return outcomes.unfinished(key, results)
         if trouble := error if isinstance(error, (StoreUnusable, UsageError)) else out_of_resources(error):
             self._stop.now(trouble)
-            return outcomes.unfinished(key, results.read, results.failed)
+            return outcomes.unfinished(key, results)
         _log.error("%s", shown(key), exc_info=error)
         reason = encodable(f"an unforeseen error: {type(error).__name__}: {error}; please report it")
         return DocumentOutcome(key, 0, {}, error=reason)
@@ -241,27 +247,22 @@ class Documents:
 
     async def _already_finished(self, document: Document) -> DocumentOutcome | None:
         """The outcome of a document that an earlier run has finished; it is not opened."""
-        prior = await self._threads.lookups(publishing.covering_manifest, self._checkpoints, document, self._selection)
+        prior = await self._earlier.finished(document)
         if prior is None:
             return None
         selected = self._selection.selected(document, prior.page_count)
         self._progress.pages_planned += len(selected)
-        return outcomes.already_finished(document.key, prior, selected)
+        return outcomes.already_finished(document.key, prior, selected, min_score=self._progress.min_score)
 
     async def _opened(self, document: Document, handle: Handle, results: ResultsSoFar) -> DocumentOutcome | None:
         async with self._files.counted(document) as counted:
             pdf = counted.pdf
-            done = await self._done(document, pdf.pages)
-            selected = self._selection.selected(document, pdf.pages)
-            pending = PendingDocument(document, pdf.pages, selected, done, pdf.findings)
+            pending = await self._earlier.left_of(self._wanted(document, pdf))
             self._progress.pages_planned += len(pending.selected)
             if not pending.selected:
                 return outcomes.nothing_selected(pending)
             counted.wait_with(len(pending.left))
             return await handle(OpenedDocument(pending, counted.file, counted.begin, results))
-
-    async def _done(self, document: Document, page_count: int) -> frozenset[int]:
-        return await self._threads.lookups(self._checkpoints.pages, document, page_count)
 
     async def _unreadable(self, document: Document, reason: str) -> DocumentOutcome:
         manifest = Manifest(document, self._checkpoints.recipe, 0, Tally(), 0.0, dt.datetime.now(dt.UTC), error=reason)
@@ -290,11 +291,15 @@ class Documents:
             return SurveyedDocument(entry.key, 0, 0, self._after(error, entry.key, ResultsSoFar()).error)
 
     async def _already_surveyed(self, document: Document) -> SurveyedDocument | None:
-        prior = await self._threads.lookups(publishing.covering_manifest, self._checkpoints, document, self._selection)
+        prior = await self._earlier.finished(document)
         return SurveyedDocument(document.key, prior.page_count, 0, findings=prior.findings) if prior else None
 
     async def _counted(self, document: Document) -> SurveyedDocument:
         async with self._files.counted(document) as counted:
-            pages = counted.pdf.pages
-            left = frozenset(self._selection.selected(document, pages)) - await self._done(document, pages)
-            return SurveyedDocument(document.key, pages, len(left), findings=counted.pdf.findings)
+            pending = await self._earlier.left_of(self._wanted(document, counted.pdf))
+            return SurveyedDocument(document.key, pending.page_count, len(pending.left), findings=pending.findings)
+
+    def _wanted(self, document: Document, pdf: CountedPdf) -> PendingDocument:
+        """A document with the pages that the run wants of it."""
+        selected = self._selection.selected(document, pdf.pages)
+        return PendingDocument(document, pdf.pages, selected, frozenset(), pdf.findings)

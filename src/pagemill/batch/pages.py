@@ -5,18 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
-from pagemill.batch.attempts import ImageAttempts, PageAttempts
+from pagemill.batch.asking import Asker
+from pagemill.batch.byte_budget import ByteBudget
 from pagemill.batch.checkpoints import Checkpoints
 from pagemill.batch.chunks import DocumentFile
+from pagemill.batch.climbing import PageClimb
+from pagemill.batch.contamination import ContaminationCheck
 from pagemill.batch.gate import EndpointGate, GateClosed
+from pagemill.batch.page_results import PageResults
 from pagemill.batch.progress import Progress
+from pagemill.batch.steps import LadderSteps, Page
 from pagemill.batch.stop import RunStop
 from pagemill.batch.threads import BlockingCalls
-from pagemill.domain.judging.judge import Evidence, is_empty, judge
-from pagemill.domain.pages.model import Document, PageResult, Rendering, Status, Transcript
+from pagemill.domain.judging.judge import Evidence
+from pagemill.domain.judging.letters import DocumentLetters
+from pagemill.domain.pages.model import Document, Mode, PageResult, Rendering, Status
+from pagemill.domain.pages.retrying import Retry
 from pagemill.domain.wording import encodable, shown
 from pagemill.errors import (
     DocumentChanged,
@@ -26,12 +33,11 @@ from pagemill.errors import (
     PagemillError,
     PageUnreadable,
     RenderingLost,
-    RequestRejected,
     StoreUnusable,
     UsageError,
     out_of_resources,
 )
-from pagemill.ports import Rasterizer, Recognizer, SlotPool
+from pagemill.ports import Rasterizer, Recognizer, SlotPool, Witness
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +51,14 @@ class PageLimits:
     rendering: int = 4  # pages that the render workers have, including those that wait for a worker
     image_bytes: int = 64 * 2**20  # images in memory at once; may be exceeded by `rendering` images
     context_tokens: int = 8192  # the model's window, including the image
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What earlier runs have left of a page."""
+
+    refused: bool = False  # there are refused transcripts
+    redo: bool = False  # it has a result, which is to be replaced by a better one
 
 
 class PageReader:
@@ -62,24 +76,56 @@ class PageReader:
         stop: RunStop,
         threads: BlockingCalls,
         limits: PageLimits,
+        witness: Witness | None = None,
+        retry: Collection[Retry] = (),
     ) -> None:
+        """Configure; nothing is read yet.
+
+        Args:
+            rasterizer: Renders pages.
+            recognizer: Reads them.
+            gate: Lets requests through to it.
+            slots: Limits the pages in flight.
+            checkpoints: Results and refused transcripts.
+            progress: The counters of the run.
+            stop: Why the run ends early.
+            threads: For calls that block.
+            limits: How far rendering may run ahead, and the model's window.
+            witness: Is asked about doubtful pages; None: there is none.
+            retry: Results of earlier runs that are not good enough.
+        """
         self._rasterizer = rasterizer
-        self._recognizer = recognizer
         self._gate = gate
         self._slots = slots
-        self._checkpoints = checkpoints
         self._progress = progress
         self._stop = stop
         self._threads = threads
         self._limits = limits
+        self._witness = witness
+        self._max_tokens = checkpoints.recipe.max_tokens
+        self._prompt = checkpoints.recipe.prompt
+        self._skip_blank = checkpoints.recipe.mode is not Mode.FORCE
+        self._letters: dict[str, DocumentLetters] = {}  # of the documents that are being read
+        self._asker = Asker(
+            recognizer, gate, progress, max_tokens=self._max_tokens, context_tokens=limits.context_tokens
+        )
+        self._results = PageResults(
+            checkpoints, threads, retry=retry, min_score=progress.min_score, context_tokens=limits.context_tokens
+        )
+        self._contamination = ContaminationCheck(checkpoints, threads)
         self._rendering = asyncio.Semaphore(limits.rendering)
-        self._images = _ByteBudget(limits.image_bytes)
+        self._images = ByteBudget(limits.image_bytes)
+        self._steps = LadderSteps(
+            rasterizer, self._asker, threads, self._images, witness=witness, min_score=progress.min_score
+        )
 
     def expect_pages(self) -> None:
         """Get ready for pages: a document with pages to read is open."""
         self._gate.expect_pages()
 
-    async def read(self, document: Document, file: DocumentFile, number: int) -> PageResult | None:
+    async def read(
+        self, document: Document, file: DocumentFile, number: int, earlier: Earlier | None = None
+    ) -> PageResult | None:
         """Read one page and save its result; None if the run stopped before the page had one.
 
         Any error of the page becomes its result, a defect of ours included. An error of the endpoint or of the
@@ -89,7 +135,7 @@ class PageReader:
             NameUnusable: Nothing can be saved in this document's folder.
         """
         try:
-            result = await self._read(document, file, number)
+            result = await self._read(document, file, number, earlier or Earlier())
         except NameUnusable:
             raise
         except PagemillError as error:
@@ -105,22 +151,58 @@ class PageReader:
             result = _failed(number, f"an unforeseen error: {type(error).__name__}: {error}; please report it")
         if result:
             self._progress.statuses[result.status] += 1
+            self._progress.suspects += self._progress.is_suspect(result)
         return result
 
-    async def _read(self, document: Document, file: DocumentFile, number: int) -> PageResult | None:
+    async def settle(self, document_key: str) -> Mapping[int, PageResult]:
+        """Wait until it is known which pages of a document hold text of another page.
+
+        Returns:
+            The results that changed, by page number.
+        """
+        changed = await self._contamination.settle(document_key)
+        self._letters.pop(document_key, None)
+        self._progress.suspects += sum(map(self._progress.is_suspect, changed.values()))
+        return changed
+
+    def close(self) -> None:
+        """End what is left of an interrupted run."""
+        self._contamination.close()
+
+    async def _read(self, document: Document, file: DocumentFile, number: int, earlier: Earlier) -> PageResult | None:
+        standing = await self._results.standing(document, number) if earlier.redo else None
+        if standing and not self._results.is_to_redo(standing.result):
+            return standing.result  # a run that was killed has done it
+        if earlier.refused and not standing and (ended := await self._results.ended(document, number)):
+            return ended
+        page = Page(document, file, number, standing)
         try:
-            rendering = await self._render(file, number)
+            return await self._read_anew(page)
         except (DocumentChanged, PageUnreadable) as error:
-            return _failed(number, str(error))
+            return standing.result if standing else _failed(number, str(error))
+
+    async def _read_anew(self, page: Page) -> PageResult | None:
+        """Render the page, and read it.
+
+        Raises:
+            DocumentChanged: The file is no longer what was listed.
+            PageUnreadable: The page cannot be rendered.
+        """
+        rendering = await self._render(page.file, page.number)
         if rendering is None:
             return None
         if rendering.png is None and not rendering.pieces:
-            result = _without_model(rendering)
-            await self._save(document, result)
-            return result
-        page = PageAttempts(rendering, self._checkpoints.recipe.max_tokens)
-        with self._images.holding(page.size_bytes):
-            return await self._transcribe(document, page)
+            return await self._results.save(page.document, _without_model(rendering), (), page.standing)
+        with contextlib.ExitStack() as images:
+            climb = PageClimb(rendering, self._evidence(page.document, rendering), self._max_tokens)
+            images.enter_context(self._images.holding(climb.picture.size_bytes))
+            if blank := await self._steps.before_sending(climb, skip_blank=self._skip_blank):
+                return await self._results.save(page.document, blank, (), page.standing)
+            return await self._transcribe(page, climb, images)
+
+    def _evidence(self, document: Document, rendering: Rendering) -> Evidence:
+        letters = self._letters.setdefault(document.key, DocumentLetters())
+        return replace(Evidence.of(rendering), prompt=self._prompt, letters=letters)
 
     async def _render(self, file: DocumentFile, number: int) -> Rendering | None:
         """Render a page; None if the run has stopped.
@@ -151,123 +233,56 @@ class PageReader:
             await self._threads.checks(file.check)
             return rendering
 
-    async def _transcribe(self, document: Document, page: PageAttempts) -> PageResult | None:
+    async def _transcribe(self, page: Page, climb: PageClimb, images: contextlib.ExitStack) -> PageResult | None:
         """Send the page until it has a result. Failures of the endpoint that the page did not cause are waited out.
 
-        Pieces that are read by then are not sent again.
+        Pieces that are read by then are not sent again. No slot is held while a witness looks at a page, or another
+        picture of it is rendered.
         """
         while not self._stop.reason:
+            if climb.is_asked:
+                if result := await self._steps.next(page, climb, images):
+                    return await self._save(page, climb, result)
+                continue
             await self._gate.ready()
             async with self._slots.slot():
                 if not self._gate.is_open:
                     continue
                 try:
-                    return await self._in_flight(document, page)
+                    if result := await self._in_flight(page, climb):
+                        return result
                 except GateClosed:
                     continue
                 except EndpointUnavailable as trouble:
-                    if page.current:
-                        page.current.count_failure(trouble)
+                    if image := climb.picture.current:
+                        image.count_failure(trouble)
         return None
 
-    async def _in_flight(self, document: Document, page: PageAttempts) -> PageResult:
-        self._progress.in_flight += 1
-        try:
-            result = await self._ask(page)
-            await self._save(document, result)
-            return result
-        finally:
-            self._progress.in_flight -= 1
-
-    async def _ask(self, page: PageAttempts) -> PageResult:
-        """Ask the model about each image of the page, one after the other, until one cannot be read.
+    async def _in_flight(self, page: Page, climb: PageClimb) -> PageResult | None:
+        """Ask about the picture. A result without doubts is saved at once; None: there is none yet.
 
         Raises:
             EndpointUnavailable: There was no answer.
             GateClosed: The endpoint failed on another page before this one was sent.
         """
-        while image := page.current:
-            if not await self._is_read(image):
-                return page.failed()
-        return await self._threads.saves(page.read) if page.is_divided else page.read()
-
-    async def _is_read(self, image: ImageAttempts) -> bool:
-        """Ask the model, and once more if the answer has a defect; tell whether the image now has a text."""
-        while not image.answered_enough:
-            async with self._gate.passage(alone=image.suspect):
-                if image.to_be_given_up:
-                    await self._verify_endpoint(image)
-                    return False
-                try:
-                    transcript = await self._send(image)
-                except RequestRejected as error:
-                    image.objections.append(str(error))
-                    return False
-            judgement = judge(transcript, Evidence())
-            if not judgement.refused:
-                image.text = judgement.text
-                return True
-            image.objections += [finding.words for finding in judgement.findings]
-            image.max_tokens = self._most_tokens(transcript)
-        if image.may_be_empty and is_empty(transcript):
-            image.text = ""  # a piece of a drawing, which may show nothing but lines
-        return image.text is not None
-
-    async def _verify_endpoint(self, image: ImageAttempts) -> None:
-        """Send another image. If the endpoint answers, it works, and the image itself is the cause of its failures."""
+        self._progress.in_flight += 1
         try:
-            await self._recognizer.prove()
-        except RequestRejected:
-            pass  # a 4xx answer still proves that the engine works
-        except EndpointUnavailable as trouble:
-            image.excuse()
-            raise type(trouble)(str(trouble), retry_after_seconds=trouble.retry_after_seconds) from trouble
-
-    def _most_tokens(self, transcript: Transcript) -> int:
-        """The tokens that the context has left beside the image; unchanged if the endpoint counts no tokens."""
-        left = self._limits.context_tokens - transcript.prompt_tokens if transcript.prompt_tokens else 0
-        return max(left, self._checkpoints.recipe.max_tokens)
-
-    async def _send(self, image: ImageAttempts) -> Transcript:
-        image.sends += 1
-        self._progress.sent()
-        try:
-            transcript = await self._recognizer.read(image.png, max_tokens=image.max_tokens)
+            await self._asker.ask(climb, with_witness=self._witness is not None)
+            await self._steps.finish(climb)
+            best = climb.best
+            if best and not self._steps.may_be_turned(climb, best):
+                return await self._save(page, climb, climb.read(best))
+            return None
         finally:
-            self._progress.answered()
-        image.add(transcript)
-        return transcript
+            self._progress.in_flight -= 1
 
-    async def _save(self, document: Document, result: PageResult) -> None:
-        await self._threads.saves(self._checkpoints.write, document, result)
-
-
-class _ByteBudget:
-    """Bounds the bytes of the images in memory."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._held = 0
-        self._has_room = asyncio.Event()
-        self._has_room.set()
-
-    async def room(self) -> None:
-        await self._has_room.wait()
-
-    @contextlib.contextmanager
-    def holding(self, size_bytes: int) -> Iterator[None]:
-        self._hold(size_bytes)
-        try:
-            yield
-        finally:
-            self._hold(-size_bytes)
-
-    def _hold(self, size_bytes: int) -> None:
-        self._held += size_bytes
-        if self._held < self._limit:
-            self._has_room.set()
-        else:
-            self._has_room.clear()
+    async def _save(self, page: Page, climb: PageClimb, result: PageResult) -> PageResult:
+        saved = await self._results.save(page.document, result, climb.refusals(), page.standing)
+        if saved is result and saved.trust and not self._progress.is_suspect(saved):
+            self._letters.setdefault(page.document.key, DocumentLetters()).add(saved.markdown)
+        if saved is result and climb.is_plain:
+            self._contamination.follow(page.document, saved, climb)
+        return saved
 
 
 def _failed(number: int, reason: str) -> PageResult:

@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pagemill.domain.pages.model import Status
+from pagemill.domain.judging.findings import SUSPECT_BELOW
+from pagemill.domain.pages.model import PageResult, Status
 from pagemill.domain.pages.summary import DocumentOutcome, RunSummary, trouble
 from pagemill.domain.service.cost import busy_cost_usd
 from pagemill.errors import PagemillError
@@ -21,10 +22,15 @@ class Progress:
     started: float = field(default_factory=time.monotonic)
     reading_since: float = field(default_factory=time.monotonic)
     activity: str = "starting"
+    beside: str = ""  # what goes on beside the activity
     listed: bool = False  # whether `documents` is final
     documents: int = 0
     pages_planned: int = 0  # of the documents opened so far
     statuses: Counter[Status] = field(default_factory=Counter)
+    suspects: int = 0
+    min_score: float = SUSPECT_BELOW  # an `ok` page with a lower score is a suspect
+    suspects_fail: bool = False  # a suspect counts as a failure for the exit code
+    witness: str = ""  # who can be asked about pages with little on them; empty: nobody
     reused: int = 0
     requests: int = 0
     in_flight: int = 0
@@ -43,6 +49,11 @@ class Progress:
     def trouble(self) -> str:
         """What has no result so far, pages and documents apart; empty if nothing."""
         return trouble(self.troubled, failed_pages=self.statuses[Status.FAILED])
+
+    @property
+    def verdict(self) -> str:
+        """What has no result so far, and how many results are suspect, for a line of progress."""
+        return (self.trouble or "none failed") + (f", {self.suspects} suspect" if self.suspects else "")
 
     @property
     def seconds(self) -> float:
@@ -87,6 +98,8 @@ class Progress:
             first_sent_at=_time_of_day(self.first_sent),
             last_answer_at=_time_of_day(self.last_answer),
             images=dict(self.images),
+            suspects_fail=self.suspects_fail,
+            witness=self.witness,
         )
 
     def begin(self) -> None:
@@ -94,11 +107,15 @@ class Progress:
         self.reading_since = time.monotonic()
         self.announce("listing documents")
 
+    def is_suspect(self, result: PageResult) -> bool:
+        """Whether the page is `ok` with a score that is too low for this run."""
+        return result.trust is not None and result.trust.score < self.min_score
+
     def announce(self, activity: str) -> None:
         """Set what the run is doing or waiting for."""
         self.activity = activity
 
-    def add(self, outcome: DocumentOutcome, read: Counter[Status]) -> None:
+    def add(self, outcome: DocumentOutcome, read: Counter[Status], suspects: int = 0) -> None:
         """Add a document that is through.
 
         Its own statuses take the place of those that were counted while it was read: another run may have been first
@@ -107,10 +124,12 @@ class Progress:
         Args:
             outcome: What it came to.
             read: What was counted for it, page by page.
+            suspects: How many suspects were counted for it.
         """
         self.outcomes.append(outcome)
         self.troubled[outcome.trouble] += 1
         self.statuses = self.statuses - read + Counter(outcome.statuses)
+        self.suspects += len(outcome.suspects) - suspects
         self.reused += outcome.reused
 
     def sent(self) -> None:

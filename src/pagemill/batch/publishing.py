@@ -16,6 +16,7 @@ from typing import IO
 from pagemill.batch.checkpoints import Checkpoints
 from pagemill.batch.owners import check_owner
 from pagemill.config.temporary_folder import temporary_files
+from pagemill.domain.judging.findings import SUSPECT_BELOW
 from pagemill.domain.pages import assembly, keys
 from pagemill.domain.pages.manifest import (
     TEXTS,
@@ -82,6 +83,8 @@ def publish(
     failed: Mapping[int, PageResult],
     usd_per_page_second: float,
     findings: tuple[str, ...] = (),
+    min_score: float = SUSPECT_BELOW,
+    witness: str = "",
 ) -> Tally:
     """Write `document.md`, `pages.jsonl` and `manifest.json`; all three are in the end of the same run; blocks.
 
@@ -99,6 +102,8 @@ def publish(
         failed: Results of the pages that have no checkpoint.
         usd_per_page_second: Price of one page in flight for one second, in USD.
         findings: What is wrong with the document as a whole, or not read.
+        min_score: An `ok` page with a lower score is a suspect.
+        witness: Who could be asked about pages with little on them; empty: nobody.
 
     Raises:
         CheckpointsDamaged: Some pages have no usable checkpoint. Nothing was written, unless in an earlier round.
@@ -114,12 +119,23 @@ def publish(
         if not text_written:
             check_owner(destination, current.manifest, current.prior, document)
         with _assembled(checkpoints.results(document, sorted(wanted), failed)) as texts:
-            if not text_written and _covers(destination, current.prior, document, recipe, wanted):
+            covered = not text_written and _covers(destination, current.prior, document, recipe, wanted)
+            # Where this run has read a page again, the texts are others.
+            if covered and current.prior and current.prior.has_texts(texts.described()):
                 break
             cost = texts.tally.page_seconds * usd_per_page_second
             now = dt.datetime.now(dt.UTC)
             manifest = Manifest(
-                document, recipe, page_count, texts.tally, cost, now, findings=findings, texts=texts.described()
+                document,
+                recipe,
+                page_count,
+                texts.tally,
+                cost,
+                now,
+                findings=findings,
+                texts=texts.described(),
+                min_score=min_score,
+                witness=witness,
             )
             written = _replace(destination, current, texts, manifest)
         if written == _ALL:

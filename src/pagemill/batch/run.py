@@ -12,7 +12,7 @@ from pagemill.batch.chunks import BatchLimits, PageChunk, Perform
 from pagemill.batch.local_files import OpenedDocument
 from pagemill.batch.opening import Documents
 from pagemill.batch.outcomes import DocumentPublisher
-from pagemill.batch.pages import PageReader
+from pagemill.batch.pages import Earlier, PageReader
 from pagemill.batch.progress import Progress
 from pagemill.batch.stop import RunStop
 from pagemill.batch.threads import BlockingCalls
@@ -84,6 +84,9 @@ class Batch:
         except StoreUnusable as error:
             self.stop.now(error)
             return self._summary(run_id)
+        finally:
+            self._reader.close()
+        self.progress.announce("finished")
         return summary
 
     async def read(self, chunk: PageChunk) -> None:
@@ -121,12 +124,16 @@ class Batch:
         """
         async with self.documents.reopened(pending) as opened:
             await self._read_chunks(opened, numbers, self.read)
+            await self._settle(opened)
             failed.update(opened.results.failed)
 
     async def _page(self, chunk: PageChunk, number: int) -> None:
-        result = await self._reader.read(chunk.document, chunk.file, number)
+        earlier = Earlier(refused=number in chunk.refused, redo=number in chunk.redo)
+        result = await self._reader.read(chunk.document, chunk.file, number, earlier)
         if result:
             chunk.read[result.status] += 1
+            if result.trust and self.progress.is_suspect(result):
+                chunk.suspects[number] = result.trust
         if result and result.status is Status.FAILED:
             chunk.failed[number] = result
 
@@ -136,8 +143,9 @@ class Batch:
             self._reader.expect_pages()
         while True:
             await self._read_chunks(opened, numbers, perform)
+            await self._settle(opened)
             if self.stop.reason:
-                return outcomes.unfinished(pending.document.key, opened.results.read, failed)
+                return outcomes.unfinished(pending.document.key, opened.results)
             try:
                 return await self.threads.publications(self.publisher.finish, pending, failed)
             except CheckpointsDamaged as error:
@@ -147,6 +155,12 @@ class Batch:
                 failed.update((number, error.pages[number]) for number in error.pages.keys() - pending.done)
                 pending = pending.without(error.pages)
 
+    async def _settle(self, opened: OpenedDocument) -> None:
+        """Wait until no page of the document is looked at any more."""
+        for number, result in (await self._reader.settle(opened.pending.document.key)).items():
+            if result.trust and self.progress.is_suspect(result):
+                opened.results.suspects[number] = result.trust
+
     async def _read_chunks(self, opened: OpenedDocument, left: tuple[int, ...], perform: Perform) -> None:
         results = opened.results
         async with asyncio.TaskGroup() as chunks, self._turn:
@@ -154,7 +168,16 @@ class Batch:
             for numbers in page_chunks(left, size=self.limits.chunk_pages):
                 if self.stop.reason:
                     break
-                chunk = PageChunk(opened.pending.document, opened.file, numbers, results.failed, results.read)
+                chunk = PageChunk(
+                    opened.pending.document,
+                    opened.file,
+                    numbers,
+                    results.failed,
+                    results.read,
+                    results.suspects,
+                    refused=opened.pending.refused,
+                    redo=opened.pending.redo,
+                )
                 performing = chunks.create_task(perform(chunk))
                 started = asyncio.create_task(chunk.started.wait())
                 await asyncio.wait([performing, started], return_when=asyncio.FIRST_COMPLETED)

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from pagemill.batch import outcomes, records
-from pagemill.batch.local_files import OpenedDocument
+from pagemill.batch.local_files import OpenedDocument, ResultsSoFar
 from pagemill.batch.run import Batch
 from pagemill.domain.pages import assembly, keys, strict_json
 from pagemill.domain.pages.model import Document, PageResult, Status
@@ -66,7 +66,7 @@ async def plan(batch: Batch) -> list[PendingDocument]:
     if not batch.stop.reason:
         return pending
     for document in pending:
-        batch.progress.add(outcomes.unfinished(document.document.key, {}, {}), Counter())
+        batch.progress.add(outcomes.unfinished(document.document.key, ResultsSoFar()), Counter())
     return []
 
 

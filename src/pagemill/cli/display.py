@@ -16,7 +16,7 @@ from pagemill.batch.opening import SurveyedDocument
 from pagemill.batch.progress import Progress
 from pagemill.cli.console import PlainConsole
 from pagemill.domain.pages.model import Status
-from pagemill.domain.pages.summary import RunSummary
+from pagemill.domain.pages.summary import DocumentOutcome, RunSummary
 from pagemill.domain.service.cost import busy_cost_usd
 from pagemill.domain.service.gpu_estimate import L4, TEXT_TOKENS, pages_per_second
 from pagemill.domain.wording import counted, passed_over, shown, without_controls
@@ -38,11 +38,12 @@ async def live_display(progress: Progress, console: PlainConsole) -> AsyncIterat
 
 
 def print_summary(summary: RunSummary, console: PlainConsole) -> None:
-    """Print a finished run: the counts, then each failure with its document, page and reason."""
+    """Print a finished run: the counts, then each failure and each suspect with its document, page and reason."""
     counts = ", ".join(f"{summary.statuses.get(status, 0)} {status}" for status in Status)
     documents, pages = counted(summary.documents, "document"), counted(summary.pages, "page")
     trouble = f" ({summary.trouble})" if summary.trouble else ""
-    console.print(f"{documents}, {pages}: {counts}{trouble}")
+    suspects = f"; {summary.suspects} of the ok ones suspect" if summary.suspects else ""
+    console.print(f"{documents}, {pages}: {counts}{trouble}{suspects}")
     requests = counted(summary.requests, "request")
     cost = f", about ${summary.cost_usd:.2f}" if summary.cost_usd else ""
     console.print(
@@ -54,8 +55,10 @@ def print_summary(summary: RunSummary, console: PlainConsole) -> None:
     failures = [
         line for outcome in summary.outcomes for line in _failures(outcome.key, outcome.error, outcome.failures)
     ]
+    suspected = [line for outcome in summary.outcomes for line in _suspects(outcome)]
     findings = [f"{outcome.key}: {finding}" for outcome in summary.outcomes for finding in outcome.findings]
     _print_some(failures, summary, console, style="red")
+    _print_some(suspected, summary, console, style="yellow")
     _print_some(findings, summary, console, style="yellow")
 
 
@@ -112,9 +115,10 @@ def headline(progress: Progress) -> str:
     listed = counted(progress.documents, "document") if progress.listed else f"{progress.documents}+ documents"
     planned, left = counted(progress.pages_planned, "page"), progress.seconds_left
     activity = without_controls(" ".join(progress.activity.split()))  # it may repeat an answer of the endpoint
+    activity += f" ({progress.beside})" if progress.beside else ""
     return (
         f"{activity}: {len(progress.outcomes)} of {listed}, {progress.pages_done} of {planned}, "
-        f"{progress.pages_per_second:.1f} pages/s, {progress.in_flight} in flight, {progress.trouble or 'none failed'}"
+        f"{progress.pages_per_second:.1f} pages/s, {progress.in_flight} in flight, {progress.verdict}"
         + (f", {left:.0f} s left" if left else "")
     )
 
@@ -137,6 +141,11 @@ async def _lines(progress: Progress, console: PlainConsole) -> None:
     while True:
         await asyncio.sleep(_LINE_SECONDS)
         console.print(headline(progress))
+
+
+def _suspects(outcome: DocumentOutcome) -> list[str]:
+    name = without_controls(shown(outcome.key))
+    return [f"{name}, page {number}: suspect, {trust}" for number, trust in outcome.suspects.items()]
 
 
 def _failures(key: str, error: str, pages: Mapping[int, str]) -> list[str]:

@@ -19,7 +19,7 @@ class ExitCode(IntEnum):
 
     DONE = 0
     WRONG_USAGE = 2
-    FAILURES = 3  # finished, but pages or documents failed
+    FAILURES = 3  # finished, but pages or documents failed, or are suspects and PAGEMILL_SUSPECTS_FAIL is set
     ENDPOINT_NEVER_ANSWERED = 4
     STORE_UNUSABLE = 5
     DEPLOYMENT_FAILED = 6  # the previous revision keeps serving
@@ -42,7 +42,7 @@ def exit_code(outcome: RunSummary | PagemillError) -> ExitCode:
         return next((code for kind, code in _EXITS.items() if isinstance(outcome, kind)), ExitCode.WRONG_USAGE)
     if outcome.stopped_by:
         return exit_code(outcome.stopped_by)
-    return ExitCode.DONE if outcome.complete else ExitCode.FAILURES
+    return ExitCode.DONE if outcome.passed else ExitCode.FAILURES
 
 
 def fail(error: PagemillError) -> NoReturn:

@@ -69,6 +69,9 @@ class Settings(BaseSettings):
     render_workers: int = Field(
         default_factory=lambda: min(processors(), 8), ge=1, le=64, description="processes that render pages"
     )
+    witness_workers: int = Field(
+        1, ge=0, le=64, description="processes that look for text on pages that may be blank; 0: nobody looks"
+    )
     page_seconds: float = Field(30.0, gt=0, le=_WEEK, description="longest time a page may take to render, in seconds")
     render_memory_gib: float = Field(2.0, ge=1, le=1024, description="address space of a render worker, in GiB")
     ahead_mib: int = Field(64, ge=1, le=2**20, description="page images rendered ahead of sending, in MiB")
@@ -84,6 +87,7 @@ class Settings(BaseSettings):
         le=_WEEK,
         description="how long the endpoint may take for a page, from the connection to the last byte, in seconds",
     )
+    suspects_fail: bool = Field(False, description="a run with suspects (pages with a low score) ends with exit code 3")
     local_engine: Literal["auto", "rapidocr", "tesseract"] = Field("auto", description="engine of the embedded service")
     usd_per_second: float = Field(
         SERVICE_USD_PER_SECOND,

@@ -12,9 +12,16 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import ValidationError
 
-from pagemill.domain.pages.model import Recipe, Transcript
+from pagemill.domain.pages.model import Recipe, Sampling, Transcript
 from pagemill.domain.service.endpoint_url import is_cloud_run, origin
-from pagemill.errors import EndpointNotFound, EndpointUnavailable, MalformedAnswer, UsageError, WrongModel
+from pagemill.errors import (
+    EndpointNotFound,
+    EndpointUnavailable,
+    MalformedAnswer,
+    RequestRejected,
+    UsageError,
+    WrongModel,
+)
 from pagemill.ocr.answers import Answer, Models, check_id, detail, excerpt, new_request_id, text_of, transcript
 from pagemill.ocr.exchange import Exchange
 from pagemill.ocr.failures import NOT_THERE, failure
@@ -28,6 +35,9 @@ _HARMLESS = base64.b64decode(
     "lFJKKaW8BmbdaOmo2byVAAAAAElFTkSuQmCC"
 )
 _ID_HEADER = "X-Request-Id"
+# vLLM from 0.17 on ends an answer (finish_reason `repetition`) that repeats 8 to 64 tokens so often. Leaders of a table
+# of contents repeat shorter patterns, and rows of a table are never all alike.
+_ENDS_LOOPS = {"repetition_detection": {"min_pattern_size": 8, "max_pattern_size": 64, "min_count": 12}}
 
 
 class OpenAiRecognizer:
@@ -68,7 +78,8 @@ class OpenAiRecognizer:
         self._answer_seconds = answer_seconds
         self._probe_seconds = probe_seconds
         self._base_url = ""
-        self._before_image, self._after_image = _envelope(recipe)
+        self._before_image, self._after_image = _envelope(recipe, {})
+        self._ends_loops = True  # until it refuses
         self._exchange = Exchange(api_key=api_key, auth=auth, connections=connections)
 
     async def __aenter__(self) -> Self:
@@ -105,8 +116,15 @@ class OpenAiRecognizer:
         """
         await self.read(_HARMLESS, max_tokens=1)
 
-    async def read(self, png: bytes, *, max_tokens: int) -> Transcript:
+    async def read(self, png: bytes, *, max_tokens: int, sampling: Sampling | None = None) -> Transcript:
         """Return the transcript of one page image; one request, no retries.
+
+        An endpoint that refuses to end loops gets the request once more without that, and is never asked again.
+
+        Args:
+            png: The image.
+            max_tokens: The longest answer, in tokens.
+            sampling: How it is sampled; None: as the recipe says.
 
         Raises:
             EndpointUnavailable: Connection error, timeout, 404, 429, 5xx, or an answer that is no chat completion,
@@ -114,7 +132,22 @@ class OpenAiRecognizer:
             RequestRejected: The endpoint refuses this request (other 4xx).
             UsageError: It refuses our credentials, points to another address, or its certificate is refused.
         """
-        body = b"".join((self._before_image, base64.b64encode(png), self._after_image, str(max_tokens).encode(), b"}"))
+        ends_loops = bool(sampling and sampling.ends_loops and self._ends_loops)
+        try:
+            return await self._read(png, max_tokens, sampling, ends_loops=ends_loops)
+        except RequestRejected:
+            if not ends_loops:
+                raise
+            answer = await self._read(png, max_tokens, sampling, ends_loops=False)
+            self._ends_loops = False
+            return answer
+
+    async def _read(self, png: bytes, max_tokens: int, sampling: Sampling | None, *, ends_loops: bool) -> Transcript:
+        before, after = self._before_image, self._after_image
+        if sampling:
+            changed: dict[str, Any] = {"temperature": sampling.temperature}
+            before, after = _envelope(self._recipe, changed | (_ENDS_LOOPS if ends_loops else {}))
+        body = b"".join((before, base64.b64encode(png), after, str(max_tokens).encode(), b"}"))
         request_id = new_request_id()
         started = time.monotonic()
         answer = await self._exchange.post(
@@ -200,14 +233,18 @@ class OpenAiRecognizer:
         )
 
 
-def _envelope(recipe: Recipe) -> tuple[bytes, bytes]:
+def _envelope(recipe: Recipe, changed: Mapping[str, Any]) -> tuple[bytes, bytes]:
     """The request's JSON around the image, without the closing `max_tokens` value: it is built once, not for each page.
 
     LightOnOCR takes only the image; if a recipe has a prompt, it follows the image as text.
+
+    Args:
+        recipe: Names the model, the prompt and the sampling.
+        changed: Fields in the place of the recipe's, or beside them.
     """
     content: list[Mapping[str, Any]] = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,@"}}]
     if recipe.prompt:
         content.append({"type": "text", "text": recipe.prompt})
-    body = {"model": recipe.model, **recipe.sampling, "messages": [{"role": "user", "content": content}]}
+    body = {"model": recipe.model, **recipe.sampling, **changed, "messages": [{"role": "user", "content": content}]}
     before, after = json.dumps(body).removesuffix("}").split("base64,@", 1)
     return f"{before}base64,".encode(), f'{after}, "max_tokens": '.encode()

@@ -37,6 +37,7 @@ from pagemill.pdf.font_probe import missing_scripts
 from pagemill.pdf.page import RenderOptions
 from pagemill.pdf.rasterizer import PdfiumRasterizer
 from pagemill.wiring.endpoint import api_key_for, checked_url, endpoint_auth
+from pagemill.witness import presence
 from pagemill.workers.containment import Containment
 
 _PATIENCE_SECONDS = 10.0
@@ -64,6 +65,7 @@ async def findings(settings: Settings, *, repair: bool = False) -> AsyncGenerato
         yield Finding("settings", False, f"{variable}; correct or unset it")
     async for finding in _render_workers(settings):
         yield finding
+    yield _witness(settings)
     reachable = bool(configured_url())
     async for finding in _prefect_server(settings, repair=repair):
         reachable = reachable and (finding.ok or finding.subject != _SERVER)
@@ -107,6 +109,22 @@ async def _render_workers(settings: Settings) -> AsyncIterator[Finding]:
             yield Finding("render workers", False, str(error))
             return
     raise AssertionError("an empty file was accepted as a PDF")
+
+
+def _witness(settings: Settings) -> Finding:
+    """Advice: without a witness, pages that may be blank are sent."""
+    name = presence.name()
+    if not name:
+        return Finding(
+            "witness", True, "none: pages with hardly any ink are sent; type: pip install 'pagemill[local]' to have one"
+        )
+    if not settings.witness_workers:
+        return Finding("witness", True, f"{name}, switched off by PAGEMILL_WITNESS_WORKERS=0")
+    turns = "and tells which way up a page is"
+    if not presence.can_tell_orientation():
+        turns = "but cannot tell which way up a page is; type: pip install 'pagemill[orientation]' (Python below 3.13)"
+    workers = counted(settings.witness_workers, "process", "processes")
+    return Finding("witness", True, f"{name}, {workers} at most, looks for text on pages that may be blank, {turns}")
 
 
 def _fonts(missing: list[str]) -> Finding:

@@ -23,7 +23,7 @@ LONGEST_TEXT = 2000  # characters of a message or a description
 def rows(summary: RunSummary) -> tuple[list[Row], int]:
     """The rows, and how many documents have none.
 
-    Documents with failures come first, then those that are not finished, then those with findings.
+    Documents with failures come first, then those that are not finished, those with suspects, those with findings.
     """
     order = sorted(summary.outcomes, key=_worst_first)
     taken, size = list[Row](), 0
@@ -48,15 +48,17 @@ def shortened(text: str, longest: int = LONGEST_TEXT) -> str:
     return without_controls(text if len(text) <= longest else f"{text[: longest - 1]}…")
 
 
-def _worst_first(outcome: DocumentOutcome) -> tuple[bool, bool, bool, str]:
-    return not outcome.failed, not outcome.trouble, not outcome.findings, outcome.key
+def _worst_first(outcome: DocumentOutcome) -> tuple[bool, bool, int, bool, str]:
+    return not outcome.failed, not outcome.trouble, -len(outcome.suspects), not outcome.findings, outcome.key
 
 
 def _row(outcome: DocumentOutcome, destination: str) -> Row:
     failures = [f"page {number}: {outcome.failures[number]}" for number in sorted(outcome.failures)]
+    suspects = (f"page {number}: {trust}" for number, trust in outcome.suspects.items())
     return {
         "document": shortened(shown(outcome.key), _LONGEST_CELL),
         "what failed": shortened(outcome.error, _LONGEST_CELL) or _cell(failures, len(failures)) or outcome.trouble,
+        "suspects": _cell(suspects, len(outcome.suspects)),
         "findings": _cell(outcome.findings, len(outcome.findings)),
         "pages": outcome.pages,
         **{status.value: outcome.statuses.get(status, 0) for status in Status},

@@ -29,7 +29,7 @@ from pagemill.domain.pages.summary import RunSummary
 from pagemill.domain.wording import counted, passed_over, without_controls
 from pagemill.errors import StoreUnusable
 from pagemill.orchestration.documents_table import link, rows, shortened
-from pagemill.orchestration.server.private import has_ended
+from pagemill.orchestration.server.process import has_ended
 from pagemill.orchestration.shards.counters import write_counters
 
 _UPDATE_SECONDS = 5.0  # each update is a write to the server's database
@@ -94,7 +94,8 @@ def verdict(summary: RunSummary) -> str:
     if summary.stopped_by:
         trouble = f" ({summary.trouble})" if summary.trouble else ""
         return f"Stopped after {read}{trouble}: {without_controls(str(summary.stopped_by))}."
-    return f"{read}: {summary.trouble or 'none failed'}{images}."
+    suspects = f", {counted(summary.suspects, 'page')} suspect" if summary.suspects else ""
+    return f"{read}: {summary.trouble or 'none failed'}{suspects}{images}."
 
 
 async def _keep_updating(artifact: UUID | None, progress: Progress, shard: UUID | None) -> None:
@@ -131,8 +132,8 @@ async def _sent(what: str, send: Callable[[], Awaitable[T]]) -> T | None:
 
 
 def _headline(progress: Progress) -> str:
-    pages, trouble = counted(progress.pages_planned, "page"), progress.trouble or "none failed"
+    pages = counted(progress.pages_planned, "page")
     return shortened(
         f"{progress.activity}: {progress.pages_done} of {pages}, "
-        f"{progress.pages_per_second:.1f} a second, {progress.in_flight} in flight, {trouble}"
+        f"{progress.pages_per_second:.1f} a second, {progress.in_flight} in flight, {progress.verdict}"
     )

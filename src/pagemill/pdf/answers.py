@@ -58,6 +58,7 @@ class _Rendered(Strict):
     encode_seconds: _Seconds
     dpi: float | None = Field(ge=0)
     ink_share: float | None = Field(ge=0, le=1)
+    inner_ink_share: float | None = Field(ge=0, le=1)
     layer: str = Field(max_length=LONGEST_LAYER)
     pieces: tuple[_Piece, ...]
 
@@ -112,6 +113,7 @@ def _rendering(asked: RenderPage, options: RenderOptions, head: bytes, images: S
         encode_seconds=found.encode_seconds,
         dpi=found.dpi,
         ink_share=found.ink_share,
+        inner_ink_share=found.inner_ink_share,
         layer=found.layer,
         pieces=tuple(
             Piece(png, piece.overlap, piece.may_be_empty) for piece, png in zip(found.pieces, images, strict=False)

@@ -17,6 +17,7 @@ _STEP = 3  # every third row and column: a stroke is hit as often as it is misse
 _PALE = 8  # of 255: on clean paper, paler writing than this is not seen
 _NOISY = 24  # of 255: the same on paper with noise or shades, as of scanners
 _QUIET = 0.995  # of the pixels lighter than the paper are nearer to it than its noise
+_EDGE = 0.08  # of the shorter side: shadows of a scanner's lid reach no further
 _MOST_OBJECTS = 2_000  # on the page: a tenth of what is looked at where the layer replaces the model; 20 ms
 
 
@@ -40,6 +41,13 @@ def _inked(shades: NDArray[np.uint8]) -> NDArray[np.bool_]:
     # One comparison instead of two: what is darker than the darkest paper wraps around and becomes large.
     found: NDArray[np.bool_] = shades - np.uint8(darkest) > np.uint8(lightest - darkest)
     return found
+
+
+def inner_ink_share(bgrx: NDArray[np.uint32]) -> float:
+    """The share of pixels that differ from the paper, without the edges of the page."""
+    edge = round(_EDGE * min(bgrx.shape))
+    inner = bgrx[edge : bgrx.shape[0] - edge, edge : bgrx.shape[1] - edge]
+    return ink_share(inner)
 
 
 def _visible(lighter: NDArray[np.int64]) -> int:

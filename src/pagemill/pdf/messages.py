@@ -69,6 +69,7 @@ def _rendered(found: Rendering) -> Message:
         "encode_seconds": found.encode_seconds,
         "dpi": found.dpi,
         "ink_share": found.ink_share,
+        "inner_ink_share": found.inner_ink_share,
         "layer": encodable(found.layer),
         "pieces": [{"overlap": piece.overlap, "may_be_empty": piece.may_be_empty} for piece in found.pieces],
     }

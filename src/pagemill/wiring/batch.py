@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import functools
 import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -36,8 +37,10 @@ from pagemill.pdf.rasterizer import PdfiumRasterizer
 from pagemill.ports import SlotPool
 from pagemill.wiring.endpoint import chosen_endpoint, open_recognizer
 from pagemill.wiring.parameters import OcrBatchParameters
-from pagemill.wiring.stores import google_client, open_destination, open_source
+from pagemill.wiring.stores import check_local_paths, google_client, open_destination, open_source
 from pagemill.wiring.watching import watched
+from pagemill.witness import presence
+from pagemill.witness.text_witness import TextWitness
 
 Admission = Callable[[OcrBatchParameters, Settings, Progress], AbstractAsyncContextManager[SlotPool]]
 Credentials = Callable[[str], Awaitable[Mapping[str, Any] | None]]
@@ -48,6 +51,18 @@ _AHEAD = 2  # pages rendered or being rendered for each page in flight
 def new_run_id() -> str:
     """A run id. Ids sort by time, and two runs in the same second have different ones."""
     return f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+
+
+def check_before_start(parameters: OcrBatchParameters, settings: Settings) -> None:
+    """Refuse what is known to be wrong before anything starts: proxies, the endpoint's URL or engine, local paths.
+
+    Raises:
+        StoreUnusable: There is no such source, or the destination cannot be written.
+        UsageError: A parameter or a setting is wrong.
+    """
+    check_proxies()
+    chosen_endpoint(parameters, settings)
+    check_local_paths(parameters)
 
 
 @contextlib.asynccontextmanager
@@ -78,6 +93,7 @@ async def open_batch(
     recipe = _recipe(parameters, settings, endpoint.engine)
     selection = parse_pages(parameters.pages)
     progress, stop = watched().progress, RunStop()
+    progress.min_score, progress.suspects_fail = parameters.min_score, settings.suspects_fail
     async with contextlib.AsyncExitStack() as stack:
         key = await _google_key(settings.gcp_credentials_block, credentials)
         google = google_client(settings, key, stack)
@@ -95,6 +111,8 @@ async def open_batch(
         )
         stack.push_async_callback(gate.close)
         rasterizer = await stack.enter_async_context(_rasterizer(parameters, settings))
+        witness = await _open_witness(settings, stack)
+        progress.witness = witness.name if witness else ""
         slots: SlotPool = RunSlots(parameters.in_flight)
         if admission:
             slots = await stack.enter_async_context(admission(parameters, settings, progress))
@@ -112,6 +130,7 @@ async def open_batch(
                 stop=stop,
                 threads=threads,
                 limits=limits,
+                retry=parameters.retries,
             ),
             reader=PageReader(
                 rasterizer=rasterizer,
@@ -123,8 +142,10 @@ async def open_batch(
                 stop=stop,
                 threads=threads,
                 limits=_page_limits(settings),
+                witness=witness,
+                retry=parameters.retries,
             ),
-            publisher=_publisher(checkpoints, plan, usd_per_second / parameters.in_flight),
+            publisher=_publisher(checkpoints, plan, usd_per_second / parameters.in_flight, progress),
             progress=progress,
             stop=stop,
             threads=threads,
@@ -152,10 +173,23 @@ def _page_limits(settings: Settings) -> PageLimits:
     )
 
 
-def _publisher(checkpoints: Checkpoints, plan: ShardPlan | None, usd_per_page_second: float) -> DocumentPublisher:
-    if plan:
-        return SlicePublisher(checkpoints, usd_per_page_second=usd_per_page_second, plan=plan)
-    return DocumentPublisher(checkpoints, usd_per_page_second=usd_per_page_second)
+def _publisher(
+    checkpoints: Checkpoints, plan: ShardPlan | None, usd_per_page_second: float, progress: Progress
+) -> DocumentPublisher:
+    publisher = functools.partial(SlicePublisher, plan=plan) if plan else DocumentPublisher
+    return publisher(
+        checkpoints,
+        usd_per_page_second=usd_per_page_second,
+        min_score=progress.min_score,
+        witness=progress.witness,
+    )
+
+
+async def _open_witness(settings: Settings, stack: contextlib.AsyncExitStack) -> TextWitness | None:
+    """The witness; its processes start when it is first asked. None: it is switched off or not installed."""
+    if not settings.witness_workers or not presence.name():
+        return None
+    return await stack.enter_async_context(TextWitness(workers=settings.witness_workers))
 
 
 def _plan(checkpoints: Checkpoints, run_id: str, shard: int) -> ShardPlan:

@@ -7,9 +7,11 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError, field_validator, model_validator
 
 from pagemill.config.invalid import invalid_values
+from pagemill.domain.judging.findings import SUSPECT_BELOW
 from pagemill.domain.pages.model import Mode
 from pagemill.domain.pages.period import Period, parse_period
 from pagemill.domain.pages.planning import parse_pages
+from pagemill.domain.pages.retrying import Retry, parse_retry
 from pagemill.domain.service.endpoint_url import checked
 from pagemill.domain.wording import shown
 from pagemill.errors import UsageError
@@ -88,6 +90,26 @@ class OcrBatchParameters(BaseModel, frozen=True, extra="forbid", hide_input_in_e
         title="Share",
         description="Most slots that the run takes, all its shards together; 0: as many as pages in flight",
     )
+    min_score: float = form_field(
+        SUSPECT_BELOW,
+        position=11,
+        ge=0,
+        le=1,
+        title="Lowest score",
+        description="Pages with a lower score (0 to 1) are named as suspects; they stay ok",
+    )
+
+    retry: str = form_field(
+        "",
+        position=12,
+        title="Read again",
+        description="Finished pages that are read again: failed, fallback, suspect, with commas; empty: none",
+    )
+
+    @property
+    def retries(self) -> frozenset[Retry]:
+        """Which results of earlier runs are not good enough."""
+        return parse_retry(self.retry)
 
     @property
     def in_flight(self) -> int:
@@ -129,6 +151,15 @@ class OcrBatchParameters(BaseModel, frozen=True, extra="forbid", hide_input_in_e
         except UsageError as error:
             raise ValueError(str(error)) from None
         return self
+
+    @field_validator("retry")
+    @classmethod
+    def _are_kinds_of_results(cls, retry: str) -> str:
+        try:
+            parse_retry(retry)
+        except UsageError as error:
+            raise ValueError(str(error)) from None
+        return retry
 
     @field_validator("pages")
     @classmethod

@@ -34,6 +34,14 @@ def test_a_text_where_a_detector_sees_none_is_invented() -> None:
     assert regions_finding("![image](image_1.png)", 0) is None
 
 
+def test_a_page_of_text_is_not_believed_where_the_witness_finds_a_mark_or_two() -> None:
+    page = "The river was higher than in any year before. " * 40
+
+    assert regions_finding(page, 2)
+    assert regions_finding(page, 30) is None
+    assert regions_finding("a line of a hundred letters " * 5, 1) is None
+
+
 def test_below_80_dpi_small_print_may_be_invented() -> None:
     assert resolution_finding(79.9)
     assert resolution_finding(80) is None

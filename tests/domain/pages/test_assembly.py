@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pagemill.domain.pages import assembly
 from pagemill.domain.pages.model import PageResult, Status
+from pagemill.domain.pages.trust import PageFinding
 
 _MARKER = re.compile(r"^<!-- page (\d+) -->$", re.MULTILINE)
 _COMMENT = re.compile(r"<!--(.*?)(?:-->|--!>|\Z)", re.DOTALL)  # as browsers read HTML: `--!>` ends a comment, too
@@ -56,6 +57,8 @@ _results = st.builds(
     prompt_tokens=st.integers(0, 10**6),
     seconds=st.floats(0, 10**6),
     dpi=st.none() | st.floats(1, 1200),
+    score=st.none() | st.floats(0, 1),
+    findings=st.lists(st.builds(PageFinding, st.sampled_from(["loop", "low-dpi"]), st.floats(0, 10**6))).map(tuple),
 ) | st.builds(PageResult, number=st.integers(1, 10**6), status=st.just(Status.BLANK))
 
 
@@ -116,7 +119,7 @@ def test_a_page_result_with_a_damaged_field_is_refused(damage: dict[str, object]
         assembly.from_json(json.dumps(_GOOD | damage))
 
 
-@pytest.mark.parametrize("name", sorted(_GOOD))
+@pytest.mark.parametrize("name", sorted(_GOOD.keys() - {"score", "findings"}))
 def test_a_page_result_without_one_of_its_fields_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} is missing"):
         assembly.from_json(json.dumps({key: value for key, value in _GOOD.items() if key != name}))
@@ -196,3 +199,21 @@ def test_a_lone_surrogate_is_replaced_and_the_page_says_so() -> None:
     assert result.markdown == "a\N{REPLACEMENT CHARACTER}b"
     assert result.objections == ("said \\udfff", "1 surrogate in the text, replaced by U+FFFD")
     assert assembly.markdown(result).encode()
+
+
+def test_a_result_that_an_earlier_version_wrote_without_a_score_is_read() -> None:
+    body = json.loads(assembly.to_json(PageResult(1, Status.OK, "text", dpi=132.0)))
+    del body["score"], body["findings"]
+
+    read = assembly.from_json(json.dumps(body))
+
+    assert read == PageResult(1, Status.OK, "text", dpi=132.0)
+    assert read.trust is None
+
+
+@pytest.mark.parametrize("damage", [{"score": 1.5}, {"score": "1"}, {"findings": [{"signal": "loop"}]}])
+def test_a_score_or_a_finding_that_is_none_is_damage(damage: dict[str, Any]) -> None:
+    body = json.loads(assembly.to_json(PageResult(1, Status.OK, "text", score=1.0)))
+
+    with pytest.raises(ValueError, match=r"score|measure"):
+        assembly.from_json(json.dumps(body | damage))

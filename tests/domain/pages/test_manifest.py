@@ -10,6 +10,7 @@ import pytest
 from pagemill.domain.pages import keys
 from pagemill.domain.pages.manifest import TEXTS, Manifest, PublishedText, Tally, read_prior_manifest
 from pagemill.domain.pages.model import Document, PageResult, Recipe, Status
+from pagemill.domain.pages.trust import PageFinding, Trust
 
 _DOCUMENT, _RECIPE = Document("a.pdf", "v1", 10), Recipe("m")
 
@@ -188,3 +189,36 @@ def test_a_manifest_says_whether_every_page_of_its_document_has_a_result(
 
     assert json.loads(manifest.to_json())["complete"] is complete
     assert not replace(manifest, page_count=len(statuses) + 1).complete  # a selection of pages
+
+
+def _scored(*scores: float) -> Tally:
+    tally = Tally()
+    for number, score in enumerate(scores, start=1):
+        findings = (PageFinding("low-dpi", 72.0),) if score < 1 else ()
+        tally.add(PageResult(number, Status.OK, "text", score=score, findings=findings))
+    return tally
+
+
+def test_suspects_are_ok_pages_below_the_threshold_and_change_no_sum() -> None:
+    body = json.loads(replace(_manifest(), tally=_scored(1.0, 0.4, 0.9), page_count=3).to_json())
+
+    assert body["suspects"] == "2"
+    assert body["min_score"] == 0.8
+    assert body["scores"] == [
+        {"page": 2, "score": 0.4, "signals": ["low-dpi"]},
+        {"page": 3, "score": 0.9, "signals": ["low-dpi"]},
+    ]
+    assert body["statuses"]["ok"] == body["pages"] == 3
+    assert body["complete"]
+
+
+def test_the_scores_of_an_earlier_run_are_read_and_a_manifest_without_scores_too() -> None:
+    text = replace(_manifest(), tally=_scored(1.0, 0.4), page_count=2).to_json()
+    body = json.loads(text)
+    del body["scores"], body["suspects"], body["min_score"]
+
+    prior, older = read_prior_manifest(text.encode()), read_prior_manifest(json.dumps(body).encode())
+
+    assert prior
+    assert prior.scored == {2: Trust(0.4, ("low-dpi",))}
+    assert older == replace(prior, scored={})

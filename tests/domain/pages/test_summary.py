@@ -9,6 +9,7 @@ import pytest
 
 from pagemill.domain.pages.model import Status
 from pagemill.domain.pages.summary import DocumentOutcome, RunSummary, read_summary
+from pagemill.domain.pages.trust import Trust
 from pagemill.errors import EndpointNeverAnswered, PagemillError, StoreUnusable
 from pagemill.storage.gcs.client import BucketUnusable
 
@@ -25,16 +26,21 @@ def test_a_summary_is_one_json_object_with_a_line_for_each_document(documents: i
     text = "".join(summary.to_json())
 
     body = json.loads(text)
-    assert body.items() >= {name: value for name, value in summary.as_dict().items() if name != "failures"}.items()
+    assert body.items() >= {name: value for name, value in summary.as_dict().items() if name in body}.items()
     assert body["error"] == "the disk is full"
     assert [document["key"] for document in body["document_list"]] == [outcome.key for outcome in outcomes]
     assert all(document["failures"] == [{"page": 2, "reason": 'said "no"'}] for document in body["document_list"])
     assert sum("größe" in line for line in text.splitlines()) == documents
 
 
+_LOW = Trust(0.4, ("low-dpi", "foreign-script"))
+
+
 def _summary(stopped_by: PagemillError | None) -> RunSummary:
     outcomes = (
-        DocumentOutcome("a.pdf", 2, dict.fromkeys(Status, 0) | {Status.OK: 2}, reused=1, seconds=1.5),
+        DocumentOutcome(
+            "a.pdf", 2, dict.fromkeys(Status, 0) | {Status.OK: 2}, reused=1, seconds=1.5, suspects={2: _LOW}
+        ),
         DocumentOutcome("b.pdf", 0, dict.fromkeys(Status, 0), error="no PDF", failures={3: "empty"}),
         DocumentOutcome("c.pdf", 0, dict.fromkeys(Status, 0), finished=False),
     )
@@ -159,3 +165,18 @@ def test_a_summary_of_a_run_that_stopped_or_left_documents_unfinished_is_not_com
     assert whole.complete
     assert not replace(whole, outcomes=(replace(done, finished=False),)).complete
     assert not replace(whole, stopped_by=StoreUnusable("the disk is full")).complete
+
+
+def test_suspects_are_counted_and_named_and_fail_only_where_a_setting_says_so() -> None:
+    outcome = DocumentOutcome("a.pdf", 2, {Status.OK: 2}, suspects={2: _LOW})
+    summary = RunSummary("run", 1, {Status.OK: 2}, 0, 2, 1.0, 0.0, "out", (outcome,))
+
+    body = summary.as_dict()
+
+    assert body["suspects"] == 1
+    assert body["suspect_pages"] == [
+        {"document": "a.pdf", "page": 2, "score": 0.4, "signals": ["low-dpi", "foreign-script"]}
+    ]
+    assert summary.complete
+    assert summary.passed
+    assert not replace(summary, suspects_fail=True).passed

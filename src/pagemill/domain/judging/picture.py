@@ -13,6 +13,7 @@ from pagemill.domain.wording import counted
 _NO_TYPE = 3.0  # pixels a character: less is no type that can be read
 _SMALLEST_TYPE = 8.0  # pixels a character: half of the palest small print
 _LEAST_DPI = 80.0  # 1,540 pixels for half a metre: below, small print is invented, and plausibly (17 of 20 posters)
+_MOST_IN_REGION = 150  # characters: a long line. A detector is asked only about pages that are nearly empty
 _FEWEST_CHARACTERS = 40  # fewer are a page number, a label or a stamp, whose ink is not measured well enough
 
 
@@ -38,15 +39,19 @@ def ink_finding(text: str, ink_px: float | None) -> Finding | None:
 
 
 def regions_finding(text: str, regions: int | None) -> Finding | None:
-    """The finding that a text detector saw no text on the page.
+    """The finding that a text detector saw no text on the page, or too little of it.
 
     Args:
         text: The transcript.
         regions: Regions of text that it found; None: it was not asked, or does not know.
     """
-    if regions != 0 or not _characters(text):
+    characters = _characters(text)
+    if regions is None or characters <= _MOST_IN_REGION * regions:
         return None
-    return Finding(Signal.INVENTED, 0, "invented: a text detector finds no text on the page")
+    if not regions:
+        return Finding(Signal.INVENTED, 0, "invented: a text detector finds no text on the page")
+    found = f"{characters} letters and digits, but only {counted(regions, 'mark')} on the page"
+    return Finding(Signal.INVENTED, regions, f"invented: {found}")
 
 
 def resolution_finding(dpi: float | None) -> Finding | None:

@@ -11,6 +11,7 @@ from typing import Any
 from pagemill.domain.pages import strict_json
 from pagemill.domain.pages.model import PageResult, Status
 from pagemill.domain.pages.strict_json import JsonObject
+from pagemill.domain.pages.trust import PageFinding
 from pagemill.domain.wording import encodable
 
 # JSON allows these inside a text, but readers that split a file into lines may end a line there.
@@ -23,9 +24,11 @@ _READERS: Mapping[object, Callable[[JsonObject, str], object]] = {  # by a field
     "float | None": JsonObject.amount_or_none,
     "str": JsonObject.text,
     "tuple[str, ...]": JsonObject.texts,
+    "tuple[PageFinding, ...]": lambda body, name: tuple(map(PageFinding.read, body.objects(name))),
     "Status": lambda body, name: Status(body.text(name)),
 }
 _FIELDS = {field.name: _READERS[field.type] for field in fields(PageResult)}
+_LATER = ("score", "findings")  # results of version 0.1 do not have them
 
 
 def to_json(result: PageResult) -> str:
@@ -35,17 +38,20 @@ def to_json(result: PageResult) -> str:
 
 
 def from_json(text: str | bytes) -> PageResult:
-    """Parse a page result: all fields, no others, each of its type.
+    """Parse a page result: all fields of its version, no others, each of its type.
 
     Raises:
         ValueError: The text is not a page result.
     """
     body = strict_json.parse(text)
     body.only(*_FIELDS)
-    values: dict[str, Any] = {name: read(body, name) for name, read in _FIELDS.items()}
+    there = {name: read for name, read in _FIELDS.items() if name in body.names or name not in _LATER}
+    values: dict[str, Any] = {name: read(body, name) for name, read in there.items()}
     result = PageResult(**values)
     if result.number < 1:
         raise ValueError("pages count from 1")
+    if result.score is not None and result.score > 1:
+        raise ValueError("the score is above 1")
     if result.markdown and result.status is Status.BLANK:
         raise ValueError("the page is blank and has a text")
     return result

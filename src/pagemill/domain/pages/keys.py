@@ -91,6 +91,17 @@ def checkpoint_number(key: str) -> int | None:
     return int(match[1]) if match else None
 
 
+def refused(document: Document, recipe: Recipe, number: int) -> str:
+    """The refused transcripts of one page, beside its checkpoint: one listing finds both."""
+    return f"{checkpoints(document, recipe)}{number:05d}.refused.json"
+
+
+def refused_number(key: str) -> int | None:
+    """The page number of a key of refused transcripts, or None for anything else."""
+    match = re.fullmatch(r".*/(\d{5,})\.refused\.json", key, re.DOTALL)
+    return int(match[1]) if match else None
+
+
 def run_summary(run_id: str) -> str:
     """The summary of a run."""
     return f"_runs/{run_id}/summary.json"

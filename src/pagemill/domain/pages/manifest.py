@@ -8,10 +8,12 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 
-from pagemill.domain.pages import strict_json
+from pagemill.domain.judging.findings import SUSPECT_BELOW
+from pagemill.domain.pages import strict_json, trust
 from pagemill.domain.pages.model import Document, PageResult, Recipe, Status
 from pagemill.domain.pages.planning import MOST_PAGES, format_pages, read_numbers
 from pagemill.domain.pages.strict_json import JsonObject
+from pagemill.domain.pages.trust import Trust
 from pagemill.domain.wording import encodable
 
 SCHEMA = 1
@@ -32,6 +34,7 @@ class Tally:
 
     pages: dict[Status, list[int]] = field(default_factory=lambda: {status: [] for status in Status})
     failures: dict[int, str] = field(default_factory=dict)
+    scored: dict[int, Trust] = field(default_factory=dict)  # `ok` pages with a score below 1
     prompt_tokens: int = 0
     completion_tokens: int = 0
     page_seconds: float = 0.0
@@ -41,6 +44,8 @@ class Tally:
         self.pages[result.status].append(result.number)
         if result.status is Status.FAILED:
             self.failures[result.number] = "; ".join(result.objections)
+        if result.trust and result.trust.score < 1:
+            self.scored[result.number] = result.trust
         self.prompt_tokens += result.prompt_tokens
         self.completion_tokens += result.completion_tokens
         self.page_seconds += result.seconds
@@ -63,6 +68,8 @@ class Manifest:
     error: str = ""  # why no page of the document could be read
     findings: tuple[str, ...] = ()  # what is wrong with the document as a whole, or not read
     texts: Mapping[str, PublishedText] = field(default_factory=dict)  # by name; none if no page could be read
+    min_score: float = SUSPECT_BELOW  # an `ok` page with a lower score is a suspect
+    witness: str = ""  # who could be asked about pages with little on them; empty: nobody
 
     @property
     def complete(self) -> bool:
@@ -89,6 +96,10 @@ class Manifest:
             "statuses": {status.value: count for status, count in self.tally.counts().items()},
             "page_numbers": {status.value: format_pages(numbers) for status, numbers in self.tally.pages.items()},
             "failures": [{"page": page, "reason": reason} for page, reason in sorted(self.tally.failures.items())],
+            "witness": self.witness or None,
+            "min_score": self.min_score,
+            "suspects": format_pages(trust.suspects(self.tally.scored, below=self.min_score)),
+            "scores": trust.as_json(self.tally.scored),
             "texts": {name: asdict(text) for name, text in self.texts.items()},
             "prompt_tokens": self.tally.prompt_tokens,
             "completion_tokens": self.tally.completion_tokens,
@@ -110,6 +121,8 @@ class PriorManifest:
     findings: tuple[str, ...]
     sizes: Mapping[str, int]  # of its texts, in bytes; empty in manifests of earlier versions of pagemill
     source: str = ""  # empty in manifests of earlier versions of pagemill
+    scored: Mapping[int, Trust] = field(default_factory=dict)  # `ok` pages with a score below 1; the same
+    digests: Mapping[str, str] = field(default_factory=dict)  # SHA-256 of its texts; the same
 
     def is_of_another(self, document: Document) -> bool:
         """Whether the manifest is of another document, which has the same key below another source.
@@ -135,6 +148,10 @@ class PriorManifest:
         """
         found = {name: sizes.get(name, 0) for name in TEXTS}
         return all(found.values()) and found == {**found, **self.sizes}
+
+    def has_texts(self, texts: Mapping[str, PublishedText]) -> bool:
+        """Whether its texts are these. If it does not say what they are, they are believed to be."""
+        return not self.digests or self.digests == {name: text.sha256 for name, text in texts.items()}
 
     def counts(self, selection: Collection[int]) -> Counter[Status]:
         """The number of selected pages of each status."""
@@ -177,5 +194,7 @@ def _read_prior_manifest(body: JsonObject) -> PriorManifest:
         pages=pages,
         findings=body.texts("findings") if "findings" in body.names else (),
         sizes={name: texts.object(name).count("size_bytes") for name in texts.names},
+        digests={name: texts.object(name).text("sha256") for name in texts.names},
         source=(document.text_or_none("source") or "") if "source" in document.names else "",
+        scored=trust.from_json(body.objects("scores")) if "scores" in body.names else {},
     )

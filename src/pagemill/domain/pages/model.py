@@ -12,6 +12,7 @@ from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
+from pagemill.domain.pages.trust import PageFinding, Trust
 from pagemill.domain.wording import counted, encodable
 
 # Characters of a text layer that is compared with a transcript; more is no page's, and takes too long to compare.
@@ -24,9 +25,9 @@ class Status(StrEnum):
     """The result of a page. Each page has exactly one status: pages in = sum over statuses."""
 
     OK = "ok"
-    BLANK = "blank"  # no ink; never sent
+    BLANK = "blank"  # no ink, and not sent; or found empty, and the text was invented
     TEXT_LAYER = "text_layer"  # the embedded text, because the mode says so
-    FALLBACK = "fallback"  # the model failed; the embedded text instead
+    FALLBACK = "fallback"  # all texts of the model were refused; the embedded text instead
     FAILED = "failed"
 
 
@@ -115,8 +116,17 @@ class Rendering:
     encode_seconds: float = 0.0
     dpi: float | None = None  # on paper; None: not rendered
     ink_share: float | None = None  # of its pixels, those that differ from the paper; None: not measured
+    inner_ink_share: float | None = None  # the same without its edges, where scanners leave shadows
     layer: str = ""  # the page's own text, if it can be compared with a transcript; at most `LONGEST_LAYER` characters
     pieces: tuple[Piece, ...] = ()  # row by row, left to right; none where one image is enough
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a page is asked for once more, if not with the recipe's sampling."""
+
+    temperature: float
+    ends_loops: bool = False  # the endpoint is asked to end loops early, if it can
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +157,15 @@ class PageResult:
     completion_tokens: int = 0
     seconds: float = 0.0  # from the first send to the last answer
     dpi: float | None = None  # of the image on paper; None: there was none, or an older version wrote the result
+    score: float | None = None  # 0 to 1, how far the model's text is to be trusted; None: it was not judged
+    findings: tuple[PageFinding, ...] = ()  # what lowered the score; their words are among the objections
+
+    @property
+    def trust(self) -> Trust | None:
+        """How far the text of an `ok` page is to be trusted; None for other pages, and for one that was not judged."""
+        if self.status is not Status.OK or self.score is None:
+            return None
+        return Trust(self.score, tuple(finding.signal for finding in self.findings))
 
     def __post_init__(self) -> None:
         """Replace what is no character."""

@@ -24,6 +24,8 @@ class PendingDocument:
     selected: tuple[int, ...]  # pages that need a result, ascending
     done: frozenset[int]  # pages that have a result of an earlier run, selected or not
     findings: tuple[str, ...] = ()  # what is wrong with the document as a whole, or not read
+    refused: frozenset[int] = frozenset()  # pages with refused transcripts of an earlier run
+    redo: frozenset[int] = frozenset()  # pages not in `done` with a result that is to be replaced by a better one
 
     @property
     def left(self) -> tuple[int, ...]:

@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from pagemill.domain.pages import strict_json
+from pagemill.domain.pages import strict_json, trust
 from pagemill.domain.pages.model import Status
 from pagemill.domain.pages.strict_json import JsonObject
+from pagemill.domain.pages.trust import Trust
 from pagemill.domain.wording import counted, encodable
 from pagemill.errors import PagemillError, kind_of, reported
 
@@ -28,6 +29,7 @@ class DocumentOutcome:
     seconds: float = 0.0
     error: str = ""  # why no page of the document could be read
     failures: Mapping[int, str] = field(default_factory=dict)  # page number to reason
+    suspects: Mapping[int, Trust] = field(default_factory=dict)  # `ok` pages with a low score, by page number
     findings: tuple[str, ...] = ()  # what is wrong with the document as a whole, or not read
     finished: bool = True  # False: the run stopped before; `pages` are those with a result
 
@@ -61,6 +63,8 @@ class RunSummary:
     first_sent_at: dt.datetime | None = None  # UTC; with the next: the time in which the service was busy
     last_answer_at: dt.datetime | None = None
     images: Mapping[str, int] = field(default_factory=dict)  # files beside the PDFs that were not read, by ending
+    suspects_fail: bool = False  # a suspect counts as a failure for the exit code
+    witness: str = ""  # who could be asked about pages with little on them; empty: nobody
 
     @property
     def pages(self) -> int:
@@ -73,6 +77,16 @@ class RunSummary:
         return not self.stopped_by and not any(outcome.failed or not outcome.finished for outcome in self.outcomes)
 
     @property
+    def suspects(self) -> int:
+        """How many `ok` pages have a score below the threshold of the run."""
+        return sum(len(outcome.suspects) for outcome in self.outcomes)
+
+    @property
+    def passed(self) -> bool:
+        """Whether it is complete, and has no suspects if the settings say that they fail."""
+        return self.complete and not (self.suspects_fail and self.suspects)
+
+    @property
     def trouble(self) -> str:
         """What has no result, pages and documents apart; empty if nothing."""
         documents = Counter(outcome.trouble for outcome in self.outcomes)
@@ -80,7 +94,7 @@ class RunSummary:
 
     def as_dict(self) -> dict[str, object]:
         """The object that `--json` prints. Other programs read these keys."""
-        return self._counts() | {"failures": list(self._failures())}
+        return self._counts() | {"failures": list(self._failures()), "suspect_pages": list(self._suspects())}
 
     def _failures(self) -> Iterator[dict[str, object]]:
         """Each failed document and page, with its reason; the page is None where the whole document failed."""
@@ -90,6 +104,11 @@ class RunSummary:
             for page, reason in sorted(outcome.failures.items()):
                 yield {"document": outcome.key, "page": page, "reason": reason}
 
+    def _suspects(self) -> Iterator[dict[str, object]]:
+        for outcome in self.outcomes:
+            for entry in trust.as_json(outcome.suspects):
+                yield {"document": outcome.key} | entry
+
     def _counts(self) -> dict[str, object]:
         counts: Counter[Status] = Counter(self.statuses)
         return {
@@ -97,6 +116,7 @@ class RunSummary:
             "documents": self.documents,
             "pages": self.pages,
             **{status.value: counts[status] for status in Status},
+            "suspects": self.suspects,
             "reused": self.reused,
             "requests": self.requests,
             "seconds": round(self.seconds, 3),
@@ -115,6 +135,8 @@ class RunSummary:
         body = self._counts() | {
             "first_sent_at": _written(self.first_sent_at),
             "last_answer_at": _written(self.last_answer_at),
+            "suspects_fail": self.suspects_fail,
+            "witness": self.witness or None,
             "document_list": [],
         }
         yield json.dumps(body, ensure_ascii=False, indent=2).removesuffix("]\n}")
@@ -160,6 +182,8 @@ def read_summary(text: bytes) -> RunSummary:
             first_sent_at=_read_time(body.text_or_none("first_sent_at")),
             last_answer_at=_read_time(body.text_or_none("last_answer_at")),
             images=_read_images(body),
+            suspects_fail=body.flag("suspects_fail") if "suspects_fail" in body.names else False,
+            witness=(body.text_or_none("witness") or "") if "witness" in body.names else "",
         )
     except ValueError as problem:
         raise ValueError(f"not the summary of a run: {problem}") from problem
@@ -199,6 +223,7 @@ def _read_outcome(body: JsonObject) -> DocumentOutcome:
         error=body.text_or_none("error") or "",
         failures={failure.count("page", least=1): failure.text("reason") for failure in body.objects("failures")},
         findings=body.texts("findings") if "findings" in body.names else (),
+        suspects=trust.from_json(body.objects("suspects")) if "suspects" in body.names else {},
         finished=body.flag("finished") if "finished" in body.names else True,
     )
 
@@ -211,6 +236,7 @@ def _outcome(outcome: DocumentOutcome) -> dict[str, object]:
         "reused": outcome.reused,
         "seconds": round(outcome.seconds, 3),
         "finished": outcome.finished,
+        "suspects": trust.as_json(outcome.suspects),
         "error": encodable(outcome.error) or None,
         "failures": [{"page": page, "reason": reason} for page, reason in sorted(outcome.failures.items())],
         "findings": [encodable(finding) for finding in outcome.findings],

@@ -12,7 +12,8 @@ from prefect.client.schemas.objects import FlowRun
 from pagemill.batch.progress import Progress
 from pagemill.domain.pages.model import Status
 
-_PAGES, _REQUESTS, _IN_FLIGHT = "pagemill.pages-", "pagemill.requests", "pagemill.in-flight"
+_PAGES, _SUSPECTS = "pagemill.pages-", "pagemill.suspects"
+_REQUESTS, _IN_FLIGHT = "pagemill.requests", "pagemill.in-flight"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class ShardCounters:
     """The progress of a shard."""
 
     statuses: Counter[Status] = field(default_factory=Counter)
+    suspects: int = 0
     requests: int = 0
     in_flight: int = 0
 
@@ -27,7 +29,7 @@ class ShardCounters:
 async def write_counters(client: PrefectClient, flow_run: UUID, progress: Progress) -> None:
     """Write the counters on the shard's flow run."""
     pages = {f"{_PAGES}{status}": count for status, count in progress.statuses.items()}
-    now = {_REQUESTS: progress.requests, _IN_FLIGHT: progress.in_flight}
+    now = {_SUSPECTS: progress.suspects, _REQUESTS: progress.requests, _IN_FLIGHT: progress.in_flight}
     await client.update_flow_run_labels(flow_run, {**pages, **now})
 
 
@@ -35,4 +37,4 @@ def read_counters(flow_run: FlowRun) -> ShardCounters:
     """Read the counters of a flow run; zeros if none have been written yet."""
     labels = flow_run.labels
     statuses = Counter({status: int(labels.get(f"{_PAGES}{status}", 0)) for status in Status})
-    return ShardCounters(statuses, int(labels.get(_REQUESTS, 0)), int(labels.get(_IN_FLIGHT, 0)))
+    return ShardCounters(statuses, *(int(labels.get(name, 0)) for name in (_SUSPECTS, _REQUESTS, _IN_FLIGHT)))

@@ -83,6 +83,7 @@ class ShardRuns:
         self._lookups = batch.threads.lookups
         self._progress = batch.progress
         self._initial_statuses = Counter(batch.progress.statuses)
+        self._initial_suspects = batch.progress.suspects
         self._unreported_requests = 0  # of flow runs without a report
         self._unanswered_since: float | None = None  # by the Prefect server
 
@@ -186,6 +187,7 @@ class ShardRuns:
         """Set the progress of the run to the sum over its shards."""
         progress = self._progress
         progress.statuses = self._initial_statuses + sum((shard.counters.statuses for shard in self._shards), Counter())
+        progress.suspects = self._initial_suspects + sum(shard.counters.suspects for shard in self._shards)
         progress.requests = self._unreported_requests + sum(shard.counters.requests for shard in self._shards)
         progress.in_flight = sum(shard.counters.in_flight for shard in self._shards if not shard.ended)
         waiting = [shard.number for shard in self._shards if not shard.started]

@@ -1,0 +1,1 @@
+"""A witness: processes that look at page images independently of the model that reads them."""
