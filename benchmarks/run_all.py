@@ -13,6 +13,7 @@ BENCHMARKS = {
     "poppler": "Pages are rendered as poppler renders them",
     "judging": "Transcripts are judged quickly, and rightly",
     "legibility": "Very large pages come out legible",
+    "witness": "A witness proves blank scans blank, and no page with content",
     "memory": "Memory is flat",
     "cpu": "CPU time a page",
     "listing": "A run over 100,000 documents that are done",

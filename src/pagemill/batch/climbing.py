@@ -17,7 +17,7 @@ from pagemill.domain.pages.refused import Refusal
 from pagemill.domain.pages.trust import PageFinding
 
 # Little ink: of the pixels of a page of text, 2 to 15 in a hundred; of one with a heading alone, 3 in a thousand.
-_LITTLE_INK = 0.004
+LITTLE_INK = 0.004
 _DOUBTFUL = frozenset({Signal.INVENTED, Signal.LITTLE_INK})
 _MOST_NEIGHBOURS = 16  # texts of other pages
 
@@ -93,7 +93,7 @@ class PageClimb:
         Not where something is damaged: then what is missing may be what stood there.
         """
         ink = self._rendering.inner_ink_share
-        return self.is_plain and ink is not None and ink < _LITTLE_INK and not self._rendering.objections
+        return self.is_plain and ink is not None and ink < LITTLE_INK and not self._rendering.objections
 
     def heard(self, regions: int) -> None:
         """Note what a witness found before the page was sent."""
@@ -110,7 +110,7 @@ class PageClimb:
         if self.asked_for_regions or not self.is_plain or not transcript.markdown.strip():
             return False
         ink = self.evidence.ink_share
-        little = ink is not None and ink < _LITTLE_INK
+        little = ink is not None and ink < LITTLE_INK
         return little or any(finding.signal in _DOUBTFUL for finding in judgement.findings)
 
     def doubt(self, transcript: Transcript, judgement: Judgement) -> None:

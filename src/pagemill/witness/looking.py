@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pagemill.errors import RequestRejected
-from pagemill.witness.marks import marks_of
+from pagemill.witness.marks import BORDERS, edge_of, marks_of
 from pagemill.witness.presence import can_tell_orientation
 
 if TYPE_CHECKING:
@@ -31,7 +31,13 @@ class Looker:
         The detector, which takes ten times as long, is asked only where no such mark is left.
         """
         rgb = _pixels(png)
-        return marks_of(np.ascontiguousarray(rgb.min(axis=2))).strokes or self._detector.boxes(rgb)
+        marks = marks_of(np.ascontiguousarray(rgb.min(axis=2)))
+        if marks.strokes:
+            return marks.strokes
+        if BORDERS in marks.dirt:  # the detector takes the edge of a shadow for a line of text
+            edge = edge_of(rgb.shape[:2])
+            rgb = rgb[edge : rgb.shape[0] - edge, edge : rgb.shape[1] - edge]
+        return self._detector.boxes(rgb)
 
     def turned(self, png: bytes) -> int | None:
         """By how many degrees clockwise an image must be turned to be upright; None: not sure, or nobody can tell."""

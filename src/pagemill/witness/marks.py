@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 Grey = NDArray[np.uint8]
 _Levels = NDArray[np.float32]
 
+BORDERS = "borders"  # dirt
+
 _PAGE_PX = 1540.0  # the longest side that sizes are given for
 _PAPER_PX = 8  # the paper's brightness is looked at in squares of this size,
 _PAPER_SQUARES = 21  # so many across: what is darker than all paper within it is a mark
@@ -101,6 +103,11 @@ def marks_of(page: Grey) -> Marks:
     return Marks(strokes, tuple(sorted(dirt)))
 
 
+def edge_of(shape: tuple[int, ...]) -> int:
+    """How far from the edges of a page shadows of a scanner reach at most, in pixels."""
+    return round(_EDGE_SHARE * min(shape[:2]))
+
+
 def _without_paper(page: Grey) -> _Levels:
     """How much darker than the paper around it each pixel is."""
     height, width = page.shape
@@ -160,7 +167,7 @@ def _dirt(mark: _Mark, shape: tuple[int, ...], unit: float) -> str:
     if mark.sharpness < _SHADE_SHARPNESS and mark.levels < _SHADE_LEVELS:
         return "shades of the paper"
     if _is_at_the_edge(mark, height, width, unit):
-        return "borders"
+        return BORDERS
     if _is_a_hole(mark, height, width, unit):
         return "hole punches"
     long, deep = max(mark.width / width, mark.height / height), min(mark.width / width, mark.height / height)
@@ -171,7 +178,7 @@ def _dirt(mark: _Mark, shape: tuple[int, ...], unit: float) -> str:
 
 def _is_at_the_edge(mark: _Mark, height: int, width: int, unit: float) -> bool:
     """Whether a mark lies along the edges of the page, no further in than shadows do, and ends in straight lines."""
-    deep = round(_EDGE_SHARE * min(height, width))
+    deep = edge_of((height, width))
     rows = slice(max(deep - mark.top, 0), max(height - deep - mark.top, 0))
     columns = slice(max(deep - mark.left, 0), max(width - deep - mark.left, 0))
     if mark.dark[rows, columns].any() or _sticks_out(mark, unit):
