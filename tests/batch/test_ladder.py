@@ -269,3 +269,26 @@ async def test_an_upright_page_is_never_turned(mill: Mill) -> None:
         await mill.run(endpoint)
 
     assert not _TURNED & endpoint.record.sent.keys()
+
+
+async def test_a_damaged_page_with_invented_text_is_not_called_blank(mill: Mill) -> None:
+    mill.add("a.pdf", "3 ink=2:0.0005 damage=2:a_font_is_missing")
+    mill.witness = FakeWitness(regions={image_name(b"a.pdf 2"): 0})
+    invented = Answer(text="Chapter one. A whole page of text that is not there.")
+
+    async with FakeEndpoint(_defective(invented)) as endpoint:
+        summary = await mill.run(endpoint)
+
+    assert +Counter(summary.statuses) == {Status.OK: 2, Status.FAILED: 1}
+
+
+async def test_where_model_and_witness_find_nothing_the_page_is_blank_and_nothing_else_is_tried(mill: Mill) -> None:
+    mill.add("a.pdf", "3 ink=2:0.02 ink=3:0.02")
+    mill.witness = FakeWitness(regions={image_name(b"a.pdf 2"): 0, image_name(b"a.pdf 3"): 1})
+
+    async with FakeEndpoint(lambda request: None if request.image == image_name(b"a.pdf 1") else _EMPTY) as endpoint:
+        summary = await mill.run(endpoint)
+
+    assert +Counter(summary.statuses) == {Status.OK: 1, Status.BLANK: 1, Status.FAILED: 1}
+    assert _page_2(mill)["attempts"] == 1
+    assert "by the witness a fake" in _page_2(mill)["objections"][-1]
