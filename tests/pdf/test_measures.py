@@ -62,6 +62,20 @@ def test_a_rendering_brings_its_ink_and_the_text_layer_that_is_usable(render: Re
     assert not scan.layer
 
 
+def test_a_page_of_thousands_of_objects_has_no_layer_to_compare(tmp_path: Path, render: Render) -> None:
+    def words(count: int) -> Callable[[Canvas], None]:
+        def draw(canvas: Canvas) -> None:
+            for index in range(count):
+                canvas.drawString(40 + index % 10 * 50, 800 - index // 10 % 75 * 10, "words of")
+
+        return draw
+
+    path = write_pdf(tmp_path / "map.pdf", [words(700), words(2_500)])
+
+    assert render(path, 1).layer
+    assert render(path, 2).layer == ""
+
+
 def test_a_layer_as_long_as_a_book_is_not_compared(tmp_path: Path, render: Render) -> None:
     def small_print(canvas: Canvas) -> None:
         canvas.setFont("Helvetica", 0.5)
