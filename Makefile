@@ -54,7 +54,7 @@ $(SYNCED): pyproject.toml uv.lock
 
 run: $(SYNCED) | .cache ## Read the sample PDFs into out/ on this machine, then compare with what they say
 	PREFECT_HOME="$(CURDIR)/.cache/prefect" $(BIN)/pagemill run tests/samples out --endpoint local --prefect $(ARGS)
-	$(BIN)/python -m benchmarks.accuracy out
+	$(BIN)/pagemill eval out tests/samples --max-cer 0.1 --min-word-f1 0.95
 
 server: $(SYNCED) | .cache ## Start a Prefect server for development on 127.0.0.1:4200, with the settings that lose nothing
 	@echo 'In another terminal: export PREFECT_API_URL=http://127.0.0.1:4200/api'

@@ -90,6 +90,14 @@ def _form(rng: random.Random) -> str:
     return "\n".join(f"{number}. {v.sentence(rng)[:-1]}? {boxes}" for number in range(1, rng.randint(15, 40)))
 
 
+def _equal_blocks(rng: random.Random) -> str:
+    """A form that asks the same of several people."""
+    labels = [" ".join(v.words(rng, v.ENGLISH, rng.randint(1, 3))).capitalize() for _ in range(rng.randint(3, 8))]
+    blank = rng.choice([": __________", " ........", " [ ]", ": ____________________"])
+    block = "\n".join(f"{label}{blank}" for label in labels)
+    return f"{v.prose(rng, 60)}\n\n" + f"{block}\n\n" * rng.randint(3, 9)
+
+
 def _empty_form(rng: random.Random) -> str:
     heads = [rng.choice(v.ENGLISH[30:]).capitalize() for _ in range(rng.randint(3, 8))]
     return _table(rng, [heads, *[[""] * len(heads)] * rng.randint(10, 40)])
@@ -185,6 +193,6 @@ def _three_times(rng: random.Random) -> str:
 
 HONEST: Sequence[Make] = (
     _dense_table, _equal_values, _contents, _poem, _litany, _cumulative_song, _program, _zeros, _hex_dump, _form,
-    _empty_form, _attendance, _multiplication, _ditto, _log, _statement, _references, _timetable, _steps, _scale,
-    _prose, _unspaced_prose, _unspaced_table, _short, _three_times,
+    _equal_blocks, _empty_form, _attendance, _multiplication, _ditto, _log, _statement, _references, _timetable, _steps,
+    _scale, _prose, _unspaced_prose, _unspaced_table, _short, _three_times,
 )  # fmt: skip

@@ -75,7 +75,7 @@ def _costs() -> Iterator[_Row]:
         "a table of 5,000 cells": "".join(
             f"<tr><td>{v.code(rng)}</td><td>{v.amount(rng)}</td></tr>" for _ in range(2500)
         ),
-        "20,000 words of Chinese": v.unspaced(rng, 40_000, v.CHINESE),
+        "20,000 characters of Chinese": v.unspaced(rng, 20_000, v.CHINESE),
     }
     for what, text in texts.items():
         transcript, evidence = (

@@ -93,4 +93,4 @@ def _kind(process: psutil.Process) -> str:
     words = " ".join(process.cmdline())
     if "pagemill.pdf.worker" in words:
         return "render workers"
-    return "Prefect server" if "pagemill.orchestration.server.private" in words else "run"
+    return "Prefect server" if "pagemill.orchestration.server.serving" in words else "run"

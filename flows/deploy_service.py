@@ -10,7 +10,17 @@ from pagemill.orchestration.deploy.approval import approved
 from pagemill.orchestration.deploy.parameters import Action, DeployParameters
 from pagemill.orchestration.deploy.session import deployment, interrupted, watched
 from pagemill.orchestration.termination import terminated_by_sigterm
-from pagemill.tasks.deploying import check, image_of, promote, publish, stage, stage_previous, verify, wait_for_idle
+from pagemill.tasks.deploying import (
+    check,
+    image_of,
+    promote,
+    publish,
+    shift,
+    stage,
+    stage_previous,
+    verify,
+    wait_for_idle,
+)
 
 
 @flow(name="deploy-service", flow_run_name="{parameters.title}", persist_result=False)
@@ -37,6 +47,7 @@ async def deploy_service(parameters: DeployParameters) -> Deployment | State[Dep
                 async with undone(plan) as begun:
                     candidate = await stage(rollout, begun, image)
                     await verify(rollout, candidate)
+                    await shift(rollout, begun, candidate)
                     url = await promote(rollout, candidate)
         if not url:
             return interrupted(rollout.record)

@@ -84,6 +84,17 @@ async def verify(rollout: Rollout, candidate: Candidate) -> None:
 
 
 @task(
+    name="shift-traffic",
+    description="If asked to: sends more and more requests to the revision while its errors and its latency are good.",
+    persist_result=False,
+    cache_policy=NO_CACHE,
+)
+async def shift(rollout: Rollout, plan: Plan, candidate: Candidate) -> None:
+    """Send requests to a verified revision in steps."""
+    await rollout.shift(plan, candidate)
+
+
+@task(
     name="move-traffic",
     description="Sends all requests to the verified revision.",
     persist_result=False,

@@ -7,7 +7,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from pagemill.batch.chunks import PageChunk
-from pagemill.batch.run import Batch
+from pagemill.batch.head_start import ReadsChunks
 
 
 @task(
@@ -17,7 +17,7 @@ from pagemill.batch.run import Batch
     persist_result=False,
     cache_policy=NO_CACHE,
 )
-async def read_pages(batch: Batch, chunk: PageChunk) -> None:
+async def read_pages(batch: ReadsChunks, chunk: PageChunk) -> None:
     """Read the pages of a chunk."""
     await batch.read(chunk)
     failed = sum(number in chunk.failed for number in chunk.numbers)

@@ -5,6 +5,8 @@ from pathlib import Path
 import pypdfium2 as pdfium
 import pytest
 
+from pagemill.domain.evaluation.structure import structure_of
+from pagemill.domain.service.similarity import plain
 from pagemill.pdf.page import RenderOptions
 from pagemill.pdf.rasterizer import PdfiumRasterizer
 from tests.samples.make_samples import SAMPLES, write_samples
@@ -14,7 +16,8 @@ def test_the_script_makes_the_bundled_samples_with_the_same_text_and_pages(tmp_p
     write_samples(tmp_path)
 
     for name in SAMPLES:
-        assert (tmp_path / f"{name}.txt").read_text() == (samples / f"{name}.txt").read_text()
+        for truth in (f"{name}.txt", f"{name}.md"):
+            assert (tmp_path / truth).read_text() == (samples / truth).read_text()
         with pdfium.PdfDocument(tmp_path / f"{name}.pdf") as made, pdfium.PdfDocument(samples / f"{name}.pdf") as kept:
             assert [page.get_size() for page in made] == [page.get_size() for page in kept]
             assert [page.get_textpage().get_text_bounded() for page in made] == [
@@ -27,6 +30,23 @@ def test_every_pdf_has_its_true_text_and_stays_small(samples: Path) -> None:
         {path.stem for path in samples.glob("*.pdf")} == {path.stem for path in samples.glob("*.txt")} == set(SAMPLES)
     )
     assert all(path.stat().st_size < 400_000 for path in samples.glob("*.pdf"))
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_markdown_of_a_sample_has_the_words_of_its_text(name: str, samples: Path) -> None:
+    markdown, text = (samples / f"{name}.md").read_text(), (samples / f"{name}.txt").read_text()
+
+    assert plain(markdown) == plain(text)
+
+
+def test_the_markdown_of_the_samples_shows_headings_lists_and_tables(samples: Path) -> None:
+    found = [structure_of((samples / f"{name}.md").read_text()) for name in SAMPLES]
+
+    assert all(structure.headings for structure in found)
+    assert {len(structure.items) for structure in found} == {0, 4}
+    tables = {name: structure.rows for name, structure in zip(SAMPLES, found, strict=True) if structure.rows}
+    assert tables.keys() == {"invoice", "rotated-page", "two-column-article"}
+    assert tables["invoice"][-1] == ("", "", "", "Total in pounds", "1,131.60")
 
 
 @pytest.mark.parametrize(("name", "pages"), [("blank-between", 3), ("scanned-letter", 1), ("two-column-article", 2)])

@@ -1,5 +1,6 @@
-# Alerts about the GPU service, by mail. They are queries in PromQL, because only those can be made before the service has
-# measured anything. There is no metric of verified revisions: `pagemill deploy --dry-run` shows which one serves.
+# Alerts about the GPU service, by mail. Those about numbers are queries in PromQL, because only those can be made before the
+# service has measured anything. There is no metric of verified revisions. But only `pagemill deploy` records them, so whoever
+# else changes the service may leave one that is not: the audit log, which is always on, says who it was.
 
 locals {
   of_the_service = "monitored_resource=\"cloud_run_revision\", service_name=\"${var.service}\""
@@ -61,6 +62,42 @@ resource "google_monitoring_alert_policy" "service" {
 
   documentation {
     content   = each.value.do
+    mime_type = "text/markdown"
+  }
+}
+
+resource "google_monitoring_alert_policy" "changed_by_others" {
+  count = length(var.alert_emails) > 0 ? 1 : 0
+
+  display_name          = "pagemill: ${var.service} was changed by others than pagemill-deployer"
+  combiner              = "OR"
+  notification_channels = [for channel in google_monitoring_notification_channel.mail : channel.name]
+
+  conditions {
+    display_name = "the revision that serves may not be verified"
+
+    condition_matched_log {
+      filter = join(" AND ", [
+        "log_id(\"cloudaudit.googleapis.com/activity\")",
+        "resource.type=\"cloud_run_revision\"",
+        "resource.labels.service_name=\"${var.service}\"",
+        "protoPayload.methodName=~\"Services.(Create|Replace|Update)Service$\"",
+        "protoPayload.authenticationInfo.principalEmail!=\"${google_service_account.pagemill["deployer"].email}\"",
+      ])
+      label_extractors = {
+        who = "EXTRACT(protoPayload.authenticationInfo.principalEmail)"
+      }
+    }
+  }
+
+  alert_strategy {
+    notification_rate_limit {
+      period = "3600s"
+    }
+  }
+
+  documentation {
+    content   = "`pagemill doctor` says whether the revision that serves is a verified one. If it is not: `pagemill deploy`."
     mime_type = "text/markdown"
   }
 }

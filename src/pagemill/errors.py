@@ -187,6 +187,10 @@ class WorkerLost(Transient):
     """A worker process crashed, exceeded its time limit or ran out of memory."""
 
 
+class ServiceStopping(WorkerLost):
+    """The embedded OCR service was told to stop before the page was read."""
+
+
 class WorkerNeverReady(WorkerLost):
     """A worker process ended, or was stopped, before its first request."""
 

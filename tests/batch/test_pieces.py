@@ -167,7 +167,7 @@ async def test_findings_of_rendering_and_the_resolution_are_in_every_result(mill
     class Finding(FakeRasterizer):
         async def render(self, _: Path, number: int, __: Picture = STANDARD_PICTURE) -> Rendering:
             png = b"image" if number == 1 else None
-            return Rendering(number, 10, 10, png, blank=number == 2, dpi=77.5, objections=("cut through ink",))
+            return Rendering(number, 10, 10, png, blank=number == 2, dpi=177.5, objections=("cut through ink",))
 
     mill.rasterizer = Finding()
     mill.add("a.pdf", "2")
@@ -178,7 +178,7 @@ async def test_findings_of_rendering_and_the_resolution_are_in_every_result(mill
     results = [json.loads(line) for line in (mill.out / "a.pdf" / "pages.jsonl").read_text().splitlines()]
     assert [result["status"] for result in results] == ["ok", "blank"]
     assert [result["objections"] for result in results] == [["cut through ink"]] * 2
-    assert [result["dpi"] for result in results] == [77.5] * 2
+    assert [result["dpi"] for result in results] == [177.5] * 2
 
 
 def test_the_result_of_a_page_without_an_image_has_no_resolution() -> None:

@@ -61,7 +61,7 @@ async def test_progress_says_what_the_run_waits_for(mill: Mill) -> None:
         await mill.run(endpoint)
 
     assert said[1] == "waiting for the endpoint: the endpoint answered 503 On order"
-    assert mill.progress.activity == "reading"
+    assert mill.progress.activity == "finished"
 
 
 async def test_a_batch_without_ink_never_wakes_the_endpoint(mill: Mill) -> None:

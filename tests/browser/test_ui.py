@@ -22,6 +22,7 @@ from tests.pdfs import numbered_pdf
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("worker"), pytest.mark.timeout(1200)]
 
 _PATIENCE_SECONDS = 120.0
+_OPTIONS = {"Since": "2020-01-01", "Until": "2099-12-31T12:00", "Share": "2"}  # what the form has of the command line
 _CLICK_AGAIN_MILLISECONDS = 10_000.0
 _CREATING = re.compile("/create_flow_run$")
 _A_FORM = re.compile("/run$")
@@ -74,11 +75,15 @@ async def test_a_run_is_started_from_the_form_and_shows_its_results(
     await browser.keeps("form")  # README.md shows it
     await _fill(browser, "Source", str(samples))
     await _fill(browser, "Destination", str(tmp_path / "out"))
+    for label, text in _OPTIONS.items():
+        await _fill(browser, label, text)
     await _start(browser)
 
     run = await _run(client, lambda run: bool(run.state and run.state.is_final()))
     assert run.state
     assert run.state.is_completed(), run.state.message
+    typed = {label: str(run.parameters["parameters"][label.lower()]) for label in _OPTIONS}
+    assert typed == _OPTIONS
     await browser.opens(f"/runs/flow-run/{run.id}")
     await expect(browser.page.get_by_text("Completed").first).to_be_visible()
     await browser.page.get_by_role("tab", name="Artifacts").click()

@@ -74,10 +74,21 @@ _OPTIONS = {
         "--share",
         "--prefect",
     ],
+    "eval": [
+        "--endpoint",
+        "--include",
+        "--pages",
+        "--mode",
+        "--keep",
+        "--min-score",
+        "--max-cer",
+        "--min-word-f1",
+        "--json",
+    ],
     "register": ["--slots", "--check"],
     "deploy": [
         *("--max-instances", "--dry-run", "--rollback", "--delete", "--approval", "--region", "--smoke"),
-        *("--revision", "--cpu", "--memory", "--wait-for-idle"),
+        *("--revision", "--cpu", "--memory", "--wait-for-idle", "--canary", "--logs"),
     ],
     "status": [],
     "build-runner": [],
@@ -94,6 +105,7 @@ _FLAGS = {
     "--approval",
     "--smoke",
     "--wait-for-idle",
+    "--logs",
 }
 _FITTING = {
     "--endpoint": _URLS,
@@ -101,6 +113,7 @@ _FITTING = {
     "--since": _TIMES,
     "--until": _TIMES,
     "--mode": ["auto", "force", "text"],
+    "--canary": ["5,50,100", "100", "5,5", "0", "5,,6", "1_0,20", "٣", "9" * 5000],
     "--include": ["*.pdf", "[", "**"],
 }
 # Without what would be waited for or started: Google Cloud, an emulator.
@@ -108,12 +121,13 @@ _NEVER_SET = {"GOOGLE_CLOUD_PROJECT", "PREFECT_API_URL", "STORAGE_EMULATOR_HOST"
 
 
 def _command_line(rng: random.Random) -> list[str]:
-    command = rng.choice([*["run"] * 6, *_OPTIONS])
+    command = rng.choice([*["run"] * 5, *_OPTIONS, "eval"])
     words = [command]
-    if command == "run":
+    if command in {"run", "eval"}:
         words += [
             rng.choice(_PATHS if rng.random() < 0.7 else _ANYTHING) for _ in range(rng.choice([1, 2, 2, 2, 2, 3]))
         ]
+    if command == "run":
         words += rng.choice([[], ["--dry-run"], ["--dry-run"]])
     if command == "endpoint":  # at an address that nobody can listen on
         words += ["--host", rng.choice(["192.0.2.1", "nosuchhost.invalid", "[/red]", "x" * 300])]

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
 import shutil
 import signal
+import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -20,10 +23,11 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 
 from pagemill.cli.main import main
 from tests.fakes.gcs import FakeGcs, Fault
+from tests.fakes.ocr_endpoint import FakeEndpoint
 from tests.fakes.ocr_process import Endpoint, running_endpoint
 from tests.pdfs import numbered_pdf, write_pdf
 
-_SERVER = "pagemill.orchestration.server.private"
+_SERVER = "pagemill.orchestration.server.serving"
 _QUIET = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
 
 
@@ -286,6 +290,46 @@ def test_without_prefect_a_run_reads_although_the_configured_server_is_away_and_
     assert "this run has slots of its own" in said.err
 
 
+@pytest.mark.parametrize("through", [[], ["--prefect"]], ids=["configured", "asked for"])
+def test_wrong_paths_are_told_before_prefect_is_imported(
+    through: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").mkdir()
+    script = """
+import sys
+from pagemill.cli.main import main
+
+assert main(["run", *sys.argv[1:]]) == 5
+assert "--prefect" in sys.argv or "prefect" not in sys.modules  # a server of its own would be starting beside it
+"""
+    with socket.create_server(("127.0.0.1", 0)) as server:  # what listens there is not asked
+        if not through:
+            monkeypatch.setenv("PREFECT_API_URL", f"http://127.0.0.1:{server.getsockname()[1]}/api")
+        environment = _without_prefect(tmp_path)
+        for words in (["none", "out"], ["in", "/dev/null/out"]):
+            command = [sys.executable, "-c", script, *words, "--endpoint", "http://127.0.0.1:9", *through]
+            done = subprocess.run(command, check=False, env=environment, cwd=tmp_path, capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr
+
+
+def test_a_server_that_is_not_there_is_told_before_prefect_is_imported(tmp_path: Path) -> None:
+    script = """
+import sys
+from pagemill.cli.main import main
+
+assert main(["run", "in", "out"]) == 2
+print("prefect" in sys.modules)
+"""
+    environment = {**_without_prefect(tmp_path), "PREFECT_API_URL": "http://me:secret@127.0.0.1:9/api"}
+
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, check=False, env=environment, cwd=tmp_path, capture_output=True, text=True)
+
+    assert done.stdout.strip() == "False", done.stderr
+    assert "nothing listens there. The URL comes from the variable PREFECT_API_URL" in done.stderr
+    assert "secret" not in done.stderr
+
+
 def test_a_block_with_credentials_needs_prefect_and_a_run_without_it_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -467,24 +511,32 @@ async def _state_of(name: str, api_url: str) -> str | None:
 
 
 @pytest.mark.flow
-def test_a_run_whose_private_server_is_killed_reads_on_prints_its_summary_and_ends_by_what_was_read(
-    with_its_own_server: Pagemill, tmp_path: Path, endpoint: Endpoint
+async def test_a_run_whose_private_server_is_killed_reads_on_prints_its_summary_and_ends_by_what_was_read(
+    with_its_own_server: Pagemill, tmp_path: Path
 ) -> None:
     write_pdf(tmp_path / "in/a.pdf", [f"page {n}" for n in range(100)])
+    database, reading = tmp_path / "prefect-home/prefect.db", asyncio.Event()
 
-    with with_its_own_server.start(
-        "run", tmp_path / "in", tmp_path / "out", "--endpoint", endpoint.url, "--json", "--prefect"
-    ) as process:
-        _wait_until_sent(endpoint, 5, process)
-        (server,) = [child for child in psutil.Process(process.pid).children() if _SERVER in child.cmdline()]
-        server.kill()
-        output, errors = process.communicate(timeout=60)
+    async with FakeEndpoint(
+        lambda _: reading.set(), latency_seconds=0.05, healthy=lambda: _has_a_flow_run(database)
+    ) as endpoint:
+        arguments = ("run", tmp_path / "in", tmp_path / "out", "--endpoint", endpoint.url, "--json", "--prefect")
+        with with_its_own_server.start(*arguments) as process:
+            await asyncio.wait_for(reading.wait(), 240)
+            (server,) = [child for child in psutil.Process(process.pid).children() if _SERVER in child.cmdline()]
+            server.kill()
+            output, errors = await asyncio.to_thread(process.communicate, timeout=120)
 
     assert process.returncode == 0, errors
     assert json.loads(output.splitlines()[-1])["ok"] == 100
     assert "the Prefect server does not answer any more" in errors
     assert "Traceback" not in errors
     assert "Error logging to API" not in errors
+
+
+def _has_a_flow_run(database: Path) -> bool:
+    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        return bool(connection.execute("SELECT count(*) FROM flow_run").fetchone()[0])
 
 
 @pytest.mark.flow

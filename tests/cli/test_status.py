@@ -53,7 +53,27 @@ def test_instances_that_monitoring_does_not_tell_are_left_out_and_that_is_said(s
 
     assert shown.exit_code == 0, shown.output
     assert "100 %" in shown.stdout
-    assert "instances are not known: counting the instances of r2: Permission monitoring" in shown.stderr
+    assert "instances and cost are not known: counting the instances of r2: Permission monitoring" in shown.stderr
+
+
+def test_the_status_says_what_the_last_day_has_cost(service: GoogleCloud) -> None:
+    limits = {"cpu": "8", "memory": "32Gi", "nvidia.com/gpu": "1"}
+    found = service.run.services[service.service]
+    found.template = run_v2.RevisionTemplate(
+        gpu_zonal_redundancy_disabled=True,
+        containers=[run_v2.Container(resources=run_v2.ResourceRequirements(limits=limits))],
+    )
+    service.monitoring.billed = {"r1": 1800.0, "r2": 5400.0}
+
+    shown = _status()
+
+    assert shown.exit_code == 0, shown.output
+    assert "last 24 hours: 2.0 hours of instances, about 2.84 USD by list prices" in shown.stdout
+
+
+def test_a_service_that_nobody_called_has_cost_nothing(service: GoogleCloud) -> None:
+    assert "last 24 hours: 0.0 hours of instances" in _status().stdout
+    assert service.monitoring.questions == 4  # three revisions and the billed time
 
 
 @pytest.mark.usefixtures("cloud")

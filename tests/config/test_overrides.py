@@ -37,7 +37,12 @@ _EXAMPLES: dict[str, tuple[Any, Any]] = {  # two values of a text that has to ha
     "emulator_host": ("127.0.0.1:1", "127.0.0.1:2"),
     "notification_block": ("slack-webhook/a", "slack-webhook/b"),
 }
-_NUMBERS: dict[str, tuple[Any, Any]] = {"cpu": (4, 8), "memory_gib": (16, 24), "concurrency": (16, 32)}
+_NUMBERS: dict[str, tuple[Any, Any]] = {
+    "cpu": (4, 8),
+    "memory_gib": (16, 24),
+    "concurrency": (16, 32),
+    "readiness_period_seconds": (15, 30),
+}
 
 
 def _examples(name: str, field: FieldInfo) -> tuple[Any, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pagemill.config.prefect_api import names_prefect_api
+from pagemill.config.prefect_api import configured_api
 
 _URL = "http://127.0.0.1:4200/api"
 _PROFILES = f"""
@@ -69,8 +69,9 @@ def test_a_server_is_found_where_prefect_finds_it(
     for name, text in files.items():
         (folder / name).write_text(text)
 
-    assert names_prefect_api() is named
-    assert bool(Settings().api.url) is named
+    found, known = configured_api(), Settings().api.url
+    assert bool(known) is named
+    assert (found.url if found else "") == (known or "")
 
 
 @pytest.mark.parametrize(
@@ -90,4 +91,6 @@ def test_what_only_prefect_can_tell_is_asked_of_prefect(
     for name, text in files.items():
         (folder / name).write_text(text)
 
-    assert names_prefect_api()
+    found = configured_api()
+    assert found
+    assert not found.url

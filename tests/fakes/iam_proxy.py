@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import trustme
 from google.auth import exceptions, jwt
@@ -106,7 +106,10 @@ class IamProxy:
     async def _forward(self, head: bytes, body: bytes) -> bytes:
         if self.moved_to:
             return _refusal(307, self.moved_to)
-        reader, writer = await asyncio.open_connection(self._behind.hostname, self._behind.port, limit=2**24)
+        return await self._forward_to(self._behind, head, body)
+
+    async def _forward_to(self, behind: SplitResult, head: bytes, body: bytes) -> bytes:
+        reader, writer = await asyncio.open_connection(behind.hostname, behind.port, limit=2**24)
         try:
             writer.write(head + body)
             answer, _, content = await _message(reader)

@@ -112,7 +112,7 @@ _FAILURES: dict[str, tuple[Arrange, bool, str]] = {
     "startup probe": (
         _container(starts=False),
         False,
-        r"lightonocr-\d+-abc does not start: The user-provided container failed to start.*logs: https.*gcloud run rev",
+        r"lightonocr-\d+-abc does not start: The user-provided.*logs: https.*deploy --logs --revision lightonocr",
     ),
     "health never succeeds": (
         _container(healthy=False),

@@ -117,6 +117,20 @@ async def test_a_rollback_returns_to_the_previous_verified_revision(
     assert f"lightonocr-00009-abc is no verified revision of lightonocr; verified: {first.revision}" in refused
 
 
+async def test_a_service_in_a_second_region_is_one_of_its_own_and_its_url_is_published_last(deployer: Deployer) -> None:
+    cloud, region = deployer.cloud, "europe-west1"
+    for name in ("pagemill", "pagemill-cache"):
+        cloud.registry.create(f"projects/my-project/locations/{region}/repositories/{name}")
+    first = await deployer.deploy()
+    second = await deployer.deploy(region=region)
+
+    there = cloud.service.replace("europe-west4", region)
+    assert cloud.run.serving(there) == second.revision
+    assert deployer.serving == first.revision
+    assert second.image.startswith(f"{region}-docker.pkg.dev/")
+    assert await service_url.published() == second.url != first.url
+
+
 async def test_a_build_that_the_platform_failed_is_started_once_more(deployer: Deployer) -> None:
     deployer.cloud.builds.endings.append(Ending(Build.Status.INTERNAL_ERROR, detail="ZONE_RESOURCE_POOL_EXHAUSTED"))
     record = await deployer.deploy()

@@ -155,11 +155,12 @@ async def test_the_page_from_zero_leads_from_an_empty_account_to_a_text_and_back
     for command in commands:
         await reader.type_in(command)
 
-    smoke, preview, registered, deployed, batch, text, deleted = reader.ran
+    smoke, preview, registered, deployed, status, batch, text, deleted = reader.ran
     assert "lightonocr-smoke: the smoke test passed" in smoke
     assert "an instance, an hour" in preview
     assert "concurrency limit" in registered
     assert "LIGHTONOCR_SERVICE_URL=https://" in deployed
+    assert re.search(r"lightonocr-\d+-abc +100 % +yes", status)
     assert "1 document, 1 page: 1 ok" in batch
     assert "Invoice" in text
     assert "its URL is no longer published" in deleted

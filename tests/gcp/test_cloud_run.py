@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from pagemill.config.service import read_service_settings
-from pagemill.domain.service.plan import Image, ServiceState
+from pagemill.domain.service.plan import Image, ServiceState, changes
 from pagemill.gcp.api import GoogleApi
 from pagemill.gcp.cloud_run import CloudRun
 from tests.fakes.google_cloud.cloud import GoogleCloud
@@ -24,7 +24,7 @@ async def google(cloud: GoogleCloud) -> AsyncIterator[GoogleApi]:
         yield google
 
 
-def _host(google: GoogleApi, **settings: int) -> CloudRun:
+def _host(google: GoogleApi, **settings: object) -> CloudRun:
     return CloudRun(google, read_service_settings(**settings), model="a/b")
 
 
@@ -110,3 +110,33 @@ async def test_a_first_promotion_that_has_to_be_undone_leaves_nothing_that_is_bi
     await host.restore(None)
 
     assert cloud.run.billed(cloud.service) == 0
+
+
+async def test_audiences_that_were_set_by_hand_stay_until_a_setting_names_some(
+    google: GoogleApi, cloud: GoogleCloud
+) -> None:
+    await _deployed(_host(google))
+    cloud.run.services[cloud.service].custom_audiences = ["https://by.hand"]
+    before = await _state(_host(google))
+    other = Image(_NAME, "sha256:2", "2")
+    await _deployed(_host(google), other)
+    kept = list(cloud.run.services[cloud.service].custom_audiences)
+    named = _host(google, audiences=("https://ocr.example.com",))
+    (change,) = changes((await _state(named)).fields, named.desired(other))
+    await _deployed(named, other)
+
+    assert changes(before.fields, _host(google).desired(_IMAGE)) == []
+    assert kept == ["https://by.hand"]
+    assert (change.path, change.after) == ("custom_audiences", '["https://ocr.example.com"]')
+    assert list(cloud.run.services[cloud.service].custom_audiences) == ["https://ocr.example.com"]
+
+
+async def test_a_readiness_probe_comes_and_goes_with_its_setting(google: GoogleApi, cloud: GoogleCloud) -> None:
+    await _deployed(_host(google, readiness_period_seconds=20))
+    probed = cloud.run.services[cloud.service]
+    plain = _host(google)
+    await _deployed(plain)
+
+    assert "readiness_probe" in probed.template.containers[0]
+    assert "readiness_probe" not in cloud.run.services[cloud.service].template.containers[0]
+    assert changes((await _state(plain)).fields, plain.desired(_IMAGE)) == []

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from google.api.launch_stage_pb2 import LaunchStage
 from google.cloud import run_v2
 from google.protobuf.json_format import MessageToDict
 
@@ -170,3 +171,49 @@ def test_the_state_names_revisions_by_their_short_names(service: run_v2.Service)
     state = state_of(service)
 
     assert (state.serving, state.verified, state.fallback) == ("r2", ("r2", "r1"), "r1")
+
+
+def test_a_readiness_probe_is_a_preview_and_only_there_if_a_setting_says_so(
+    service: run_v2.Service, settings: ServiceSettings
+) -> None:
+    wanted = service_message(settings.model_copy(update={"readiness_period_seconds": 20}), image=_IMAGE, model=_MODEL)
+
+    assert "readiness_probe" not in service.template.containers[0]
+    assert not service.launch_stage
+    probe = wanted.template.containers[0].readiness_probe
+    assert (probe.http_get.path, probe.http_get.port) == ("/health", 8000)
+    assert (probe.period_seconds, probe.timeout_seconds, probe.failure_threshold) == (20, 5, 2)
+    assert wanted.launch_stage == LaunchStage.BETA
+    changed = {change.path.rpartition(".")[2] for change in changes(fields(service), fields(wanted))}
+    assert {"launch_stage", "period_seconds", "path"} <= changed
+
+
+def test_vllm_aborts_pages_in_flight_at_sigterm_unless_a_setting_gives_them_time(settings: ServiceSettings) -> None:
+    assert "--shutdown-timeout" not in vllm_args(settings, _MODEL)
+    arguments = vllm_args(settings.model_copy(update={"shutdown_seconds": 7}), _MODEL)
+    assert arguments[arguments.index("--shutdown-timeout") + 1] == "7"
+
+
+def test_what_cloud_run_says_of_a_service_without_previews_is_no_change(service: run_v2.Service) -> None:
+    wanted = fields(service)
+    service.launch_stage = LaunchStage.GA
+
+    assert changes(fields(service), wanted) == []
+
+
+def test_requests_of_the_container_go_through_a_network_if_one_is_named(
+    service: run_v2.Service, settings: ServiceSettings
+) -> None:
+    inside = settings.model_copy(update={"vpc_network": "prod", "vpc_subnet": "gpu", "vpc_egress": "all-traffic"})
+    (interface,) = service_message(inside, image=_IMAGE, model=_MODEL).template.vpc_access.network_interfaces
+
+    assert "vpc_access" not in service.template
+    assert (interface.network, interface.subnetwork) == ("prod", "gpu")
+    egress = service_message(inside, image=_IMAGE, model=_MODEL).template.vpc_access.egress
+    assert egress == run_v2.VpcAccess.VpcEgress.ALL_TRAFFIC
+
+
+def test_a_subnet_is_enough_because_it_belongs_to_one_network(settings: ServiceSettings) -> None:
+    inside = service_message(settings.model_copy(update={"vpc_subnet": "gpu"}), image=_IMAGE, model=_MODEL)
+
+    assert [each.subnetwork for each in inside.template.vpc_access.network_interfaces] == ["gpu"]

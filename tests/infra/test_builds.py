@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import subprocess
 import sys
@@ -30,6 +32,15 @@ def folder(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture
 def build(folder: Path) -> cloudbuild_v1.Build:
     return BuildConfig(folder).declared
+
+
+def test_the_program_is_the_containers_first_process_so_it_gets_sigterm(folder: Path) -> None:
+    dockerfile = (folder / "Dockerfile").read_text()
+    begun = re.findall(r"^(?:ENTRYPOINT|CMD) (.+)$", dockerfile, re.MULTILINE)
+
+    assert begun
+    for command in begun:
+        assert json.loads(command)[0] not in {"sh", "bash", "/bin/sh", "/bin/bash"}
 
 
 def test_hadolint_finds_nothing_in_the_dockerfile(folder: Path) -> None:

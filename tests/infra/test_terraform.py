@@ -117,6 +117,7 @@ def test_the_deployer_may_do_what_the_flow_checks_for_and_calls() -> None:
     permissions = set(_resource("google_project_iam_custom_role", "deployer")["permissions"])
 
     assert set(PERMISSIONS) <= permissions
+    assert "logging.logEntries.list" in permissions  # for --logs
     assert "monitoring.timeSeries.list" in permissions  # how many instances run says whether there is room for one more
     assert not [name for name in permissions if name.startswith(("storage.", "secretmanager.", "compute."))]
     assert not [name for name in permissions if "*" in name or name.endswith(".actAs")]
@@ -168,6 +169,17 @@ def test_the_launcher_acts_as_the_jobs_account_and_reads_their_image() -> None:
     assert '["launcher"]' in acts["member"]
     assert 'setproduct(["deployer", "launcher"], local.regions)' in reads["for_each"]
     assert reads["role"] == "roles/artifactregistry.reader"
+
+
+def test_a_second_region_gets_the_same_repositories_with_the_same_rights() -> None:
+    (regions,) = [block["regions"] for block in _parsed(_FOLDER / "registry.tf")["locals"] if "regions" in block]
+
+    assert "compact([var.region, var.second_region])" in regions
+    for repository in ("images", "cache"):
+        made = _resource("google_artifact_registry_repository", repository)
+        assert (made["for_each"], made["location"]) == ("${local.regions}", "${each.value}")
+    for named in ("build_writes", "image_readers"):
+        assert "location" in _resource("google_artifact_registry_repository_iam_member", named)
 
 
 def test_jobs_may_read_the_prefect_servers_secret_where_there_is_one_and_no_other() -> None:
@@ -383,6 +395,21 @@ def test_accounts_and_bucket_have_the_names_that_the_deployment_uses(monkeypatch
     assert {email.partition("@")[0] for email in emails} == called - {"pagemill-launcher"}  # which deploys nothing
     assert '"${var.project}-pagemill-source"' in _TEXT
     assert settings.bucket == "my-project-pagemill-source"
+
+
+def test_who_else_changes_the_service_is_told_because_no_metric_says_that_a_revision_is_verified() -> None:
+    policy = _resource("google_monitoring_alert_policy", "changed_by_others")
+    (condition,) = policy["conditions"]
+    (log,) = condition["condition_matched_log"]
+    method = re.search(r'methodName=~\\"(.+?)\\"', log["filter"])
+
+    assert method
+    for changes in ("v1.Services.ReplaceService", "v2.Services.UpdateService", "v2.Services.CreateService"):
+        assert re.search(method[1], f"google.cloud.run.{changes}")
+    assert not re.search(method[1], "google.cloud.run.v2.Services.GetService")
+    assert "length(var.alert_emails) > 0" in policy["count"]
+    assert 'google_service_account.pagemill["deployer"].email' in log["filter"].partition("principalEmail!=")[2]
+    assert policy["alert_strategy"][0]["notification_rate_limit"]  # without one, Google refuses such an alert
 
 
 def test_the_budget_alerts_before_it_is_used_up() -> None:

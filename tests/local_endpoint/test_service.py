@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -204,6 +205,31 @@ def test_it_stops_and_leaves_no_process_behind(
     for stream in (process.stdin, process.stdout, process.stderr):
         assert stream
         stream.close()
+
+
+@pytest.mark.slow
+def test_a_page_in_flight_at_sigterm_is_answered_with_503_and_the_service_ends_within_ten_seconds(
+    eventually: Eventually, ask: Ask, samples: Path
+) -> None:
+    process = start("--engine", "rapidocr", "--workers", "1", "--served-model-name", "m")
+    assert process.stdout
+    url = process.stdout.readline().strip()
+    eventually(lambda: httpx.get(f"{url}/health", trust_env=False).is_success)
+    (worker,) = workers_of(process)
+    idle = worker.cpu_times().user
+    long = io.BytesIO()
+    pypdfium2.PdfDocument(samples / "two-column-article.pdf")[0].render(scale=2).to_pil().save(long, "PNG")
+    with ThreadPoolExecutor() as threads:
+        body = ask(long.getvalue(), model="m")
+        answer = threads.submit(httpx.post, f"{url}/v1/chat/completions", json=body, timeout=60, trust_env=False)
+        eventually(lambda: worker.cpu_times().user > idle)  # it reads
+
+        process.terminate()
+
+        assert process.wait(timeout=10) == 143
+    assert answer.result().status_code == 503
+    assert "the service is stopping" in answer.result().json()["error"]["message"]
+    process.communicate()
 
 
 def test_a_port_in_use_is_a_usage_error(start_server: Callable[..., str]) -> None:

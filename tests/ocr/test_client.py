@@ -169,6 +169,16 @@ async def test_retry_after_is_read_as_seconds_or_as_a_date(header: dict[str, str
     assert trouble.value.retry_after_seconds == seconds
 
 
+async def test_half_a_text_of_a_server_that_is_told_to_stop_is_no_answer_to_the_page() -> None:
+    answer = Answer(text="half a", finish_reason="abort")
+    async with FakeEndpoint(lambda _: answer) as endpoint, _recognizer(endpoint.url) as recognizer:
+        await recognizer.probe()
+        with pytest.raises(EndpointUnavailable, match="when it is told to stop") as failed:
+            await recognizer.read(b"png", max_tokens=4096)
+
+    assert failed.value.page_may_be_the_cause
+
+
 async def test_content_that_is_null_is_an_empty_text() -> None:
     body = {"choices": [{"message": {"content": None}, "finish_reason": "stop"}]}
     answer = Answer(kind="raw", text=json.dumps(body))

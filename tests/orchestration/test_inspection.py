@@ -47,6 +47,18 @@ async def test_a_service_as_a_deployment_leaves_it_and_no_service_are_no_problem
     assert "the verified revision r1 gets the requests" in detail
 
 
+async def test_the_service_of_a_smoke_test_that_was_killed_is_named_with_both_commands(cloud: GoogleCloud) -> None:
+    _service(cloud, "r1")
+    name = f"{cloud.service}-smoke"
+    cloud.run.services[name] = run_v2.Service(name=name)
+
+    ok, detail = await inspected_service(read_settings())
+
+    assert not ok
+    assert "the verified revision r1 gets the requests. And lightonocr-smoke in europe-west4 of my-project" in detail
+    assert "type: pagemill deploy --smoke, which deletes it, or gcloud run services delete lightonocr-smoke" in detail
+
+
 async def test_a_service_that_may_not_be_read_is_no_problem_of_a_batch(cloud: GoogleCloud) -> None:
     cloud.project.denied.add("run.services.get")
 

@@ -27,7 +27,19 @@ def _sheet(paper: int, ink: int) -> NDArray[np.uint32]:
 
 @pytest.mark.parametrize(("paper", "ink"), [(255, 0), (0, 255), (236, 40), (255, 245), (10, 60), (128, 255)], ids=str)
 def test_ink_is_what_differs_from_the_paper_whatever_their_colours(paper: int, ink: int) -> None:
-    assert ink_share(_sheet(paper, ink)) == pytest.approx(0.1)
+    assert ink_share(_sheet(paper, ink)) == pytest.approx(0.1, abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("paper", "ink"),
+    [(0xFFFFFF, 0xFFFF00), (0xFFFFFF, 0x00FF00), (0x000000, 0xFF0000), (0x0000FF, 0xFFFFFF), (0xFFFF00, 0x000000)],
+    ids=["yellow on white", "green on white", "red on black", "white on blue", "black on yellow"],
+)
+def test_coloured_letters_are_ink(paper: int, ink: int) -> None:
+    pixels = np.full((400, 300), paper, np.uint32)
+    pixels[40:80] = ink
+
+    assert ink_share(pixels) == pytest.approx(0.1, abs=0.005)
 
 
 def test_paper_with_the_noise_of_a_scanner_has_hardly_any_ink() -> None:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from reportlab.lib.pagesizes import A4
 
-from tests.samples.sheet import Align, Cell, Column, Sheet, Type
+from tests.samples.sheet import Align, Cell, Column, Sheet, TrueText, Type
 
-TITLE = Type("Times-Bold", 19, 23)
+TITLE = Type("Times-Bold", 19, 23, mark="# ")
 AUTHORS = Type("Times-Roman", 11, 14)
 AFFILIATION = Type("Times-Italic", 10, 13)
 ABSTRACT = Type("Times-Italic", 9.5, 12, justified=True)
-HEADING = Type("Times-Bold", 12, 17)
+HEADING = Type("Times-Bold", 12, 17, mark="## ")
 BODY = Type("Times-Roman", 10, 12.6, justified=True)
 CAPTION = Type("Times-Italic", 9, 11)
 FIGURES = Type("Helvetica", 8.5, 13)
@@ -146,7 +146,7 @@ REMAINDER = (
 )
 
 
-def write(path: Path) -> str:
+def write(path: Path) -> TrueText:
     """Draw the paper; return its true text."""
     sheet = Sheet(path, size_pt=A4, title="Winter Soil Temperatures in a Restored Salt Marsh")
     top = _draw_head(sheet)
@@ -176,7 +176,7 @@ def _draw_table(sheet: Sheet, y: float) -> float:
     for number, cells in enumerate(TABLE):
         row = [Cell(LEFT + 4, cells[0])]
         row += [Cell(LEFT + 100 + 62 * place, text, Align.RIGHT) for place, text in enumerate(cells[1:])]
-        sheet.row(row, y, type_=FIGURES if number else FIGURES_HEAD)
+        sheet.table_row(row, y, type_=FIGURES if number else FIGURES_HEAD)
         if number == 0:
             sheet.rule(LEFT, LEFT + WIDTH, y - 4)
         y -= FIGURES.leading_pt if number else FIGURES.leading_pt + 2

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from reportlab.lib.pagesizes import A5
 
-from tests.samples.sheet import Align, Column, Sheet, Type
+from tests.samples.sheet import Align, Column, Sheet, TrueText, Type
 
-TITLE = Type("Times-Bold", 20, 26)
+TITLE = Type("Times-Bold", 20, 26, mark="# ")
 BODY = Type("Times-Roman", 12, 17, justified=True)
 
 OPENING = (
@@ -23,7 +23,7 @@ CLOSING = (
 )
 
 
-def write(path: Path) -> str:
+def write(path: Path) -> TrueText:
     """Draw the three pages; return their true text, the second of which is empty."""
     sheet = Sheet(path, size_pt=A5, title="The Clock at Little Harding")
     _draw_page(sheet, "The Clock at Little Harding", OPENING)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pikepdf
 from reportlab.lib.pagesizes import A4
 
-from tests.samples.sheet import Column, Sheet, Type
+from tests.samples.sheet import Column, Sheet, TrueText, Type
 
-HEADING = Type("Helvetica-Bold", 18, 24)
+HEADING = Type("Helvetica-Bold", 18, 24, mark="# ")
 BODY = Type("Helvetica", 10.5, 15)
 LABEL = Type("Helvetica-Bold", 10.5, 15)
 
@@ -51,7 +51,7 @@ class CheckBox:
     rectangle: tuple[float, float, float, float]
 
 
-def write(path: Path) -> str:
+def write(path: Path) -> TrueText:
     """Draw the form and fill it in; return its true text, the values included and the ticks not."""
     drawing = io.BytesIO()
     sheet = Sheet(drawing, size_pt=A4, title="Application for a reader's ticket")

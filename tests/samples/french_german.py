@@ -6,11 +6,11 @@ from pathlib import Path
 
 from reportlab.lib.pagesizes import A4
 
-from tests.samples.sheet import Align, Column, Sheet, Type
+from tests.samples.sheet import Align, Column, Sheet, TrueText, Type
 
-TITLE = Type("Times-Bold", 20, 28)
+TITLE = Type("Times-Bold", 20, 28, mark="# ")
 BODY = Type("Times-Roman", 12.5, 18, justified=True)
-GERMAN_TITLE = Type("Helvetica-Bold", 19, 26)
+GERMAN_TITLE = Type("Helvetica-Bold", 19, 26, mark="# ")
 GERMAN_BODY = Type("Helvetica", 11.5, 17)
 FOOTER = Type("Times-Italic", 10, 12)
 
@@ -58,7 +58,7 @@ GERMAN = (
 )
 
 
-def write(path: Path) -> str:
+def write(path: Path) -> TrueText:
     """Draw both pages; return their true text."""
     sheet = Sheet(path, size_pt=A4, title="Deux pages, zwei Seiten")
     width, height = A4

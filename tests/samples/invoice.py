@@ -7,17 +7,18 @@ from pathlib import Path
 
 from reportlab.lib.pagesizes import A4
 
-from tests.samples.sheet import Align, Cell, Column, Sheet, Type
+from tests.samples.sheet import Align, Cell, Column, Sheet, TrueText, Type
 
-NAME = Type("Times-Bold", 22, 26, colour="#23395b")
+NAME = Type("Times-Bold", 22, 26, colour="#23395b", mark="# ")
 LETTERHEAD = Type("Helvetica", 9, 12, colour="#444444")
-HEADING = Type("Helvetica-Bold", 16, 20)
+HEADING = Type("Helvetica-Bold", 16, 20, mark="## ")
 BODY = Type("Helvetica", 10, 14)
 STRONG = Type("Helvetica-Bold", 10, 14)
 SMALL = Type("Helvetica", 8.5, 11.5, colour="#444444")
 
 LEFT, RIGHT = 56.0, A4[0] - 56.0
 DESCRIPTION, QUANTITY, UNIT_PRICE = LEFT + 32, 348.0, 440.0
+UNIT_PRICE_COLUMN = 3
 VAT_PERCENT = 20
 
 TERMS = (
@@ -50,7 +51,7 @@ ITEMS = (
 )
 
 
-def write(path: Path) -> str:
+def write(path: Path) -> TrueText:
     """Draw the invoice; return its true text."""
     sheet = Sheet(path, size_pt=A4, title="Invoice 2031-0147")
     _draw_letterhead(sheet)
@@ -83,10 +84,10 @@ def _draw_letterhead(sheet: Sheet) -> None:
 
 def _draw_items(sheet: Sheet, y: float) -> float:
     sheet.box(LEFT, y - 6, RIGHT - LEFT, 20, colour="#e4e8ef")
-    sheet.row(_cells("No.", "Description", "Quantity", "Unit price", "Amount"), y, type_=STRONG)
+    sheet.table_row(_cells("No.", "Description", "Quantity", "Unit price", "Amount"), y, type_=STRONG)
     for number, item in enumerate(ITEMS, start=1):
         y -= 22
-        sheet.row(
+        sheet.table_row(
             _cells(f"{number}", item.description, f"{item.quantity}", _pounds(item.unit_pence), _pounds(item.pence)),
             y,
             type_=BODY,
@@ -99,14 +100,12 @@ def _draw_totals(sheet: Sheet, y: float) -> float:
     net = sum(item.pence for item in ITEMS)
     vat = net * VAT_PERCENT // 100
     for label, pence in (("Subtotal", net), (f"VAT at {VAT_PERCENT} %", vat)):
-        sheet.row([Cell(UNIT_PRICE, label, Align.RIGHT), Cell(RIGHT - 6, _pounds(pence), Align.RIGHT)], y, type_=BODY)
+        row = [Cell(UNIT_PRICE, label, Align.RIGHT), Cell(RIGHT - 6, _pounds(pence), Align.RIGHT)]
+        sheet.table_row(row, y, type_=BODY, column=UNIT_PRICE_COLUMN)
         y -= 18
     sheet.rule(UNIT_PRICE - 70, RIGHT, y + 13, width_pt=1)
-    sheet.row(
-        [Cell(UNIT_PRICE, "Total in pounds", Align.RIGHT), Cell(RIGHT - 6, _pounds(net + vat), Align.RIGHT)],
-        y - 4,
-        type_=STRONG,
-    )
+    row = [Cell(UNIT_PRICE, "Total in pounds", Align.RIGHT), Cell(RIGHT - 6, _pounds(net + vat), Align.RIGHT)]
+    sheet.table_row(row, y - 4, type_=STRONG, column=UNIT_PRICE_COLUMN)
     return y - 4
 
 

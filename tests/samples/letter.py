@@ -12,7 +12,7 @@ import pypdfium2
 from PIL import Image
 from reportlab.lib.pagesizes import A4
 
-from tests.samples.sheet import Align, Column, Sheet, Type
+from tests.samples.sheet import Align, Column, Sheet, TrueText, Type
 
 DPI = 200
 SKEW_DEGREES = 1.0
@@ -20,7 +20,7 @@ NOISE_GREY_LEVELS = 4.0
 JPEG_QUALITY = 50
 SEED = 1894
 
-NAME = Type("Times-Bold", 16, 20)
+NAME = Type("Times-Bold", 16, 20, mark="# ")
 BODY = Type("Times-Roman", 12, 16.5)
 SIGNATURE = Type("Times-Italic", 15, 18)
 
@@ -49,7 +49,7 @@ PARAGRAPHS = (
 )
 
 
-def write(path: Path) -> str:
+def write(path: Path) -> TrueText:
     """Draw the letter, scan it and embed the scan; return its true text."""
     drawing = io.BytesIO()
     truth = _draw(drawing)
@@ -57,7 +57,7 @@ def write(path: Path) -> str:
     return truth
 
 
-def _draw(target: io.BytesIO) -> str:
+def _draw(target: io.BytesIO) -> TrueText:
     width, height = A4
     sheet = Sheet(target, size_pt=A4, title="Letter")
     sheet.line("Harriet Penrose", width / 2, height - 80, type_=NAME, align=Align.CENTRE)

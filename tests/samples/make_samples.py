@@ -1,4 +1,4 @@
-"""Write the sample PDFs and, beside each, its true text: `python tests/samples/make_samples.py [FOLDER]`."""
+"""Write the sample PDFs and, beside each, its true text, as words and as Markdown: `python tests/samples/make_samples.py [FOLDER]`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tests.samples import article, blank_between, form, french_german, invoice, letter, rotated, slide
+from tests.samples.sheet import TrueText
 
 HERE = Path(__file__).parent
 
-SAMPLES: Mapping[str, Callable[[Path], str]] = MappingProxyType(
+SAMPLES: Mapping[str, Callable[[Path], TrueText]] = MappingProxyType(
     {
         "blank-between": blank_between.write,
         "form-filled": form.write,
@@ -26,10 +27,11 @@ SAMPLES: Mapping[str, Callable[[Path], str]] = MappingProxyType(
 
 
 def write_samples(folder: Path) -> None:
-    """Write NAME.pdf and NAME.txt for every sample into an existing folder."""
+    """Write NAME.pdf, NAME.txt and NAME.md for every sample into an existing folder."""
     for name, write in SAMPLES.items():
         truth = write(folder / f"{name}.pdf")
-        (folder / f"{name}.txt").write_text(truth, encoding="utf-8", newline="\n")
+        for ending, text in (("txt", truth.words), ("md", truth.markdown)):
+            (folder / f"{name}.{ending}").write_text(text, encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

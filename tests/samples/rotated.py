@@ -7,9 +7,9 @@ from pathlib import Path
 import pikepdf
 from reportlab.lib.pagesizes import A4
 
-from tests.samples.sheet import Align, Cell, Column, Sheet, Type
+from tests.samples.sheet import Align, Cell, Column, Sheet, TrueText, Type
 
-HEADING = Type("Helvetica-Bold", 18, 24)
+HEADING = Type("Helvetica-Bold", 18, 24, mark="# ")
 BODY = Type("Helvetica", 12, 17)
 STRONG = Type("Helvetica-Bold", 12, 17)
 HIDDEN = Type("Helvetica", 12, 17)
@@ -26,7 +26,7 @@ DEPARTURES = (
 )
 
 
-def write(path: Path) -> str:
+def write(path: Path) -> TrueText:
     """Draw both pages; return their true text, without what lies outside the CropBox."""
     sheet = Sheet(path, size_pt=A4, title="Ferries to Skerrow Island")
     _draw_turned_page(sheet)
@@ -48,7 +48,7 @@ def _draw_turned_page(sheet: Sheet) -> None:
     y = 465.0
     for number, cells in enumerate(DEPARTURES):
         row = [Cell(80 + 170 * place, text) for place, text in enumerate(cells)]
-        sheet.row(row, y, type_=BODY if number else STRONG)
+        sheet.table_row(row, y, type_=BODY if number else STRONG)
         sheet.rule(80, 760, y - 8, width_pt=0.4 if number else 1)
         y -= 30
     sheet.paragraph(

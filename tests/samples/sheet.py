@@ -36,6 +36,7 @@ class Type:
     leading_pt: float
     colour: str = BLACK
     justified: bool = False
+    mark: str = ""  # before it in the Markdown truth: "# " for a heading, "- " for an item of a list
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,14 @@ class Column:
     bottom: float
 
 
+@dataclass(frozen=True)
+class TrueText:
+    """What stands on the pages."""
+
+    words: str  # a line a paragraph or table row, a form feed between pages
+    markdown: str  # with headings, lists and tables, each page after its marker
+
+
 class Sheet:
     """A PDF that is being written. Print in reading order: the true text has the same order."""
 
@@ -65,15 +74,19 @@ class Sheet:
         self.canvas = Canvas(str(target) if isinstance(target, Path) else target, pagesize=size_pt, invariant=1)
         self.canvas.setTitle(title)
         self._pages: list[list[str]] = [[]]
+        self._blocks: list[list[str]] = [[]]  # of each page, in Markdown
+        self._in_table = False
 
-    def record(self, text: str) -> None:
+    def record(self, text: str, *, mark: str = "") -> None:
         """Add text to the truth that is printed by other means."""
         self._pages[-1].append(text)
+        self._blocks[-1].append(f"{mark}{text}")
+        self._in_table = False
 
     def line(self, text: str, x: float, y: float, *, type_: Type, align: Align = Align.LEFT) -> None:
         """Print one line with its baseline at y."""
         self._draw(Cell(x, text, align), y, type_)
-        self.record(text)
+        self.record(text, mark=type_.mark)
 
     def lines(self, texts: Sequence[str], x: float, y: float, *, type_: Type, align: Align = Align.LEFT) -> float:
         """Print lines below one another, the first with its baseline at y; return the next baseline."""
@@ -83,21 +96,40 @@ class Sheet:
         return y
 
     def row(self, cells: Sequence[Cell], y: float, *, type_: Type) -> None:
-        """Print the cells of a table row on one baseline; in the truth they stand in one line."""
+        """Print texts on one baseline; in the truth they stand in one line."""
         for cell in cells:
             self._draw(cell, y, type_)
         self.record(" ".join(cell.text for cell in cells))
 
+    def table_row(self, cells: Sequence[Cell], y: float, *, type_: Type, column: int = 0) -> None:
+        """Print a row of a table, which the row before it began or goes on with; the first of a table is its head.
+
+        Args:
+            cells: What stands in the row.
+            y: Its baseline.
+            type_: How it is set.
+            column: That of the first cell; those before it are empty.
+        """
+        begins = not self._in_table
+        self.row(cells, y, type_=type_)
+        line = f"| {' | '.join([''] * column + [cell.text for cell in cells])} |"
+        if begins:
+            self._blocks[-1][-1] = f"{line}\n|{'---|' * len(cells)}"
+        else:
+            self._blocks[-1].pop()
+            self._blocks[-1][-1] += f"\n{line}"
+        self._in_table = True
+
     def paragraph(self, text: str, column: Column, *, type_: Type) -> float:
         """Print a paragraph from the top of a column; return the y of its lower edge."""
-        self.record(text)
+        self.record(text, mark=type_.mark)
         return self._set(_paragraph(text, type_), column)
 
     def flow(self, texts: Sequence[tuple[str, Type]], columns: Sequence[Column]) -> tuple[Column, ...]:
         """Print paragraphs into columns, and continue in the next when one is full; return the columns that are left."""
         rest = list(columns)
         for text, type_ in texts:
-            self.record(text)
+            self.record(text, mark=type_.mark)
             pieces = [_paragraph(text, type_)]
             while pieces:
                 piece, height = pieces.pop(0), rest[0].top - rest[0].bottom
@@ -126,12 +158,16 @@ class Sheet:
         """Start the next page."""
         self.canvas.showPage()
         self._pages.append([])
+        self._blocks.append([])
+        self._in_table = False
 
-    def finish(self) -> str:
-        """Write the PDF and return its true text: a line a paragraph or table row, a form feed between pages."""
+    def finish(self) -> TrueText:
+        """Write the PDF and return its true text."""
         self.canvas.showPage()
         self.canvas.save()
-        return f"\n{PAGE_BREAK}\n".join("\n".join(page) for page in self._pages) + "\n"
+        words = f"\n{PAGE_BREAK}\n".join("\n".join(page) for page in self._pages) + "\n"
+        pages = enumerate(("\n\n".join(blocks) or "<!-- blank -->" for blocks in self._blocks), start=1)
+        return TrueText(words, "\n".join(f"<!-- page {number} -->\n\n{page}\n" for number, page in pages))
 
     def _draw(self, cell: Cell, y: float, type_: Type) -> None:
         self.canvas.setFont(type_.font, type_.size_pt)

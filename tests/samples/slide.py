@@ -8,13 +8,13 @@ from reportlab.lib.colors import HexColor
 from reportlab.pdfbase.pdfmetrics import registerFont
 from reportlab.pdfbase.ttfonts import TTFont
 
-from tests.samples.sheet import Align, Cell, Column, Sheet, Type
+from tests.samples.sheet import Align, Cell, Column, Sheet, TrueText, Type
 
 SIZE_PT = (960.0, 540.0)
 NAVY, AMBER, WHITE, GREY = "#14304f", "#f2a93b", "#ffffff", "#5b6470"
 
-TITLE = Type("VeraBd", 34, 42, colour=WHITE)
-BULLET = Type("Vera", 20, 28, colour="#1d2733")
+TITLE = Type("VeraBd", 34, 42, colour=WHITE, mark="# ")
+BULLET = Type("Vera", 20, 28, colour="#1d2733", mark="- ")
 FIGURE = Type("VeraBd", 60, 66, colour=NAVY)
 LEGEND = Type("Vera", 18, 24, colour=NAVY)
 FOOTER = Type("Vera", 12, 15, colour=GREY)
@@ -27,7 +27,7 @@ BULLETS = (
 )
 
 
-def write(path: Path) -> str:
+def write(path: Path) -> TrueText:
     """Draw the slide; return its true text."""
     for name in ("Vera", "VeraBd"):
         registerFont(TTFont(name, f"{name}.ttf"))

@@ -22,6 +22,7 @@ class Progress:
     started: float = field(default_factory=time.monotonic)
     reading_since: float = field(default_factory=time.monotonic)
     activity: str = "starting"
+    beside: str = ""  # what goes on beside the activity
     listed: bool = False  # whether `documents` is final
     documents: int = 0
     pages_planned: int = 0  # of the documents opened so far

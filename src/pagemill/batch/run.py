@@ -86,6 +86,7 @@ class Batch:
             return self._summary(run_id)
         finally:
             self._reader.close()
+        self.progress.announce("finished")
         return summary
 
     async def read(self, chunk: PageChunk) -> None:

@@ -62,6 +62,12 @@ def deploy(
     delete: Annotated[
         bool, typer.Option("--delete", help="Delete the service; you have to type PROJECT/SERVICE.")
     ] = False,
+    canary: Annotated[
+        str,
+        typer.Option(
+            help="Gradual traffic, as in 5,50,100: percents of the requests, each watched for errors and latency."
+        ),
+    ] = "",
     smoke: Annotated[
         bool,
         typer.Option(
@@ -81,10 +87,11 @@ def deploy(
         going_back = rollback or (bool(revision) and not logs)
         if dry_run + going_back + delete + smoke + logs > 1:
             raise UsageError("choose one of --dry-run, --rollback or --revision, --delete, --smoke, and --logs")
-        if smoke and (max_instances or cpu or memory or wait_for_idle or approval):
+        if smoke and (max_instances or cpu or memory or wait_for_idle or approval or canary):
             raise UsageError("--smoke has a service of its own: only --project and --region go with it")
         if not re.fullmatch(r"[a-z0-9-]*", revision):
             raise UsageError(f"--revision '{revision}' is no name of a revision; `pagemill status` lists them")
+        _check_steps(canary, is_new=not (going_back or delete or logs), wait_for_idle=wait_for_idle)
         warn_of_misspelt_settings()
         load_prefect()
         from pagemill.orchestration.deploy.parameters import Action, DeployParameters
@@ -98,6 +105,7 @@ def deploy(
             cpu=cpu,
             memory_gib=memory,
             wait_for_idle=wait_for_idle,
+            canary=canary,
             approval=approval,
         )
         if dry_run:
@@ -115,6 +123,24 @@ def deploy(
             "the smoke test was interrupted" if smoke else "interrupted; the previous revision keeps serving"
         )
         raise typer.Exit(ExitCode.INTERRUPTED) from None
+
+
+def _check_steps(canary: str, *, is_new: bool, wait_for_idle: bool) -> None:
+    """Check the percents of gradual traffic.
+
+    Raises:
+        UsageError: They are none, or other options do not go with them.
+    """
+    from pagemill.domain.service.load import traffic_steps
+
+    if canary and not is_new:
+        raise UsageError("--canary is for a new revision: --rollback, --revision, --delete and --logs do not have it")
+    if canary and wait_for_idle:
+        raise UsageError("--canary needs two revisions at once, and --wait-for-idle is for a quota that has no room")
+    try:
+        traffic_steps(canary)
+    except ValueError as error:
+        raise UsageError(f"--canary: {error}") from error
 
 
 def build_runner() -> None:
@@ -218,10 +244,15 @@ async def _preview(parameters: DeployParameters) -> None:
         announce=_print_status,
         build_started=never,
         wait_for_idle=parameters.wait_for_idle,
+        steps=parameters.steps,
     ) as rollout:
         problems = await rollout.problems()
         plan = await rollout.plan(checked=False)
     _print_plan(plan, rollout.record)
+    if parameters.steps:
+        shares = ", ".join(f"{step} %" for step in parameters.steps)
+        minutes = len(parameters.steps) * settings.step_seconds / 60
+        output().print(f"gradual traffic: {shares} of the requests, {minutes:.0f} min in all")
     if problems:
         count = f"{len(problems)} {'problem prevents' if len(problems) == 1 else 'problems prevent'} a deployment"
         raise UsageError(f"{count}:{numbered(problems)}")

@@ -115,6 +115,7 @@ def headline(progress: Progress) -> str:
     listed = counted(progress.documents, "document") if progress.listed else f"{progress.documents}+ documents"
     planned, left = counted(progress.pages_planned, "page"), progress.seconds_left
     activity = without_controls(" ".join(progress.activity.split()))  # it may repeat an answer of the endpoint
+    activity += f" ({progress.beside})" if progress.beside else ""
     return (
         f"{activity}: {len(progress.outcomes)} of {listed}, {progress.pages_done} of {planned}, "
         f"{progress.pages_per_second:.1f} pages/s, {progress.in_flight} in flight, {progress.verdict}"

@@ -6,14 +6,14 @@ import asyncio
 from typing import Any
 
 from pagemill.cli.console import messages
-from pagemill.cli.display import live_display
 from pagemill.cli.leaving import do_not_wait
 from pagemill.domain.pages.summary import RunSummary
 from pagemill.flows.ocr_batch import ocr_batch
-from pagemill.orchestration.server.private import has_ended, prefect_api
+from pagemill.orchestration.server.private import prefect_api
+from pagemill.orchestration.server.process import has_ended
 from pagemill.orchestration.server.shared import require_server, server_errors_named
 from pagemill.wiring.parameters import OcrBatchParameters
-from pagemill.wiring.watching import RunWatch, watching
+from pagemill.wiring.watching import RunWatch
 
 _CONCLUDING_SECONDS = 120.0  # for the report and the final state; Prefect's client tries each for about a minute
 _POLL_SECONDS = 0.5
@@ -35,8 +35,11 @@ class FlowRun:
         else:
             task.cancel()
 
-    async def to_its_end(self) -> RunSummary:
+    async def to_its_end(self, url: str = "") -> RunSummary:
         """Run the flow.
+
+        Args:
+            url: Of the private server that has been started for it; empty: on the configured one.
 
         Raises:
             CancelledError: The run was interrupted.
@@ -45,12 +48,11 @@ class FlowRun:
         """
         if self._parameters.shards > 1:
             await require_server()  # a private server has no workers
-        with watching(self._watch):
-            async with live_display(self._watch.progress, messages()), prefect_api():
-                self._begun = True
-                flow = asyncio.create_task(self._flow())
-                await self._until_concluded(flow)
-                outcome = await self._outcome(flow)
+        async with prefect_api(url):
+            self._begun = True
+            flow = asyncio.create_task(self._flow())
+            await self._until_concluded(flow)
+            outcome = await self._outcome(flow)
         if isinstance(outcome, Exception):
             raise outcome
         return outcome

@@ -10,6 +10,7 @@ from pagemill.cli.console import messages, prepare_streams
 from pagemill.cli.deploy import build_runner, deploy
 from pagemill.cli.endings import ending_of, flushed
 from pagemill.cli.endpoint import endpoint
+from pagemill.cli.eval import evaluate
 from pagemill.cli.leaving import do_not_wait
 from pagemill.cli.run import run
 from pagemill.cli.server import doctor, register
@@ -28,6 +29,7 @@ app = typer.Typer(
 
 for command in (run, watch, endpoint, register, doctor, deploy, status, build_runner):
     app.command()(command)
+app.command("eval")(evaluate)  # `eval` is a function of Python
 
 _NOBODY_READS = 1  # typer's status where the reader of the output has gone, as with `pagemill --help | head -1`
 

@@ -11,6 +11,7 @@ from pagemill.cli.interrupts import run_until_interrupted
 from pagemill.cli.leaving import do_not_wait
 from pagemill.cli.support import ExitCode, exit_code, fail, warn_of_misspelt_settings
 from pagemill.cli.through_prefect import goes_through_prefect
+from pagemill.config.prefect_api import configured_api
 from pagemill.domain.judging.findings import SUSPECT_BELOW
 from pagemill.domain.pages.model import Mode
 from pagemill.errors import PagemillError
@@ -126,7 +127,7 @@ def run(
         )
         warn_of_misspelt_settings()
         by_prefect = goes_through_prefect(asked=prefect, shards=parameters.shards)
-        summary = None if dry_run else _run(parameters, by_prefect=by_prefect)
+        summary = None if dry_run else read_documents(parameters, by_prefect=by_prefect)
         if dry_run:
             run_until_interrupted(_survey(parameters, by_prefect=by_prefect))
     except PagemillError as error:
@@ -139,7 +140,7 @@ def run(
         _finish(summary, as_json=json)
 
 
-def _run(parameters: OcrBatchParameters, *, by_prefect: bool) -> RunSummary:
+def read_documents(parameters: OcrBatchParameters, *, by_prefect: bool) -> RunSummary:
     """Read everything; return the summary, which the Prefect server need not answer for.
 
     Raises:
@@ -149,12 +150,9 @@ def _run(parameters: OcrBatchParameters, *, by_prefect: bool) -> RunSummary:
     from pagemill.wiring.watching import RunWatch
 
     if by_prefect:
-        from pagemill.orchestration.prefect_settings import load_prefect
+        from pagemill.cli.prefect_run import PrefectRun
 
-        load_prefect()
-        from pagemill.cli.flow_run import FlowRun
-
-        flow = FlowRun(parameters, RunWatch())
+        flow = PrefectRun(parameters, RunWatch(), api=configured_api())
         return run_until_interrupted(flow.to_its_end(), stop=flow.stop)
     from pagemill.cli.direct_run import DirectRun
 
@@ -181,7 +179,10 @@ async def _survey(parameters: OcrBatchParameters, *, by_prefect: bool) -> None:
 async def _from_prefect(parameters: OcrBatchParameters) -> tuple[Settings, Credentials]:
     """The settings with the published endpoint, and who loads credentials."""
     from pagemill.orchestration.prefect_settings import load_prefect
+    from pagemill.orchestration.server.listening import check_listens
 
+    if api := configured_api():
+        check_listens(api)
     load_prefect()
     from pagemill.config.run import read_settings
     from pagemill.orchestration.credentials import google_key

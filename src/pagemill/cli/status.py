@@ -22,7 +22,7 @@ def status(
     project: Annotated[str, typer.Option(help="Google Cloud project. Default: GOOGLE_CLOUD_PROJECT.")] = "",
     region: Annotated[str, typer.Option(help="Cloud Run region. Default: PAGEMILL_SERVICE_REGION.")] = "",
 ) -> None:
-    """Print the GPU service: its URL, its revisions, where requests go, what was verified, and what runs.
+    """Print the GPU service: its URL, its revisions, where requests go, what was verified, what runs, what it costs.
 
     Changes nothing and wakes nothing. Instances are those that Cloud Monitoring knows of, a minute or three ago.
     """
@@ -58,8 +58,12 @@ def _print(report: ServiceReport) -> None:
             str(report.instances.get(revision, "—")),
         )
     screen.print(table, soft_wrap=False)
+    if report.billed_seconds is not None:
+        hours, usd = report.billed_seconds / 3600, report.billed_usd
+        cost = "" if usd is None else f", about {usd:.2f} USD by list prices"
+        screen.print(f"last 24 hours: {hours:.1f} hours of instances{cost}")
     if report.unknown:
-        messages().print(f"instances are not known: {report.unknown}")
+        messages().print(f"instances and cost are not known: {report.unknown}")
     if state.left_behind:
         messages().print(
             f"{state.left_behind} is being verified, or a deployment that died left it behind; if no deployment is "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pagemill.cli.console import messages
-from pagemill.config.prefect_api import NO_SERVER, names_prefect_api
+from pagemill.config.prefect_api import NO_SERVER, configured_api
 from pagemill.errors import UsageError
 
 
@@ -17,7 +17,7 @@ def goes_through_prefect(*, asked: bool | None, shards: int) -> bool:
     Raises:
         UsageError: Shards are asked for without the server whose workers read them.
     """
-    configured = names_prefect_api()
+    configured = configured_api() is not None
     if shards > 1:
         if asked is False:
             raise UsageError("shards are read by workers of a Prefect server; leave out --no-prefect or --shards")

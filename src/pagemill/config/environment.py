@@ -38,6 +38,20 @@ _PREFECT_DEFAULTS = {
     "DO_NOT_TRACK": "1",
 }
 
+# What the server of one run does not do, unless a variable says otherwise: nothing is scheduled there, nobody looks.
+_PRIVATE_SERVER_DEFAULTS = {
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "ERROR",
+    "PREFECT_SERVER_UI_ENABLED": "false",
+    "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
+    **{
+        f"PREFECT_SERVER_SERVICES_{service}_ENABLED": "false"
+        for service in (
+            *("SCHEDULER", "LATE_RUNS", "PAUSE_EXPIRATIONS", "CANCELLATION_CLEANUP", "FOREMAN", "TRIGGERS"),
+            *("REPOSSESSOR", "CLEANUP_RECONCILER"),
+        )
+    },
+}
+
 
 def on_google_cloud() -> bool:
     """Whether this process runs where Google Cloud has a metadata server."""
@@ -58,6 +72,17 @@ def is_set(variable: str) -> bool:
 def child_environment() -> dict[str, str]:
     """For a Python process of our own: this process's variables, and nothing imported from the current folder."""
     return {**os.environ, **import_path_variables()}
+
+
+def private_server_environment() -> dict[str, str]:
+    """For a Prefect server that one run starts for itself."""
+    console = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"  # ours is set for the run; the server's errors are read by it
+    return {
+        **_PREFECT_DEFAULTS,
+        **_PRIVATE_SERVER_DEFAULTS,
+        **child_environment(),
+        console: _PRIVATE_SERVER_DEFAULTS[console],
+    }
 
 
 def worker_environment() -> dict[str, str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,26 +23,34 @@ _VARIABLE = "PREFECT_API_URL"
 _PROFILES = "profiles.toml"
 
 
-def names_prefect_api() -> bool:
-    """Whether a Prefect server is configured.
+@dataclass(frozen=True, slots=True)
+class ConfiguredApi:
+    """A Prefect server that Prefect's settings name."""
 
-    Where only Prefect itself can tell, because a file cannot be read or a profile is not in it, the answer is yes:
+    url: str  # empty if only Prefect can tell
+    whence: str  # where the URL comes from
+
+
+def configured_api() -> ConfiguredApi | None:
+    """The configured Prefect server; None if there is none.
+
+    Where only Prefect itself can tell, because a file cannot be read or a profile is not in it, there may be one:
     Prefect then says what is wrong, or which server it is.
     """
     try:
-        url = next((value for value in _values() if value is not None), None)
+        found = next((source for source in _sources() if source[0] is not None), None)
     except (OSError, ValueError):  # TOML and UTF-8 that cannot be decoded are ValueErrors
-        return True
-    return bool(url)
+        return ConfiguredApi("", "Prefect's settings")
+    return ConfiguredApi(str(found[0]), found[1]) if found and found[0] else None
 
 
-def _values() -> Iterator[Any]:
-    """What each source says, the strongest one first; None: nothing."""
-    yield _of_environment(_VARIABLE)
-    yield _of_dotenv(_VARIABLE)
-    yield _entry(_toml(Path("prefect.toml")), "api", "url")
-    yield _entry(_toml(Path("pyproject.toml")), "tool", "prefect", "api", "url")
-    yield _of_profile()
+def _sources() -> Iterator[tuple[Any, str]]:
+    """What each source says, the strongest one first, and what it is called; None: it says nothing."""
+    yield _of_environment(_VARIABLE), f"the variable {_VARIABLE}"
+    yield _of_dotenv(_VARIABLE), "the file .env"
+    yield _entry(_toml(Path("prefect.toml")), "api", "url"), "the file prefect.toml"
+    yield _entry(_toml(Path("pyproject.toml")), "tool", "prefect", "api", "url"), "the file pyproject.toml"
+    yield _of_profile(), f"Prefect's active profile in {_profiles_path()}"
 
 
 def _of_environment(variable: str) -> str | None:

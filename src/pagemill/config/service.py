@@ -89,6 +89,25 @@ class ServiceSettings(BaseSettings):
         "all",
         description="who can reach it: all (IAM still checks each caller), or internal (callers inside the VPC only)",
     )
+    audiences: Texts = Field(
+        (),
+        description="URLs that identity tokens may also be made for, as a JSON list, such as that of a load balancer "
+        "before the service; empty: those that were set by hand stay",
+    )
+    vpc_network: str = Field(
+        "", description="VPC network that the container's own requests go through; empty: none. vLLM sends none itself"
+    )
+    vpc_subnet: str = Field("", description="subnet in the service's region; empty: that of the network's name")
+    vpc_egress: Literal["private-ranges-only", "all-traffic"] = Field(
+        "private-ranges-only", description="which requests go through the network: private-ranges-only or all-traffic"
+    )
+    shutdown_seconds: int = Field(
+        0,
+        ge=0,
+        le=8,
+        description="how long vLLM reads pages in flight to their end after SIGTERM; Cloud Run kills it after 10 s. "
+        "0: it aborts them at once, and they are sent again",
+    )
 
     # Probes
     startup_period_seconds: int = Field(10, ge=1, le=240, description="time between two startup probes of /health")
@@ -104,6 +123,15 @@ class ServiceSettings(BaseSettings):
         4, ge=1, le=100, description="liveness probes that may fail; a busy CPU must not restart an instance"
     )
     liveness_timeout_seconds: int = Field(10, ge=1, le=3600, description="timeout of a liveness probe")
+    readiness_period_seconds: int = Field(
+        0,
+        ge=0,
+        le=300,
+        description="time between two readiness probes of /health, with which an instance that hangs gets no requests "
+        "before it is killed; 0: none, because Cloud Run has them as a preview only",
+    )
+    readiness_failures: int = Field(2, ge=1, le=100, description="readiness probes that may fail")
+    readiness_timeout_seconds: int = Field(5, ge=1, le=300, description="timeout of a readiness probe")
 
     # vLLM
     gpu_memory_utilization: float = Field(0.8, gt=0, le=0.95, description="share of the GPU's memory that vLLM uses")
@@ -166,6 +194,23 @@ class ServiceSettings(BaseSettings):
         0.8, gt=0, le=1, description="minimum agreement of each page with its known text: F1 score over words"
     )
 
+    # Gradual traffic, with --canary
+    step_seconds: float = Field(
+        600.0,
+        ge=0,
+        description="how long each step of --canary takes; Monitoring tells of a request up to three minutes later",
+    )
+    step_requests: int = Field(20, ge=1, description="requests at the new revision that prove a step of --canary")
+    step_error_percent: float = Field(
+        5.0, ge=0, le=100, description="share of answers with 5xx above which --canary goes back"
+    )
+    step_slowdown: float = Field(
+        2.0,
+        ge=1,
+        description="--canary goes back if the new revision's latency (95 % of the answers) is more than this times "
+        "the old one's",
+    )
+
     # Emulators, for tests
     run_emulator_host: EmulatorHost = Field(
         "", validation_alias="RUN_EMULATOR_HOST", description="host:port of a Cloud Run emulator; loopback only"
@@ -198,7 +243,7 @@ class ServiceSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_consistency(self) -> Self:
-        for kind in ("startup", "liveness"):
+        for kind in ("startup", "liveness", *(["readiness"] if self.readiness_period_seconds else [])):
             timeout, period = getattr(self, f"{kind}_timeout_seconds"), getattr(self, f"{kind}_period_seconds")
             if timeout > period:
                 raise ValueError(f"{kind}_timeout_seconds ({timeout}) is longer than {kind}_period_seconds ({period})")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,10 +15,10 @@ from pagemill.config.service import ServiceSettings
 from pagemill.domain.service.plan import CANDIDATE_TAG, Candidate, Image, ServiceState, changes
 from pagemill.errors import Conflict, DeploymentFailed, NotReady
 from pagemill.gcp.api import READS, GoogleApi
+from pagemill.gcp.not_ready import not_ready
 from pagemill.gcp.operations import ended
-from pagemill.gcp.quota import quota_fix
-from pagemill.gcp.run_spec import OWNED, RETRY, VERIFIED, fields, service_message, state_of
-from pagemill.gcp.traffic import pinned, shares, to_latest, to_revision
+from pagemill.gcp.run_spec import RETRY, VERIFIED, fields, owned, service_message, state_of
+from pagemill.gcp.traffic import pinned, shares, split, to_latest, to_revision
 
 
 class CloudRun:
@@ -44,7 +43,7 @@ class CloudRun:
     def desired(self, image: Image | None) -> dict[str, str]:
         """Fields of the service as it should be, path to value; the image is left out if it is not known yet."""
         message = service_message(self._settings, image=image.reference if image else "", model=self._model)
-        return fields(message)
+        return fields(message, owned(self._settings))
 
     async def state(self) -> ServiceState | None:
         """Read the service; None if there is none.
@@ -53,7 +52,7 @@ class CloudRun:
             PagemillError: We may not read it, or the API does not answer.
         """
         service = await self._get()
-        return state_of(service) if service else None
+        return self._state_of(service) if service else None
 
     async def check(self, image: str) -> None:
         """Let the API validate what would be deployed, quotas included. Changes nothing.
@@ -85,7 +84,7 @@ class CloudRun:
         if state is None:
             return await self._create_revision(message, everything)
         message.etag = state.etag
-        if not changes(state.fields, fields(message)):
+        if not changes(state.fields, fields(message, owned(self._settings))):
             if state.latest_created == state.latest_ready:  # an earlier deployment left it behind
                 again = await self.stage_again(state.latest_created, state)
                 return replace(again, min_instances=self._settings.min_instances)
@@ -113,13 +112,13 @@ class CloudRun:
             PagemillError: Somebody else changed the service, or the requests do not go to the revision.
         """
         service = await self._existing()
-        state = state_of(service)
+        state = self._state_of(service)
         service.annotations[VERIFIED] = ",".join(state.verified_with(candidate.revision))
         target = to_revision(candidate.revision, 100)
         scaling = service.scaling
         if candidate.min_instances is not None:
             scaling.min_instance_count = candidate.min_instances
-        after = state_of(
+        after = self._state_of(
             await self._route([target], etag=state.etag, annotations=dict(service.annotations), scaling=scaling)
         )
         if after.serving != candidate.revision:
@@ -128,6 +127,19 @@ class CloudRun:
                 f"gcloud run services update-traffic {self._gcloud_target()} --to-revisions={candidate.revision}=100"
             )
         return after.url
+
+    async def shift(self, candidate: Candidate, percent: int, serving: str) -> None:
+        """Send a share of the requests to a revision that is being tried, the others to the one that serves.
+
+        Raises:
+            PagemillError: Somebody else changed the service, or we may not change it.
+        """
+        state = self._state_of(await self._existing())
+        if state.serving != serving:
+            raise Conflict(
+                f"somebody else changed the traffic of {self._settings.name} meanwhile: {state.traffic}; deploy again"
+            )
+        await self._route(split(candidate.revision, percent, serving), etag=state.etag)
 
     async def restore(self, before: ServiceState | None) -> None:
         """Send requests where they went before, with the minimum of instances and the verified revisions of then.
@@ -138,7 +150,7 @@ class CloudRun:
         service = await self._get()
         if service is None:
             return
-        state = state_of(service)
+        state = self._state_of(service)
         scaling = service.scaling
         least = before.min_instances if before else 0
         has_other_minimum, scaling.min_instance_count = scaling.min_instance_count != least, least
@@ -149,12 +161,12 @@ class CloudRun:
         annotations = {key: value for key, value in service.annotations.items() if key != VERIFIED}
         if before.verified:
             annotations[VERIFIED] = ",".join(before.verified)
-        has_moved = shares(state.traffic) != shares(before.traffic) or bool(state.left_behind)
+        has_moved = shares(state) != shares(before) or bool(state.left_behind)
         if has_moved or has_other_minimum or state.verified != before.verified:
-            after = state_of(
+            after = self._state_of(
                 await self._route(pinned(before), etag=state.etag, annotations=annotations, scaling=scaling)
             )
-            if shares(after.traffic) != shares(before.traffic):
+            if shares(after) != shares(before):
                 raise DeploymentFailed(
                     f"the requests for {self._settings.name} go to {after.traffic}, not to {before.traffic}"
                 )
@@ -199,16 +211,16 @@ class CloudRun:
         message.traffic = traffic
         message.template.revision = ""  # the name of an existing revision would be refused
         try:
-            service = await self._update(message, [*OWNED, "labels", "traffic"] if message.etag else ())
+            service = await self._update(message, [*owned(self._settings), "labels", "traffic"] if message.etag else ())
         except Conflict:
             raise
         except DeploymentFailed as error:
             current = await self._get()
             if current is None or not _has_failed(current) or isinstance(error.__cause__, TimeoutError):
                 raise
-            raise await self._not_ready_error(current, str(error)) from error
+            raise await self._not_ready(current, str(error)) from error
         if _has_failed(service):
-            raise await self._not_ready_error(service)
+            raise await self._not_ready(service)
         candidate = await self._candidate(_short(service.latest_created_revision), time.monotonic() - started)
         return replace(candidate, min_instances=self._settings.min_instances)
 
@@ -249,25 +261,11 @@ class CloudRun:
         how = f"gcloud run services describe {self._gcloud_target()}"
         await ended(operation, self._settings.deploy_seconds, poll=self._settings.poll_seconds, describe=how)
 
-    async def _not_ready_error(self, service: run_v2.Service, message: str = "") -> NotReady:
-        """The error that names the revision that did not start, the reason, and its logs."""
-        name = service.latest_created_revision
-        reasons = [message, service.terminal_condition.message]
-        logs = ""
-        with contextlib.suppress(api.NotFound), self._google.translated_errors(f"reading {name}"):
-            revision = await self._revisions.get_revision(name=name, retry=READS)
-            logs = revision.log_uri
-            reasons += [
-                condition.message
-                for condition in revision.conditions
-                if condition.state == run_v2.Condition.State.CONDITION_FAILED
-            ]
-        reason = next(filter(None, reversed(reasons)), "no reason is given").rstrip(".")
-        short = _short(name)
-        return NotReady(
-            f"the revision {short} does not start: {quota_fix(reason, self._settings.project) or reason}; its logs: "
-            f"{logs or 'none'}; type: pagemill deploy --logs --revision {short}"
-        )
+    async def _not_ready(self, service: run_v2.Service, message: str = "") -> NotReady:
+        return await not_ready(self._google, self._revisions, service, message)
+
+    def _state_of(self, service: run_v2.Service) -> ServiceState:
+        return state_of(service, owned(self._settings))
 
     async def _get(self) -> run_v2.Service | None:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 
 from google.api_core import exceptions as api
@@ -11,13 +10,12 @@ from google.cloud import run_v2
 from pagemill.config.service import ServiceSettings
 from pagemill.domain.service.plan import ServiceState
 from pagemill.gcp.api import GoogleApi
+from pagemill.gcp.metrics import ServiceMetrics
 from pagemill.gcp.quota import Violation, violations
 from pagemill.gcp.run_spec import service_message
 from pagemill.gcp.traffic import to_latest
 
 _MANY = 1000  # instances that no quota allows: the answer lists what each quota does allow
-_RECENT = dt.timedelta(minutes=5)  # Monitoring takes a sample a minute and shows it up to three minutes later
-_METRIC = "run.googleapis.com/container/instance_count"
 _GPUS = 2  # one an instance
 _LIMITS = "template.containers[0].resources.limits"
 
@@ -30,6 +28,7 @@ class RegionRoom:
         self._google = google
         self._settings = settings
         self._model = model
+        self._metrics = ServiceMetrics(google, settings)
         self._services = google.client(run_v2.ServicesAsyncClient, settings.run_emulator_host)
 
     async def shortages(self, state: ServiceState, image: str) -> list[str]:
@@ -60,21 +59,7 @@ class RegionRoom:
         Raises:
             PagemillError: Monitoring does not tell.
         """
-        where = self._settings
-        now = dt.datetime.now(dt.UTC)
-        labels = {"service_name": where.name, "location": where.region, "revision_name": revision}
-        wanted = "".join(f' AND resource.labels.{name} = "{value}"' for name, value in labels.items())
-        found = await self._google.read_json(
-            f"counting the instances of {revision}",
-            f"{_monitoring(where.monitoring_emulator_host)}/v3/projects/{where.project}/timeSeries",
-            {
-                "filter": f'metric.type = "{_METRIC}"{wanted}',
-                "interval.startTime": (now - _RECENT).isoformat(timespec="seconds").replace("+00:00", "Z"),
-                "interval.endTime": now.isoformat(timespec="seconds").replace("+00:00", "Z"),
-            },
-        )
-        series = found.get("timeSeries", [])  # one for active instances, one for idle ones; the newest point is first
-        return sum(int(each["points"][0]["value"]["int64Value"]) for each in series if each.get("points"))
+        return await self._metrics.instances(revision)
 
     async def _quotas(self, image: str) -> Mapping[str, int]:
         """What the region's quotas allow, by name, of those that a thousand instances exceed."""
@@ -91,7 +76,3 @@ class RegionRoom:
             except (api.FailedPrecondition, api.ResourceExhausted, api.InvalidArgument) as error:
                 return {found.metric: found.allowed for found in violations(error.message)}
         return {}
-
-
-def _monitoring(emulator: str) -> str:
-    return f"http://{emulator}" if emulator else "https://monitoring.googleapis.com"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from google.cloud import run_v2
 
 from pagemill.domain.service.plan import CANDIDATE_TAG, ServiceState, TrafficShare
@@ -23,18 +21,20 @@ def to_revision(revision: str, percent: int, tag: str = "") -> run_v2.TrafficTar
 
 
 def pinned(state: ServiceState) -> list[run_v2.TrafficTarget]:
-    """The current traffic, with every target named by revision, so that a new revision gets no traffic."""
-    return [
-        to_revision(share.revision, share.percent, share.tag.removeprefix(CANDIDATE_TAG))
-        for share in state.traffic
-        if not _is_staged(share)
-    ]
+    """The settled traffic, with every target named by revision, so that a new revision gets no traffic."""
+    return [to_revision(share.revision, share.percent, share.tag) for share in state.settled if _counts(share)]
 
 
-def shares(traffic: Sequence[TrafficShare]) -> set[tuple[str, int]]:
-    """Revisions with their percents; one that is only being verified is left out."""
-    return {(share.revision, share.percent) for share in traffic if share.percent or share.tag if not _is_staged(share)}
+def split(candidate: str, percent: int, serving: str) -> list[run_v2.TrafficTarget]:
+    """Some percent of the requests to a revision that is being tried, the others to the one that serves."""
+    rest = [to_revision(serving, 100 - percent)] if percent < 100 else []  # noqa: PLR2004 -- all
+    return [*rest, to_revision(candidate, percent, CANDIDATE_TAG)]
 
 
-def _is_staged(share: TrafficShare) -> bool:
-    return share.tag == CANDIDATE_TAG and not share.percent
+def shares(state: ServiceState) -> set[tuple[str, int]]:
+    """Revisions with their percents, in the settled traffic."""
+    return {(share.revision, share.percent) for share in state.settled if _counts(share)}
+
+
+def _counts(share: TrafficShare) -> bool:
+    return bool(share.percent or share.tag)

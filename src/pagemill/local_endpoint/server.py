@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from pagemill.errors import PagemillError, RequestRejected, WorkerLost
+from pagemill.errors import PagemillError, RequestRejected, ServiceStopping, WorkerLost
 from pagemill.local_endpoint.protocol import (
     ErrorAnswer,
     ErrorInfo,
@@ -147,8 +147,10 @@ async def _on_failure(_request: Request, error: Exception) -> Response:
     if isinstance(error, WorkerLost):
         _log.warning("a page was not read: %s", error)
     message = f"the page was not read: {error}"
-    status = HTTPStatus.INTERNAL_SERVER_ERROR
-    return _json(ErrorAnswer(error=ErrorInfo(message=message, type="InternalServerError", code=status)), status)
+    stopping = isinstance(error, ServiceStopping)
+    status = HTTPStatus.SERVICE_UNAVAILABLE if stopping else HTTPStatus.INTERNAL_SERVER_ERROR
+    kind = "ServiceUnavailable" if stopping else "InternalServerError"
+    return _json(ErrorAnswer(error=ErrorInfo(message=message, type=kind, code=status)), status)
 
 
 async def _on_http_exception(_request: Request, error: Exception) -> Response:

@@ -72,5 +72,5 @@ class WorkerPool:
         return reading
 
     def close(self) -> None:
-        """Stop all workers at once; requests under way or waiting end with WorkerLost. Idempotent."""
+        """Stop all workers at once; requests under way or waiting end with ServiceStopping. Idempotent."""
         self._pool.close()

@@ -12,10 +12,11 @@ from email.utils import parsedate_to_datetime
 from pydantic import BaseModel, ValidationError
 
 from pagemill.domain.pages.model import Transcript
-from pagemill.errors import MalformedAnswer
+from pagemill.errors import EndpointUnavailable, MalformedAnswer
 
 _LONGEST_DETAIL = 300  # characters of an endpoint's answer that an error message quotes
 _REQUEST_ID = re.compile(r"pagemill-[0-9a-f]{32}")
+_ABORTED = "abort"  # finish_reason of vLLM, with half a text: it was told to stop
 _MOST_TOKENS = 10**9  # a larger count is none
 
 
@@ -109,6 +110,7 @@ def transcript(answer: Answer, request_id: str, seconds: float) -> Transcript:
 
     Raises:
         MalformedAnswer: It is no chat completion, or the answer to another request.
+        EndpointUnavailable: It holds a part of the text, because the server stops.
     """
     try:
         completion = _Completion.model_validate_json(answer.body)
@@ -120,6 +122,10 @@ def transcript(answer: Answer, request_id: str, seconds: float) -> Transcript:
     if not completion.choices:
         raise MalformedAnswer("the endpoint's answer holds no choices", page_may_be_the_cause=True)
     choice = completion.choices[0]
+    if choice.finish_reason == _ABORTED:
+        raise EndpointUnavailable(
+            "the endpoint gave up the page, as vLLM does when it is told to stop", page_may_be_the_cause=True
+        )
     return Transcript(
         markdown=choice.message.content or "",
         finish_reason=excerpt(choice.finish_reason or ""),

@@ -29,7 +29,7 @@ from pagemill.domain.pages.summary import RunSummary
 from pagemill.domain.wording import counted, passed_over, without_controls
 from pagemill.errors import StoreUnusable
 from pagemill.orchestration.documents_table import link, rows, shortened
-from pagemill.orchestration.server.private import has_ended
+from pagemill.orchestration.server.process import has_ended
 from pagemill.orchestration.shards.counters import write_counters
 
 _UPDATE_SECONDS = 5.0  # each update is a write to the server's database

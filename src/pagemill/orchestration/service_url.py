@@ -9,7 +9,7 @@ from prefect.settings import get_current_settings
 from pagemill.config.run import Settings
 from pagemill.domain.service.endpoint_url import checked
 from pagemill.errors import UsageError
-from pagemill.orchestration.server.private import is_private
+from pagemill.orchestration.server.process import is_private
 
 VARIABLE = "lightonocr_service_url"  # LIGHTONOCR_SERVICE_URL; Prefect's names are in lower case
 _TAGS = ["pagemill"]

@@ -13,7 +13,7 @@ from pagemill.domain.pages.model import LONGEST_LAYER
 from pagemill.domain.wording import encodable
 from pagemill.pdf.text_layer import usable_text
 
-_STEP = 2  # every second row and column: strokes of letters are wider, or hit as often as missed
+_STEP = 3  # every third row and column: a stroke is hit as often as it is missed
 _PALE = 8  # of 255: on clean paper, paler writing than this is not seen
 _NOISY = 24  # of 255: the same on paper with noise or shades, as of scanners
 _QUIET = 0.995  # of the pixels lighter than the paper are nearer to it than its noise
@@ -22,15 +22,25 @@ _MOST_OBJECTS = 2_000  # on the page: a tenth of what is looked at where the lay
 
 
 def ink_share(bgrx: NDArray[np.uint32]) -> float:
-    """The share of pixels, 0 to 1, that differ from the paper, which is the most frequent level of green."""
-    green = (bgrx[::_STEP, ::_STEP] >> 8).astype(np.uint8)
-    levels = np.bincount(green[::_STEP, ::_STEP].ravel(), minlength=256)
-    paper = int(levels.argmax())
-    visible = _visible(levels[paper + 1 :])
+    """The share of pixels, 0 to 1, that differ from the paper in their darkest or in their lightest colour.
+
+    Yellow and green letters are as light as white paper in two of three colours, red ones as dark as black paper.
+    """
+    colours = np.ascontiguousarray(bgrx[::_STEP, ::_STEP]).view(np.uint8).reshape(-1, 4)
+    blue, green, red = colours[:, 0], colours[:, 1], colours[:, 2]
+    inked = _inked(np.minimum(np.minimum(blue, green), red)) | _inked(np.maximum(np.maximum(blue, green), red))
+    return round(float(np.count_nonzero(inked)) / len(colours), 6)
+
+
+def _inked(shades: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Which shades are not those of the paper, which is the most frequent shade."""
+    times = np.bincount(shades[::_STEP], minlength=256)
+    paper = int(times.argmax())
+    visible = _visible(times[paper + 1 :])
     darkest, lightest = max(paper - visible, 0), min(paper + visible, 255)
     # One comparison instead of two: what is darker than the darkest paper wraps around and becomes large.
-    shifted = green - np.uint8(darkest)
-    return round(float(np.count_nonzero(shifted > np.uint8(lightest - darkest))) / green.size, 6)
+    found: NDArray[np.bool_] = shades - np.uint8(darkest) > np.uint8(lightest - darkest)
+    return found
 
 
 def inner_ink_share(bgrx: NDArray[np.uint32]) -> float:

@@ -11,7 +11,7 @@ import stamina
 from pagemill.domain.service.deployment import Deployment
 from pagemill.domain.service.plan import ServiceState
 from pagemill.errors import DeploymentFailed, PagemillError
-from pagemill.ports import ServiceHost
+from pagemill.service_ports import ServiceHost
 
 _TRIES = 6  # a service that is just being created or changed may refuse
 

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pagemill.domain.service.canary import CanaryPage
 from pagemill.domain.service.deployment import Deployment, Outcome
 from pagemill.domain.service.plan import Candidate, Change, Image, ServiceState, changes, is_current
 from pagemill.errors import DeploymentFailed, PagemillError, UsageError
-from pagemill.ports import InvokerPolicy, ServiceEndpoint, ServiceHost
 from pagemill.rollout.deleting import Deleting
+from pagemill.rollout.dependencies import Dependencies
 from pagemill.rollout.preflight import Check, problems, require
-from pagemill.rollout.room import Room
-from pagemill.rollout.verification import AcceptanceCriteria, Verification, VerificationResult
-
-OpenEndpoint = Callable[[str, str], AbstractAsyncContextManager[ServiceEndpoint]]  # URL to ask, URL of the service
+from pagemill.rollout.verification import Verification, VerificationResult
+from pagemill.service_ports import ServiceEndpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,25 +23,6 @@ class Plan:
     state: ServiceState | None  # of the service before; None: there is no service
     image: Image | None  # None: it has to be built first
     changes: Sequence[Change]
-
-
-@dataclass(frozen=True, slots=True)
-class Dependencies:
-    """What a rollout works with."""
-
-    host: ServiceHost
-    invoker_policy: InvokerPolicy
-    open_endpoint: OpenEndpoint
-    find_image: Callable[[], Awaitable[Image | None]]
-    build_image: Callable[[], Awaitable[Image]]
-    planned_image: str  # reference of the image, by tag, whether or not it exists
-    pages: Callable[[], Awaitable[Sequence[CanaryPage]]]
-    checks: Sequence[Check]
-    room: Room
-    invokers: Sequence[str]  # IAM members who may call the service
-    criteria: AcceptanceCriteria
-    poll_seconds: float  # between two tries to delete a service
-    announce: Callable[[str], object]  # called with a line about each step
 
 
 class Rollout:
@@ -172,6 +149,19 @@ class Rollout:
         self.record.canary_seconds = result.canary_seconds
         return result
 
+    async def shift(self, plan: Plan, candidate: Candidate) -> None:
+        """Send the requests to the verified revision in steps, if the deployment was told to.
+
+        Raises:
+            PagemillError: It does worse with real requests than the revision before it, or nobody knows.
+        """
+        if self.record.outcome is not Outcome.UNCHANGED:
+            shifting = self._dependencies.shifting
+            try:
+                await shifting.shift(candidate, plan.state)
+            finally:
+                self.record.steps = tuple(shifting.results)
+
     async def promote(self, candidate: Candidate) -> str:
         """Send all requests to the verified revision; return the service's URL.
 
@@ -270,7 +260,13 @@ class Rollout:
 
     @property
     def _checks(self) -> list[Check]:
-        return [*self._dependencies.checks, self._plan_is_accepted, self._has_room, self._is_private]
+        return [
+            *self._dependencies.checks,
+            self._plan_is_accepted,
+            self._has_room,
+            self._is_private,
+            self._dependencies.shifting.problems,
+        ]
 
     async def _plan_is_accepted(self) -> list[str]:
         await self._dependencies.host.check(self._dependencies.planned_image)

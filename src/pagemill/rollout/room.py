@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pagemill.domain.service.plan import ServiceState
 from pagemill.domain.wording import counted
 from pagemill.errors import DeploymentFailed, PagemillError
-from pagemill.ports import RegionRoom
 from pagemill.rollout.waiting import Waiting
+from pagemill.service_ports import RegionRoom
 
 _LONGEST_PAUSE_SECONDS = 30.0  # instances are counted once a minute
 _TAIL = "10 to 15 minutes after its last request"  # an instance without requests is stopped

@@ -19,8 +19,8 @@ from pagemill.errors import (
     PagemillError,
     WrongModel,
 )
-from pagemill.ports import ServiceEndpoint
 from pagemill.rollout.waiting import Waiting
+from pagemill.service_ports import ServiceEndpoint
 
 _REFUSED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 _IAM_IS_SLOW = "IAM takes 2 to 7 minutes, sometimes longer"

@@ -32,7 +32,7 @@ class Waiting:
             longest_pause: In seconds.
         """
         self.seconds = seconds
-        self._what = what
+        self.what = what
         self._announce = announce
         self._longest_pause = longest_pause
         self._started = time.monotonic()
@@ -48,7 +48,7 @@ class Waiting:
         """Print a line of progress: the first time, and every half minute."""
         if time.monotonic() >= self._next_line:
             self._next_line += _SECONDS_BETWEEN_LINES
-            self._announce(f"{self._what}: {self._passed:.0f} s of {self.seconds:.0f}")
+            self._announce(f"{self.what}: {self._passed:.0f} s of {self.seconds:.0f}")
 
     async def pause(self) -> None:
         """Print progress, and sleep until it is worth asking again."""

@@ -37,7 +37,7 @@ from pagemill.pdf.rasterizer import PdfiumRasterizer
 from pagemill.ports import SlotPool
 from pagemill.wiring.endpoint import chosen_endpoint, open_recognizer
 from pagemill.wiring.parameters import OcrBatchParameters
-from pagemill.wiring.stores import google_client, open_destination, open_source
+from pagemill.wiring.stores import check_local_paths, google_client, open_destination, open_source
 from pagemill.wiring.watching import watched
 from pagemill.witness import presence
 from pagemill.witness.text_witness import TextWitness
@@ -51,6 +51,18 @@ _AHEAD = 2  # pages rendered or being rendered for each page in flight
 def new_run_id() -> str:
     """A run id. Ids sort by time, and two runs in the same second have different ones."""
     return f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+
+
+def check_before_start(parameters: OcrBatchParameters, settings: Settings) -> None:
+    """Refuse what is known to be wrong before anything starts: proxies, the endpoint's URL or engine, local paths.
+
+    Raises:
+        StoreUnusable: There is no such source, or the destination cannot be written.
+        UsageError: A parameter or a setting is wrong.
+    """
+    check_proxies()
+    chosen_endpoint(parameters, settings)
+    check_local_paths(parameters)
 
 
 @contextlib.asynccontextmanager

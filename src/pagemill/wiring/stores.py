@@ -63,8 +63,15 @@ def _local_source(
     return GcsListedSource(google(), path, include=include, period=period, largest_bytes=largest_bytes)
 
 
-def open_destination(destination: str, google: Callable[[], storage.Client]) -> ObjectStore:
+def open_destination(
+    destination: str, google: Callable[[], storage.Client], *, name: str = "DESTINATION"
+) -> ObjectStore:
     """Where the results go.
+
+    Args:
+        destination: A folder, or a bucket with a prefix.
+        google: Opens the client.
+        name: What messages call it.
 
     Raises:
         UsageError: The destination is of a kind this version does not write.
@@ -75,11 +82,34 @@ def open_destination(destination: str, google: Callable[[], storage.Client]) -> 
 
         location = parse_location(destination)
         return GcsStore(google(), location)
-    return LocalStore(_local_path(destination, "DESTINATION"))
+    return LocalStore(_local_path(destination, name))
+
+
+def check_local_paths(parameters: OcrBatchParameters) -> None:
+    """Refuse a folder or file that is not there, and one that cannot be written. Buckets are asked by the run.
+
+    Raises:
+        StoreUnusable: There is no such source, or the destination cannot be written.
+        UsageError: A path is none, or both are the same.
+    """
+    if not parameters.source.startswith("gs://"):
+        path = _local_path(parameters.source, "SOURCE")
+        with _explained(path):
+            try:
+                path.stat()
+            except FileNotFoundError:
+                raise StoreUnusable(f"{shown(parameters.source)}: no such file or folder") from None
+            except PermissionError:
+                return  # the run says what to do
+            _results_within(path, parameters.destination)
+    if not parameters.destination.startswith("gs://"):
+        LocalStore(_local_path(parameters.destination, "DESTINATION")).check_writable()
 
 
 def google_client(
-    settings: Settings, key: Mapping[str, Any] | None, stack: contextlib.AsyncExitStack
+    settings: Settings,
+    key: Mapping[str, Any] | None,
+    stack: contextlib.AsyncExitStack | contextlib.ExitStack,
 ) -> Callable[[], storage.Client]:
     """Opens the run's one client, and looks for credentials, when first asked."""
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from pagemill.batch.head_start import HeadStart
 from pagemill.batch.progress import Progress
 from pagemill.domain.pages.summary import RunSummary
 
@@ -51,6 +52,7 @@ class RunWatch(Interruption):
 
     progress: Progress = field(default_factory=Progress)
     summary: RunSummary | None = None  # once its pages are read
+    head_start: HeadStart | None = None  # if the batch began before the flow
     read: asyncio.Event = field(default_factory=asyncio.Event)  # whether there is a summary
 
     def conclude(self, summary: RunSummary) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from pagemill.errors import WorkerLost
+from pagemill.errors import ServiceStopping, WorkerLost
 from pagemill.workers.containment import Containment
 from pagemill.workers.frames import Message
 from pagemill.workers.process import Expected, WorkerProcess
@@ -60,12 +60,12 @@ class ProcessPool:
     def submit(self, request: Message, expected: Expected[T], *, timeout_seconds: float) -> Future[T]:
         """Hand a request to the next free worker. If the future is cancelled before, nothing is asked.
 
-        The future raises what `WorkerProcess.call` raises, and WorkerLost when the pool is closed.
+        The future raises what `WorkerProcess.call` raises, and ServiceStopping when the pool is closed.
         """
         return self._threads.submit(self._call, request, expected, timeout_seconds)
 
     def close(self) -> None:
-        """Stop all workers at once; requests under way or waiting end with WorkerLost. Idempotent."""
+        """Stop all workers at once; requests under way or waiting end with ServiceStopping. Idempotent."""
         with self._lock:
             self._closing = True
             for worker in self._working:
@@ -83,7 +83,7 @@ class ProcessPool:
             answer = worker.call(request, expected, timeout_seconds=timeout_seconds)
         except WorkerLost as lost:
             self._replace(worker)
-            raise (WorkerLost(self._stopping) if self._closing else lost) from None
+            raise (ServiceStopping(self._stopping) if self._closing else lost) from None
         except BaseException:
             self._give_back(worker)
             raise
@@ -93,7 +93,7 @@ class ProcessPool:
     def _take(self) -> WorkerProcess:
         with self._lock:
             if self._closing:
-                raise WorkerLost(self._stopping)
+                raise ServiceStopping(self._stopping)
             try:
                 worker = self._idle.get_nowait()
             except queue.Empty:

@@ -48,6 +48,13 @@ def test_blocks_in_another_order_are_no_difference() -> None:
     assert _is_good("\n".join(columns[40:] + columns[:40]), "\n".join(columns))
 
 
+def test_a_phrase_that_stands_twice_and_is_divided_once_in_the_layer_is_no_moved_line() -> None:
+    phrase = "pointer to the element that holds the inner structure"
+    text = "\n".join([*LINES[:7], f"{phrase}: where it lies.", f"{phrase}: what it is.", LINES[7]])
+
+    assert _is_good(text, text.replace("that holds", "th at holds", 1))
+
+
 def test_a_running_head_that_the_model_leaves_out_is_no_difference() -> None:
     assert _is_good(LAYER, f"Yearbook of the Harbour Society, volume 12\n{LAYER}\npage 77 of 310")
 

@@ -12,7 +12,6 @@ from pagemill.domain.judging.endings import ending_finding
     [
         "Results\n\n```plaintext\nA  B  C\n1  2  3",
         "```\nint main(void) {\n",
-        "~~~python\nprint(1)\n",
         "one\n```sh\nls\n```\ntwo\n```sh\nls",
         "<table><tr><td>1</td></tr>",
         "<table><tr><td>1</td></tr></table>\n<TABLE border=1><tr><td>",
@@ -33,6 +32,7 @@ def test_a_text_that_ends_within_code_or_a_table_is_cut_off_although_the_endpoin
         "| Name | Year |\n| --- | --- |\n| Ada | 1815 |",
         "| a line of a poem\n| and another",
         "|x|",
+        "Exceptions\n~~~~~~~~~~\n\nThis module has all of them.",
         "the tag <tablet> is none",
         "",
     ],

@@ -80,6 +80,8 @@ def test_a_pattern_may_hold_the_same_words_several_times() -> None:
         "Amen, amen, amen, I say unto you",
         f"{PROSE}\nRow, row, row your boat, gently down the stream\n\n" * 2,
         "__________" * 300,
+        "Last name: ____ First name: ____ Date of birth: ____ Relation to you: ____\n" * 6,
+        "<tr><td>Name of the witness</td><td></td><td>His or her full address</td><td></td></tr>" * 6,
         "|  |  |  |  |\n" * 50,
         "```c\nint table[] = {\n" + "    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,\n" * 16 + "};\n```",
         "天地玄黄宇宙洪荒日月盈昃辰宿列张寒来暑往秋收冬藏",

@@ -35,6 +35,14 @@ def test_a_foot_that_pages_share_is_theirs() -> None:
     assert neighbour_finding(f"{ONE} {FOOT}", "", (f"{FOOT} {OTHER}", f"{FOOT} {THIRD}")) is None
 
 
+def test_what_one_of_the_pages_says_more_than_once_is_no_tail_of_the_other() -> None:
+    said = " ".join(THIRD.split()[:25])
+
+    assert neighbour_finding(f"{ONE} {said}", "", (f"{said} {OTHER}",))
+    assert neighbour_finding(f"{ONE} {said}", "", (f"{said} {OTHER[:200]} {said} {OTHER[200:]}",)) is None
+    assert neighbour_finding(f"{said} {ONE} {said}", "", (f"{said} {OTHER}",)) is None
+
+
 def test_what_the_page_has_itself_is_its_own() -> None:
     assert neighbour_finding(f"{ONE} {OTHER[:300]}", f"{ONE} {OTHER[:300]}", (OTHER,)) is None
 

@@ -49,7 +49,7 @@ class GoogleCloud:
             self.registry,
             signer=signer,
             folder=folder,
-            instances=self.monitoring.counts,
+            monitoring=self.monitoring,
         )
         self.service = f"projects/{project}/locations/{REGION}/services/lightonocr"
         self.ca_file = folder / "ca.pem"

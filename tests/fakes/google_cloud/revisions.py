@@ -41,7 +41,8 @@ def check(template: run_v2.RevisionTemplate) -> None:
         refuse("INVALID_ARGUMENT", "max_instance_request_concurrency must be between 1 and 1000")
     if not 1 <= template.timeout.total_seconds() <= 3600:
         refuse("INVALID_ARGUMENT", "timeout must be between 1s and 3600s")
-    for probe, longest in ((container.startup_probe, 240), (container.liveness_probe, 3600)):
+    probes = ((container.startup_probe, 240), (container.liveness_probe, 3600), (container.readiness_probe, 300))
+    for probe, longest in probes:
         if max(probe.period_seconds, probe.initial_delay_seconds) > longest:
             refuse("INVALID_ARGUMENT", f"probe: period_seconds and initial_delay_seconds must be at most {longest}")
         if probe.timeout_seconds > probe.period_seconds:

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import trustme
+from google.api.launch_stage_pb2 import LaunchStage
 from google.cloud import run_v2
 from google.iam.v1 import iam_policy_pb2, policy_pb2
 from google.longrunning import operations_pb2
 
 from tests.fakes.google_cloud import policies, revisions
 from tests.fakes.google_cloud.grpc_server import GrpcServer, Operations, refuse, status
+from tests.fakes.google_cloud.monitoring import Monitoring
 from tests.fakes.google_cloud.project import Project
 from tests.fakes.google_cloud.registry import Registry
 from tests.fakes.google_cloud.urls import CloudRunUrl, LoopThread
@@ -26,7 +28,7 @@ _LATEST = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_LATE
 _TAG_AND_NAME = 46
 _USER_FIELDS = (
     *("labels", "annotations", "ingress", "template", "traffic", "scaling", "invoker_iam_disabled"),
-    *("default_uri_disabled", "custom_audiences", "description"),
+    *("default_uri_disabled", "custom_audiences", "description", "launch_stage"),
 )
 
 
@@ -43,7 +45,7 @@ class CloudRun:
         *,
         signer: MetadataServer,
         folder: Path,
-        instances: Mapping[str, list[int]],
+        monitoring: Monitoring,
     ) -> None:
         """Serve the methods on the gRPC server.
 
@@ -55,9 +57,10 @@ class CloudRun:
             registry: Images.
             signer: Signer of the valid tokens.
             folder: Where the authority's file is written.
-            instances: How many run of each revision, by its short name; the last number stays.
+            monitoring: Knows how many instances run, and counts requests.
         """
-        self._instances = instances
+        self._monitoring = monitoring
+        self._requests = itertools.count()
         self.container: Callable[[run_v2.RevisionTemplate], Server] = lambda _: Server()
         self.texts: Mapping[str, str] = {}  # known text by image
         # What the instances of the region may have together.
@@ -168,6 +171,10 @@ class CloudRun:
         if template.revision and named and named.template != revisions.canonical(template):
             known = f"Revision named '{template.revision}' with different configuration already exists."
             refuse("ALREADY_EXISTS", known)
+        previews = any("readiness_probe" in container for container in template.containers)
+        if previews and service.launch_stage not in {LaunchStage.BETA, LaunchStage.ALPHA}:
+            refuse("INVALID_ARGUMENT", "readiness_probe: it is a preview, for which launch_stage has to be BETA")
+        service.launch_stage = LaunchStage.BETA if previews else LaunchStage.GA
         revisions.check(template)
         self._project.check_account(template.service_account)
         if before is None or template != before.template or service.scaling != before.scaling:
@@ -205,7 +212,7 @@ class CloudRun:
         running = [
             run_v2.RevisionTemplate.deserialize(started.template)
             for name, started in self.revisions.items()
-            for _ in range((self._instances.get(_short(name)) or [0])[0])
+            for _ in range((self._monitoring.counts.get(_short(name)) or [0])[0])
         ]
         used = [each.containers[0].resources.limits for each in (*running, template)]
         memory = sum(int(each["memory"].removesuffix("Gi")) for each in used)
@@ -220,7 +227,7 @@ class CloudRun:
         error = None
         if before is None:
             self.policies[name] = policy_pb2.Policy(etag=b"1")
-            self.urls[name] = self._new_url(name, lambda: self._server_of(self.serving(name), name))
+            self.urls[name] = self._new_url(name, lambda: self._server_of(self._next_revision(name), name))
             service.uri = self.urls[name].url
         newest = self.revisions.get(service.latest_created_revision)
         if newest is None or newest.template != revisions.canonical(service.template):
@@ -292,30 +299,41 @@ class CloudRun:
             service.traffic_statuses.append(share)
 
     def _tag_url(self, name: str, tag: str) -> CloudRunUrl:
-        def tagged() -> str:
+        def tagged() -> tuple[str, str]:
             shares = self.services[name].traffic_statuses
-            return next((self._server_of(share.revision, name) for share in shares if share.tag == tag), "")
+            return next((self._server_of(share.revision, name) for share in shares if share.tag == tag), ("", ""))
 
         if f"{name}#{tag}" not in self.urls:
             self.urls[f"{name}#{tag}"] = self._new_url(name, tagged)
         return self.urls[f"{name}#{tag}"]
 
-    def _new_url(self, name: str, backend_url: Callable[[], str]) -> CloudRunUrl:
+    def _new_url(self, name: str, backend: Callable[[], tuple[str, str]]) -> CloudRunUrl:
         return self._loop_thread.open(
             CloudRunUrl(
                 self._signer,
                 self._folder,
                 self._authority,
                 audience=lambda: self.services[name].uri,
-                backend_url=backend_url,
+                backend=backend,
+                count=self._monitoring.served.append,
                 invokers=lambda: self._invokers(name),
                 not_found=self.url_lag,
             )
         )
 
-    def _server_of(self, revision: str, service: str) -> str:
+    def _next_revision(self, name: str) -> str:
+        """The revision that gets the next request to a service: of a hundred in a row, each gets its percents."""
+        place = next(self._requests) * 61 % 100
+        for share in self.services[name].traffic_statuses:
+            if place < share.percent:
+                return str(share.revision)
+            place -= share.percent
+        return ""
+
+    def _server_of(self, revision: str, service: str) -> tuple[str, str]:
+        """A revision, and the URL of its server."""
         started = self.revisions.get(f"{service}/revisions/{revision}")
-        return started.url if started else ""
+        return revision, started.url if started else ""
 
     def _invokers(self, name: str) -> Callable[[str], bool]:
         """Who may invoke a service with the next request. Changes of a policy take effect with a delay."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 import trustme
 from google.auth import exceptions, jwt
 
+from tests.fakes.google_cloud.monitoring import Served
 from tests.fakes.iam_proxy import IamProxy
 from tests.fakes.metadata_server import MetadataServer
 
@@ -28,8 +30,9 @@ class CloudRunUrl(IamProxy):
         authority: trustme.CA,
         *,
         audience: Callable[[], str],
-        backend_url: Callable[[], str],
+        backend: Callable[[], tuple[str, str]],
         invokers: Callable[[], Callable[[str], bool]],
+        count: Callable[[Served], None],
         not_found: int = 0,
     ) -> None:
         """Store the configuration.
@@ -39,25 +42,19 @@ class CloudRunUrl(IamProxy):
             folder: Where the authority's file is written.
             authority: Signs the certificate.
             audience: Returns the service's URL, the audience that tokens must have.
-            backend_url: Returns the URL of the server behind it; empty: there is none.
+            backend: Returns, for one request, a revision and the URL of its server; empty: there is none.
             invokers: Returns, for one request, a function that says whether an account may invoke the service; the
                 empty account is a caller without a token.
+            count: Called with each request that a revision has answered.
             not_found: Requests that are answered with 404 first: a new URL is not known everywhere at once.
         """
         super().__init__("", signer, folder, authority=authority)
         self.public = False  # set by a test, regardless of the policy
         self._audience = audience
-        self._backend_url = backend_url
+        self._backend = backend
+        self._count = count
         self._invokers_now = invokers
         self.not_found = not_found
-
-    @property
-    def _behind(self) -> SplitResult:
-        return urlsplit(self._backend_url())
-
-    @_behind.setter
-    def _behind(self, _: SplitResult) -> None:
-        """Ignored: the backend changes with the traffic."""
 
     def status_for(self, authorization: str) -> int:
         """Cloud Run's answers: 403 to a caller without a token, 401 to one with a bad one."""
@@ -82,9 +79,14 @@ class CloudRunUrl(IamProxy):
         return 200 if may_invoke(claims["email"]) else 403
 
     async def _forward(self, head: bytes, body: bytes) -> bytes:
-        if not self._backend_url():
+        revision, url = self._backend()
+        if not url:
             return b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
-        return await super()._forward(head, body)
+        started = asyncio.get_running_loop().time()
+        answer = await self._forward_to(urlsplit(url), head, body)
+        seconds = asyncio.get_running_loop().time() - started
+        self._count(Served(revision, int(answer.split(b" ", 2)[1]), seconds, dt.datetime.now(dt.UTC)))
+        return answer
 
 
 class LoopThread:

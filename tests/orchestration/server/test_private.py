@@ -10,7 +10,10 @@ from urllib.request import urlopen
 
 import pytest
 
-_COMMAND = [sys.executable, "-P", "-m", "pagemill.orchestration.server.private"]
+from tests.fakes.ocr_process import running_endpoint
+from tests.pdfs import numbered_pdf
+
+_COMMAND = [sys.executable, "-P", "-m", "pagemill.orchestration.server.serving"]
 
 
 def _started(home: Path, **variables: str) -> subprocess.Popen[str]:
@@ -35,23 +38,21 @@ def test_three_servers_that_start_at_once_on_a_new_machine_all_answer(tmp_path: 
             server.communicate()
 
 
-@pytest.mark.flow
-def test_a_server_that_cannot_start_is_one_line_with_its_last_words(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_a_server_that_cannot_start_is_one_line_with_its_last_words_and_costs_no_page(tmp_path: Path) -> None:
     (tmp_path / "prefect.db").write_text("no database " * 100)
-    (tmp_path / "in").mkdir()
+    numbered_pdf(tmp_path / "in/a.pdf", 2)
     environment = {**os.environ, "PREFECT_HOME": str(tmp_path), "DO_NOT_TRACK": "1"}
 
-    done = subprocess.run(
-        [sys.executable, "-m", "pagemill", "run", str(tmp_path / "in"), str(tmp_path / "out"), "--prefect"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+    with running_endpoint(0) as endpoint:
+        arguments = ["run", str(tmp_path / "in"), str(tmp_path / "out"), "--endpoint", endpoint.url, "--prefect"]
+        command = [sys.executable, "-m", "pagemill", *arguments]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
 
-    said = [line for line in done.stderr.splitlines() if not line.startswith("starting: ")]  # every ten seconds
+    said = [line for line in done.stderr.splitlines() if "(Prefect is starting)" not in line]  # every ten seconds
     (line,) = said
-    assert done.returncode == 2
     assert "the private Prefect server does not start: " in line
     assert "file is not a database" in line
+    assert "this run goes on without Prefect" in line
+    assert done.returncode == 0
+    assert "1 document, 2 pages: 2 ok" in done.stdout

@@ -6,7 +6,8 @@ import re
 
 from pagemill.domain.judging.findings import Finding, Signal
 
-_FENCE = re.compile(r"^[ \t]{0,3}(```|~~~)[`~]*[ \t]*(\S?)", re.MULTILINE)
+# Models fence code with backticks; tildes underline headings in texts.
+_FENCE = re.compile(r"^[ \t]{0,3}```+[ \t]*(\S?)", re.MULTILINE)
 _TABLE, _TABLE_END = re.compile(r"<table\b", re.IGNORECASE), re.compile(r"</table\s*>", re.IGNORECASE)
 
 
@@ -20,7 +21,7 @@ def ending_finding(text: str, finish_reason: str, layer: str) -> Finding | None:
     """
     if finish_reason != "stop":
         return Finding(Signal.CUT_OFF, 1, f"cut off: finish_reason is '{finish_reason}'")
-    if _ends_in_code(text) and "```" not in layer and "~~~" not in layer:
+    if _ends_in_code(text) and "```" not in layer:
         return Finding(Signal.CUT_OFF, 1, "cut off: the text ends within code")
     if _ends_in_table(text) and "<table" not in layer.lower():
         return Finding(Signal.CUT_OFF, 1, "cut off: the text ends within a table")
@@ -36,7 +37,7 @@ def _ends_in_code(text: str) -> bool:
     """Whether the last fence begins code. One without a language does if no code is open and text follows it."""
     opened, end = False, 0
     for fence in _FENCE.finditer(text):
-        opened, end = bool(fence[2]) or not opened, fence.end()
+        opened, end = bool(fence[1]) or not opened, fence.end()
     return opened and bool(text[end:].strip())
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pagemill.domain.judging.agreement import agreement, agreement_finding
-from pagemill.domain.judging.characters import cleaned
+from pagemill.domain.judging.characters import cleaned, mixed_finding, script_finding
 from pagemill.domain.judging.endings import emptiness_finding, ending_finding
 from pagemill.domain.judging.findings import Finding, Judgement
 from pagemill.domain.judging.letters import DocumentLetters, letters_finding
@@ -14,7 +14,6 @@ from pagemill.domain.judging.loops import loop_finding
 from pagemill.domain.judging.neighbours import neighbour_finding
 from pagemill.domain.judging.picture import ink_finding, regions_finding, resolution_finding
 from pagemill.domain.judging.remarks import echo_finding, remark_finding
-from pagemill.domain.judging.scripts import mixed_finding, script_finding
 from pagemill.domain.pages.model import Rendering, Transcript
 
 # Part of the recipe: a newer guard may refuse a transcript that an older one accepted.

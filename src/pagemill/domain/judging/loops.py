@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,9 @@ _EMPTY_TIMES, _BORDERS = (
 )  # tags without text, or rows of seven `|`: no page has so many rows, no row so many cells
 _FILLER = re.compile(r"[\W_]*(?:0[xX])?(?:[0.,:]*0|[fF]{2,})[\W_]*")
 _FILLER_WORDS = 300  # zeros and their like: arrays, dumps and accounts are full of them
+_BLANK = re.compile(r"[_.…‥]{3,}|[☐☑☒□○]|_+[:;,]?")
+_BOXES = {("[", "]"), ("(", ")"), ("|", "|"), ("<td>", "<td>"), ("<th>", "<th>")}  # empty ones
+_FORM_TIMES = 12  # a block with room to write in: a page has as many as it has children, witnesses or items
 _EXCERPT = 60  # characters of a pattern in a message
 _DEFENCE = 0.7  # of the times that a word of the pattern stands in the transcript: the page's own text has it as often
 _UNFINISHED = 10  # a tenth of the last pattern may be cut off
@@ -102,7 +106,16 @@ def _is_long(times: int, words: float, pattern: Sequence[str]) -> bool:
         return rows >= _EMPTY_TIMES
     if all(_FILLER.fullmatch(unit) for unit in pattern if worth(unit)):
         return words >= _FILLER_WORDS
+    if _has_blanks(pattern):
+        return times >= _FORM_TIMES and words >= _WORDS
     return (times >= _TIMES and words >= _WORDS) or (times >= _BLOCK_TIMES and words >= _BLOCK_WORDS)
+
+
+def _has_blanks(pattern: Sequence[str]) -> bool:
+    """Whether a pattern is a part of a form: it has lines, boxes or cells to be filled in."""
+    if any(map(_BLANK.fullmatch, pattern)):
+        return True
+    return any(pair in _BOXES for pair in pairwise([*pattern, pattern[0]]))
 
 
 def _runs(numbers: NDArray[np.int64]) -> Iterator[_Run]:

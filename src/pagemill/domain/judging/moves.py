@@ -41,14 +41,18 @@ def swapped_words(here: Sequence[str], there: Sequence[str]) -> int:
 
 
 def _blocks(here: Sequence[str], there: Sequence[str]) -> list[_Block]:
-    """The blocks of a text in its order, by three words in a row that the other text has once."""
+    """The blocks of a text in its order, by three words in a row that both texts have once.
+
+    What one text has twice may be a phrase that the other one writes in another way the second time: no line has moved.
+    """
     if min(len(here), len(there)) < _GRAM:
         return []
     numbers = {word: number for number, word in enumerate(dict.fromkeys(there))}
     found, places, times = np.unique(_grams(there, numbers), return_index=True, return_counts=True)
     grams = _grams(here, numbers)
     nearest = np.minimum(np.searchsorted(found, grams), len(found) - 1)
-    known = (found[nearest] == grams) & (times[nearest] == 1)
+    _, kinds, here_times = np.unique(grams, return_inverse=True, return_counts=True)
+    known = (found[nearest] == grams) & (times[nearest] == 1) & (here_times[kinds] == 1)
     starts = places[nearest[known]]
     if not len(starts):
         return []

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pagemill.domain.judging.findings import Finding, Signal
 from pagemill.domain.judging.words import spaced, words_of
 
-_FEWEST_WORDS = 15  # of a tail that stands on another page: fewer are a running foot or a phrase
+_FEWEST_WORDS = 18  # of a tail that stands on another page: fewer are a running foot or a phrase
 _FEWEST_FOOT_WORDS = 80  # of a tail that ends the other page, too: fewer are a foot or a notice that both have
 _LEFT_OUT = 3  # words behind the tail, which the page may have after all, such as its number
 _MOST_SHARING = 1  # other pages: what several pages have is the document's
@@ -29,6 +29,8 @@ def neighbour_finding(text: str, layer: str, in_flight: Sequence[str]) -> Findin
         tail = f" {' '.join(words[end - _FEWEST_WORDS : end])} "
         sharing = [index for index, other in enumerate(others) if tail in other]
         if 0 < len(sharing) <= _MOST_SHARING and tail not in spaced(layer):
+            if others[sharing[0]].count(tail) > 1 or spaced(text[-_LONGEST:]).count(tail) > 1:
+                return None  # code and manuals say the same again and again
             before = others[sharing[0]].count(" ", 0, others[sharing[0]].index(tail) + 1) - 1
             return _finding(words[:end], words_of(texts[sharing[0]]), before + _FEWEST_WORDS)
     return None

@@ -51,6 +51,7 @@ class Deployment:
     first_token_seconds: float | None = None
     canary_seconds: float | None = None
     canaries: Sequence[CanaryResult] = ()
+    steps: Sequence[str] = ()  # of gradual traffic: what was seen at each
     checked: bool = False  # whether the project has what a deployment needs
     private: bool = False  # whether unauthenticated callers were refused
     promoted: bool = False  # whether the requests go to the revision

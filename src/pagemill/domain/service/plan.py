@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 CANDIDATE_TAG = "candidate"  # traffic tag of the revision that is being verified
 MIN_INSTANCES = "scaling.min_instance_count"  # the field of the service; revisions have none of their own
@@ -48,8 +48,21 @@ class ServiceState:
 
     @property
     def serving(self) -> str:
-        """The revision that gets all requests; empty if several share them."""
-        return next((share.revision for share in self.traffic if share.percent == 100), "")  # noqa: PLR2004 -- all
+        """The revision that gets all requests, but for those of a candidate; empty if several share them."""
+        return next((share.revision for share in self.settled if share.percent == 100), "")  # noqa: PLR2004 -- all
+
+    @property
+    def settled(self) -> tuple[TrafficShare, ...]:
+        """The traffic without the candidate, whose requests go to the revision that gets most; and without its tag.
+
+        Where no other revision gets requests, they are the candidate's.
+        """
+        others = [share for share in self.traffic if share.tag != CANDIDATE_TAG]
+        if not any(share.percent for share in others):
+            return tuple(replace(share, tag=share.tag.removeprefix(CANDIDATE_TAG)) for share in self.traffic)
+        given = sum(share.percent for share in self.traffic) - sum(share.percent for share in others)
+        most = max(others, key=lambda share: share.percent)
+        return tuple(replace(share, percent=share.percent + given * (share is most)) for share in others)
 
     @property
     def revisions(self) -> tuple[str, ...]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from pagemill.config.run import Settings
 from pagemill.config.service import ServiceSettings, read_service_settings
+from pagemill.config.smoke import SUFFIX as SMOKE_SUFFIX
+from pagemill.domain.service.cost import busy_cost_usd, usd_per_second
 from pagemill.domain.service.plan import ServiceState
 from pagemill.errors import PagemillError, UsageError
 from pagemill.extras import needs
@@ -16,6 +18,8 @@ from pagemill.orchestration.credentials import google_key
 
 if TYPE_CHECKING:
     from pagemill.gcp.api import GoogleApi
+
+_LIMITS = "template.containers[0].resources.limits"
 
 
 async def inspected_service(common: Settings) -> tuple[bool, str]:
@@ -29,9 +33,27 @@ async def inspected_service(common: Settings) -> tuple[bool, str]:
     try:
         settings = read_service_settings()
         state = await service_state(settings, common)
+        smoke = settings.model_copy(update={"name": f"{settings.name}{SMOKE_SUFFIX}"})
+        left = await service_state(smoke, common)
     except PagemillError as error:
         return True, f"not known: {error}"
-    where = settings.full_name
+    ok, detail = _judged(state, settings.full_name)
+    if left is None:
+        return ok, detail
+    return False, (
+        f"{detail}. And {smoke.full_name}: a smoke test is running, or one that was killed left its service behind; if "
+        "none is running, type: pagemill deploy --smoke, which deletes it, or gcloud run services delete "
+        f"{smoke.name} --region={smoke.region} --project={smoke.project}"
+    )
+
+
+def _judged(state: ServiceState | None, where: str) -> tuple[bool, str]:
+    """Whether a service is as a deployment leaves it, and what it is.
+
+    Args:
+        state: The service; None: there is none.
+        where: Its name, within a sentence.
+    """
     if state is None:
         return True, f"there is no {where}"
     if state.left_behind:
@@ -51,11 +73,25 @@ class ServiceReport:
 
     state: ServiceState
     instances: Mapping[str, int]  # that run, by revision; those that Monitoring does not tell are left out
-    unknown: str  # why the instances are not known; empty: they are
+    unknown: str = ""  # why the instances are not known; empty: they are
+    billed_seconds: float | None = None  # of instances, in the last 24 hours; None: not known
+
+    @property
+    def billed_usd(self) -> float | None:
+        """What that has cost, from list prices and the size of the newest revision; None: not known."""
+        limits = {name: self.state.fields.get(f"{_LIMITS}.{name}", "") for name in ("cpu", "memory")}
+        if self.billed_seconds is None or not all(limits.values()):
+            return None
+        price = usd_per_second(
+            cpu=int(limits["cpu"]),
+            memory_gib=int(limits["memory"].removesuffix("Gi")),
+            zonal_redundancy="template.gpu_zonal_redundancy_disabled" not in self.state.fields,
+        )
+        return busy_cost_usd(self.billed_seconds, usd_per_second=price)
 
 
 async def service_report(settings: ServiceSettings, common: Settings) -> ServiceReport:
-    """Read the service, and count the instances of its revisions.
+    """Read the service, count the instances of its revisions, and add up what was billed.
 
     Raises:
         UsageError: There is no service, there are no credentials, or Google Cloud's libraries are not installed.
@@ -63,19 +99,20 @@ async def service_report(settings: ServiceSettings, common: Settings) -> Service
     """
     with needs("deploy", "pagemill status"):
         from pagemill.gcp.cloud_run import CloudRun  # noqa: PLC0415 -- needs the extra `deploy`
-        from pagemill.gcp.room import RegionRoom  # noqa: PLC0415
+        from pagemill.gcp.metrics import ServiceMetrics  # noqa: PLC0415
 
     async with opened_google(settings, common) as google:
         state = await CloudRun(google, settings, model="").state()
         if state is None:
             raise UsageError(f"there is no service {settings.full_name}; type: pagemill deploy")
-        room, instances = RegionRoom(google, settings, model=""), {}
+        metrics, instances = ServiceMetrics(google, settings), dict[str, int]()
         try:
             for revision in state.revisions:
-                instances[revision] = await room.instances(revision)
+                instances[revision] = await metrics.instances(revision)
+            billed = await metrics.billed_seconds()
         except PagemillError as error:
             return ServiceReport(state, instances, str(error))
-        return ServiceReport(state, instances, "")
+        return ServiceReport(state, instances, billed_seconds=billed)
 
 
 async def service_state(settings: ServiceSettings, common: Settings) -> ServiceState | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 
 from prefect.input import RunInput
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
+from pagemill.domain.service.load import traffic_steps
 from pagemill.wiring.forms import form_field
 
 
@@ -66,12 +67,30 @@ class DeployParameters(BaseModel, frozen=True, extra="forbid"):
         title="Revision",
         description="for rollback: a verified revision, as `pagemill status` lists them; empty: the previous one",
     )
+    canary: str = form_field(
+        "",
+        position=8,
+        title="Gradual traffic",
+        description="for deploy: growing percents of the requests, as in 5,50,100, each watched for errors and "
+        "latency; empty: all requests at once",
+    )
     approval: bool = form_field(
         False,
-        position=8,
+        position=9,
         title="Ask before deploying",
         description="pause after the image is built, until somebody resumes the run in this UI",
     )
+
+    @field_validator("canary")
+    @classmethod
+    def _check_steps(cls, canary: str) -> str:
+        traffic_steps(canary)
+        return canary
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """The percents of gradual traffic."""
+        return traffic_steps(self.canary)
 
     @property
     def title(self) -> str:

@@ -78,6 +78,8 @@ def _page(record: Deployment) -> Iterator[str]:
             for result in record.canaries
         ],
     )
+    if record.steps:
+        yield from ("", "## Gradual traffic", "", *(f"- {step}" for step in record.steps))
     if record.smoke:
         yield from ("", "## What was proved", "")
         yield from _table(

@@ -81,6 +81,7 @@ async def deployment(parameters: DeployParameters) -> AsyncIterator[Rollout]:
         announce=announce,
         build_started=build_started,
         wait_for_idle=parameters.wait_for_idle,
+        steps=parameters.steps,
     ) as rollout:
         watched().record = rollout.record
         try:

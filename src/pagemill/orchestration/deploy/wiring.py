@@ -13,6 +13,7 @@ from pagemill.config.service import ServiceSettings
 from pagemill.domain.service.canary import CanaryPage
 from pagemill.domain.service.cost import ServiceCost, service_cost, usd_per_second
 from pagemill.domain.service.deployment import Deployment
+from pagemill.domain.service.load import StepCriteria
 from pagemill.domain.service.plan import Image
 from pagemill.gcp.api import GoogleApi
 from pagemill.gcp.artifact_registry import PACKAGE
@@ -20,6 +21,7 @@ from pagemill.gcp.build_config import BuildConfig
 from pagemill.gcp.checks import DELETE, PERMISSIONS, ProjectChecks
 from pagemill.gcp.cloud_run import CloudRun
 from pagemill.gcp.invoker_policy import IamInvokerPolicy
+from pagemill.gcp.metrics import ServiceMetrics
 from pagemill.gcp.room import RegionRoom
 from pagemill.gcp.run_spec import container_args
 from pagemill.ocr.service_endpoint import HttpsServiceEndpoint
@@ -28,9 +30,11 @@ from pagemill.orchestration.deploy.image_build import ROOT, SMOKE, BuildStarted,
 from pagemill.pdf.canaries import canary_pages
 from pagemill.pdf.page import RenderOptions
 from pagemill.pdf.rasterizer import PdfiumRasterizer
+from pagemill.rollout.dependencies import Dependencies, OpenEndpoint
 from pagemill.rollout.preflight import Check
-from pagemill.rollout.rollout import Dependencies, OpenEndpoint, Rollout
+from pagemill.rollout.rollout import Rollout
 from pagemill.rollout.room import Room
+from pagemill.rollout.shifting import Shifting
 from pagemill.rollout.verification import AcceptanceCriteria
 
 BUILD_FOLDER = ROOT / "infra" / "gpu_service"
@@ -44,6 +48,7 @@ async def open_rollout(
     announce: Callable[[str], object],
     build_started: BuildStarted,
     wait_for_idle: bool = False,
+    steps: Sequence[int] = (),
 ) -> AsyncIterator[Rollout]:
     """Build a rollout; close its clients when the context ends.
 
@@ -53,6 +58,7 @@ async def open_rollout(
         announce: Called with a line about each step.
         build_started: Called with the id and the log's URL of each build.
         wait_for_idle: Whether the revision that serves is to have no instance before another one starts.
+        steps: Percents of gradual traffic; none: all requests at once.
 
     Raises:
         UsageError: There are no credentials, or cloudbuild.yaml cannot be used.
@@ -61,8 +67,9 @@ async def open_rollout(
     async with GoogleApi(settings.project, key, emulated=bool(settings.run_emulator_host)) as google:
         image = _image_build(google, settings, key)
         record = _new_record(settings, image)
+        host = CloudRun(google, settings, model=record.model)
         dependencies = Dependencies(
-            host=CloudRun(google, settings, model=record.model),
+            host=host,
             invoker_policy=IamInvokerPolicy(google, settings),
             open_endpoint=_endpoint_opener(settings, key, model=record.model),
             find_image=image.find,
@@ -73,6 +80,13 @@ async def open_rollout(
             room=Room(
                 RegionRoom(google, settings, model=record.model),
                 idle_seconds=settings.idle_seconds if wait_for_idle else None,
+                announce=announce,
+            ),
+            shifting=Shifting(
+                host,
+                ServiceMetrics(google, settings),
+                steps=steps,
+                criteria=_step_criteria(settings),
                 announce=announce,
             ),
             invokers=settings.members,
@@ -173,6 +187,15 @@ def _acceptance_criteria(settings: ServiceSettings) -> AcceptanceCriteria:
         page_seconds=settings.canary_seconds,
         word_f1=settings.canary_word_f1,
         internal=settings.ingress == "internal",
+    )
+
+
+def _step_criteria(settings: ServiceSettings) -> StepCriteria:
+    return StepCriteria(
+        seconds=settings.step_seconds,
+        requests=settings.step_requests,
+        error_percent=settings.step_error_percent,
+        slowdown=settings.step_slowdown,
     )
 
 

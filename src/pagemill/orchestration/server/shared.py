@@ -17,6 +17,7 @@ from pagemill.config.prefect_api import NO_SERVER
 from pagemill.config.urls import check_http_url, without_password
 from pagemill.domain.wording import said
 from pagemill.errors import UsageError
+from pagemill.orchestration.server.listening import unusable_server, wrong_url
 
 _ANSWER_SECONDS = 20.0
 _VARIABLE = "PREFECT_API_URL"
@@ -48,12 +49,9 @@ async def check_server() -> str:
     try:
         shown = without_password(check_http_url(url))
     except ValueError as error:
-        raise UsageError(f"the Prefect server's URL, from {whence}, {error}") from None
+        raise wrong_url(error, whence) from None
     if problem := await _problem():
-        raise UsageError(
-            f"the Prefect server {shown} {problem}. The URL comes from {whence}; start the server with: prefect server "
-            "start; or correct the URL, or unset it: runs then read without Prefect"
-        )
+        raise unusable_server(shown, problem, whence)
     return shown
 
 

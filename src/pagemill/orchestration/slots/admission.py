@@ -11,7 +11,7 @@ from prefect.context import FlowRunContext
 from pagemill.batch.progress import Progress
 from pagemill.batch.slots import RunSlots
 from pagemill.config.run import Settings
-from pagemill.orchestration.server.private import is_private
+from pagemill.orchestration.server.process import is_private
 from pagemill.orchestration.slots.leases import LimitSlots
 from pagemill.ports import SlotPool
 from pagemill.wiring.endpoint import endpoint_url

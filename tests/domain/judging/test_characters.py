@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
+from pagemill.domain.judging.characters import mixed_finding, script_finding
 from pagemill.domain.judging.letters import DocumentLetters, letters_finding
-from pagemill.domain.judging.scripts import mixed_finding, script_finding
 
 ENGLISH = (
     "The engineer wrote that the harbour would be finished before the winter, although the stones had not arrived and "

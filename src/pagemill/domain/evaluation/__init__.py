@@ -1,0 +1,1 @@
+"""Compares what was read with what stands on the pages. Pure functions."""
