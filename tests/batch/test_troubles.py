@@ -139,6 +139,20 @@ async def test_a_flaky_endpoint_costs_no_page_and_no_attempt_is_counted_against_
     assert endpoint.record.requests > 420
 
 
+async def test_a_page_that_stopping_servers_give_up_more_often_than_it_may_be_asked_for_is_read_all_the_same(
+    mill: Mill,
+) -> None:
+    mill.add("a.pdf", "3")
+
+    def answer(request: Request) -> Answer | None:
+        return Answer(text="half a", finish_reason="abort") if request.nth_of_image < 4 else None
+
+    async with FakeEndpoint(answer) as endpoint:
+        summary = await mill.run(endpoint)
+
+    assert +Counter(summary.statuses) == {Status.OK: 3}
+
+
 async def test_no_page_is_sent_while_the_endpoint_fails(mill: Mill) -> None:
     mill.add("a.pdf", "40")
     sick = {"for": 0}
