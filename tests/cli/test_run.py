@@ -29,6 +29,7 @@ from tests.pdfs import numbered_pdf, write_pdf
 
 _SERVER = "pagemill.orchestration.server.serving"
 _QUIET = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+_NO_WITNESS = {"PAGEMILL_WITNESS_WORKERS": "0"}  # pages here are nearly empty: an OCR engine would look at each of them
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ class Pagemill:
 
     def __init__(self, home: Path, api_url: str = "") -> None:
         """Configure. Without an API URL, each run starts its own Prefect server."""
-        self._environment = {**_QUIET, "PREFECT_HOME": str(home), "COLUMNS": "200"}
+        self._environment = {**_QUIET, **_NO_WITNESS, "PREFECT_HOME": str(home), "COLUMNS": "200"}
         self._environment |= {"PREFECT_API_URL": api_url} if api_url else {}
 
     def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
