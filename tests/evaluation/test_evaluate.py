@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -10,7 +9,6 @@ from pagemill.domain.pages.model import PageResult, Status
 from pagemill.errors import UsageError
 from pagemill.evaluation.evaluate import evaluate
 from pagemill.evaluation.truths import Truths
-from pagemill.storage.local_store import LocalStore
 from tests.fakes.memory_store import MemoryStore
 from tests.published import publish
 
@@ -18,8 +16,8 @@ _LONG = " ".join(f"word{number}" for number in range(40))
 _MEGABYTE = 2**20
 
 
-def _ok(number: int, text: str) -> PageResult:
-    return PageResult(number, Status.OK, text, attempts=1, seconds=2.0)
+def _ok(number: int, text: str, score: float | None = None) -> PageResult:
+    return PageResult(number, Status.OK, text, attempts=1, seconds=2.0, score=score)
 
 
 def _evaluated(
@@ -152,23 +150,12 @@ def test_the_summaries_of_runs_are_no_documents() -> None:
     assert _evaluated(results, {"a.txt": "one"}).problems == []
 
 
-def test_suspects_are_counted_beside_the_pages_that_are_wrong(tmp_path: Path) -> None:
-    store = LocalStore(tmp_path)
-    pages = [_ok(1, _LONG), _ok(2, _LONG), _ok(3, "other words"), _ok(4, _LONG), PageResult(5, Status.FAILED)]
-    publish(store, "a.pdf", pages)
-    path = tmp_path / "a.pdf" / "pages.jsonl"
-    scores = [0.9, 0.3, 0.2, None, 0.1]
-    lines = [
-        json.loads(line) | {"score": score} for line, score in zip(path.read_text().splitlines(), scores, strict=True)
-    ]
-    path.write_text("\n".join(map(json.dumps, lines)))
-    manifest = json.loads((tmp_path / "a.pdf" / "manifest.json").read_text())
-    del manifest["texts"]  # its digest is of other lines
-    (tmp_path / "a.pdf" / "manifest.json").write_text(json.dumps(manifest))
-    truths = MemoryStore()
-    truths.write("a.txt", "\f".join([_LONG] * 5).encode(), content_type="")
+def test_suspects_are_counted_beside_the_pages_that_are_wrong() -> None:
+    texts = [(_LONG, 0.9), (_LONG, 0.3), ("other words", 0.2), (_LONG, None)]
+    pages = [_ok(number, text, score) for number, (text, score) in enumerate(texts, start=1)]
+    results = _results(("a.pdf", [*pages, PageResult(5, Status.FAILED)]))
 
-    found = evaluate(store, Truths(truths), min_score=0.8)
+    found = _evaluated(results, {"a.txt": "\f".join([_LONG] * 5)})
 
     suspects = found.suspects
     assert suspects.judged == 3  # a page without a score and one that failed are not judged

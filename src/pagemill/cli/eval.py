@@ -84,7 +84,7 @@ def evaluate(
         warn_of_misspelt_settings()
         settings = read_settings()
         options = {"endpoint": endpoint, "pages": pages, "mode": mode, "keep": keep}
-        with _results(source, truth, include, options, settings) as results:
+        with _results(source, truth, options, settings, include=include, min_score=min_score) as results:
             evaluation = evaluated(results, truth, settings, min_score=min_score, include=include)
     except PagemillError as error:
         fail(error)
@@ -96,8 +96,17 @@ def evaluate(
 
 
 @contextlib.contextmanager
-def _results(source: str, truth: str, include: str, options: Mapping[str, object], settings: Settings) -> Iterator[str]:
+def _results(
+    source: str, truth: str, options: Mapping[str, object], settings: Settings, **run: object
+) -> Iterator[str]:
     """The destination that is compared: the source itself, or where the run over it writes.
+
+    Args:
+        source: PDFs, or the destination of a finished run.
+        truth: Where the truths are.
+        options: Those of `_RUN_OPTIONS`.
+        settings: The environment's.
+        run: Parameters of the run that have a meaning for a finished one, too.
 
     Raises:
         KeyboardInterrupt: The run was interrupted; what it has read is kept.
@@ -116,9 +125,9 @@ def _results(source: str, truth: str, include: str, options: Mapping[str, object
     check_truth(truth, settings)
     kept = str(options["keep"])
     folder = kept or tempfile.mkdtemp(prefix="pagemill-eval-")
-    run = {name: value for name, value in options.items() if name != "keep"}
+    run |= {name: value for name, value in options.items() if name != "keep"}
     try:
-        _read(source=source, destination=folder, include=include, **run)
+        _read(source=source, destination=folder, **run)
     except (PagemillError, KeyboardInterrupt):
         if kept or not any(Path(folder).glob("**/pages/*/*.json")):
             _remove(folder, unless=kept)
