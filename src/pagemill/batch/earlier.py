@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 
 from pagemill.batch import publishing
 from pagemill.batch.checkpoints import Checkpoints, ListedPages
 from pagemill.batch.progress import Progress
 from pagemill.batch.threads import BlockingCalls
 from pagemill.domain.pages.manifest import PriorManifest
-from pagemill.domain.pages.model import Document
+from pagemill.domain.pages.model import CountedPdf, Document
 from pagemill.domain.pages.planning import PendingDocument, Selection
 from pagemill.domain.pages.retrying import Retry, to_redo
 
@@ -53,17 +52,19 @@ class EarlierResults:
             return None
         return prior
 
-    async def left_of(self, pending: PendingDocument) -> PendingDocument:
-        """The document with the pages that have a result.
+    async def left_of(self, document: Document, pdf: CountedPdf) -> PendingDocument:
+        """An opened document with the pages that are wanted, and those that have a result.
 
         Raises:
             KeyTaken: The manifest is that of another source's document.
             StoreUnusable: The destination cannot be read.
         """
-        document = pending.document
-        listed: ListedPages = await self._threads.lookups(self._checkpoints.listed, document, pending.page_count)
-        redo = (await self._pages_to_redo(document)).intersection(listed.done, pending.selected)
-        return replace(pending, done=listed.done - redo, refused=listed.refused, redo=redo)
+        selected = self._selection.selected(document, pdf.pages)
+        listed: ListedPages = await self._threads.lookups(self._checkpoints.listed, document, pdf.pages)
+        redo = (await self._pages_to_redo(document)).intersection(listed.done, selected)
+        return PendingDocument(
+            document, pdf.pages, selected, listed.done - redo, pdf.findings, refused=listed.refused, redo=redo
+        )
 
     async def _pages_to_redo(self, document: Document) -> frozenset[int]:
         if not self._retry:

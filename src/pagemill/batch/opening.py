@@ -24,7 +24,7 @@ from pagemill.batch.stop import RunStop
 from pagemill.batch.threads import BlockingCalls
 from pagemill.batch.withheld import WithheldDocuments
 from pagemill.domain.pages.manifest import Manifest, Tally
-from pagemill.domain.pages.model import CountedPdf, Document, RejectedEntry
+from pagemill.domain.pages.model import Document, RejectedEntry
 from pagemill.domain.pages.planning import PendingDocument, Selection
 from pagemill.domain.pages.retrying import Retry
 from pagemill.domain.pages.summary import DocumentOutcome
@@ -251,8 +251,7 @@ class Documents:
 
     async def _opened(self, document: Document, handle: Handle, results: ResultsSoFar) -> DocumentOutcome | None:
         async with self._files.counted(document) as counted:
-            pdf = counted.pdf
-            pending = await self._earlier.left_of(self._wanted(document, pdf))
+            pending = await self._earlier.left_of(document, counted.pdf)
             self._progress.pages_planned += len(pending.selected)
             if not pending.selected:
                 return outcomes.nothing_selected(pending)
@@ -291,10 +290,5 @@ class Documents:
 
     async def _counted(self, document: Document) -> SurveyedDocument:
         async with self._files.counted(document) as counted:
-            pending = await self._earlier.left_of(self._wanted(document, counted.pdf))
+            pending = await self._earlier.left_of(document, counted.pdf)
             return SurveyedDocument(document.key, pending.page_count, len(pending.left), findings=pending.findings)
-
-    def _wanted(self, document: Document, pdf: CountedPdf) -> PendingDocument:
-        """A document with the pages that the run wants of it."""
-        selected = self._selection.selected(document, pdf.pages)
-        return PendingDocument(document, pdf.pages, selected, frozenset(), pdf.findings)
