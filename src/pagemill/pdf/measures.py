@@ -21,15 +21,24 @@ _EDGE = 0.08  # of the shorter side: shadows of a scanner's lid reach no further
 _MOST_OBJECTS = 2_000  # on the page: a tenth of what is looked at where the layer replaces the model; 20 ms
 
 
-def ink_share(bgrx: NDArray[np.uint32]) -> float:
-    """The share of pixels, 0 to 1, that differ from the paper in their darkest or in their lightest colour.
+def ink_shares(bgrx: NDArray[np.uint32]) -> tuple[float, float]:
+    """The share of pixels that differ from the paper, 0 to 1: of all, and of those that are not at the page's edges.
 
-    Yellow and green letters are as light as white paper in two of three colours, red ones as dark as black paper.
+    They differ in their darkest or in their lightest colour: yellow and green letters are as light as white paper in
+    two of three colours, red ones as dark as black paper.
     """
-    colours = np.ascontiguousarray(bgrx[::_STEP, ::_STEP]).view(np.uint8).reshape(-1, 4)
+    sampled = np.ascontiguousarray(bgrx[::_STEP, ::_STEP])
+    colours = sampled.view(np.uint8).reshape(-1, 4)
     blue, green, red = colours[:, 0], colours[:, 1], colours[:, 2]
     inked = _inked(np.minimum(np.minimum(blue, green), red)) | _inked(np.maximum(np.maximum(blue, green), red))
-    return round(float(np.count_nonzero(inked)) / len(colours), 6)
+    height, width = sampled.shape
+    edge = round(_EDGE * min(height, width))
+    inside = inked.reshape(height, width)[edge : height - edge, edge : width - edge]
+    return _share(inked), _share(inside)
+
+
+def _share(inked: NDArray[np.bool_]) -> float:
+    return round(float(np.count_nonzero(inked)) / inked.size, 6)
 
 
 def _inked(shades: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -41,13 +50,6 @@ def _inked(shades: NDArray[np.uint8]) -> NDArray[np.bool_]:
     # One comparison instead of two: what is darker than the darkest paper wraps around and becomes large.
     found: NDArray[np.bool_] = shades - np.uint8(darkest) > np.uint8(lightest - darkest)
     return found
-
-
-def inner_ink_share(bgrx: NDArray[np.uint32]) -> float:
-    """The share of pixels that differ from the paper, without the edges of the page."""
-    edge = round(_EDGE * min(bgrx.shape))
-    inner = bgrx[edge : bgrx.shape[0] - edge, edge : bgrx.shape[1] - edge]
-    return ink_share(inner)
 
 
 def _visible(lighter: NDArray[np.int64]) -> int:

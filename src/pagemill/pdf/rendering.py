@@ -20,7 +20,7 @@ from pagemill.pdf import blank as ink
 from pagemill.pdf import counting, file_end, scale
 from pagemill.pdf.documents import StructureDamaged, open_document
 from pagemill.pdf.inspection import Inspector
-from pagemill.pdf.measures import ink_share, inner_ink_share, layer_of
+from pagemill.pdf.measures import ink_shares, layer_of
 from pagemill.pdf.page import CountPages, RenderOptions, RenderPage
 from pagemill.pdf.pdf_file import PdfFile
 from pagemill.pdf.pieces import image_or_pieces
@@ -119,7 +119,7 @@ def _render_page(
     if options.skip_blank and ink.is_uniform(bgrx):
         inspector.assert_blank(request.file, page, number, scale.pixels_of(page, plan, bgrx))
         return Rendering(number, width_px, height_px, None, blank=True, dpi=dpi, render_seconds=rendered - started)
-    inked, inner, layer = ink_share(bgrx), inner_ink_share(bgrx), layer_of(page)  # while the second reader looks
+    (inked, inner), layer = ink_shares(bgrx), layer_of(page)  # while the second reader looks
     found = inspector.findings(request.file, page, number, scale.pixels_of(page, plan, bgrx))
     inspected = time.perf_counter()
     image, pieces, findings = image_or_pieces(bgrx, plan, known)

@@ -78,7 +78,7 @@ class _Seen:
         """Raise _Doubt where something else than visible text may be read on the page."""
         area = math.prod(self.page.get_size())
         left = self.most_objects
-        for kind, handle, matrix in _objects(self.page):
+        for kind, handle, matrix in _objects(self.page, self.most_objects):
             left -= 1
             if kind == _TEXT:
                 self._add_text(handle, matrix)
@@ -128,10 +128,16 @@ class _Seen:
                 raise _Doubt
 
 
-def _objects(page: pdfium.PdfPage) -> Iterator[tuple[int, pdfium_c.FPDF_PAGEOBJECT, _Matrix]]:
-    """Yield the objects of a page and of the forms on it, with the matrices of these forms; without recursion."""
-    count, get = pdfium_c.FPDFPage_CountObjects, pdfium_c.FPDFPage_GetObject
-    stack = [(iter([get(page, index) for index in range(count(page))]), _SAME)]
+def _objects(page: pdfium.PdfPage, most: int) -> Iterator[tuple[int, pdfium_c.FPDF_PAGEOBJECT, _Matrix]]:
+    """Yield the objects of a page and of the forms on it, with the matrices of these forms; without recursion.
+
+    Raises:
+        _Doubt: The page, or a form on it, has more than `most` objects, or forms are nested too deeply.
+    """
+    count, get = pdfium_c.FPDFPage_CountObjects(page), pdfium_c.FPDFPage_GetObject
+    if count > most:
+        raise _Doubt
+    stack = [(iter([get(page, index) for index in range(count)]), _SAME)]
     while stack:
         level, matrix = stack[-1]
         handle = next(level, None)
@@ -142,8 +148,10 @@ def _objects(page: pdfium.PdfPage) -> Iterator[tuple[int, pdfium_c.FPDF_PAGEOBJE
         if kind == _FORM and len(stack) > _DEEPEST_FORM:
             raise _Doubt
         if kind == _FORM:
-            inner = range(pdfium_c.FPDFFormObj_CountObjects(handle))
-            kids = [pdfium_c.FPDFFormObj_GetObject(handle, index) for index in inner]
+            inner = pdfium_c.FPDFFormObj_CountObjects(handle)
+            if inner > most:
+                raise _Doubt
+            kids = [pdfium_c.FPDFFormObj_GetObject(handle, index) for index in range(inner)]
             stack.append((iter(kids), _times(_own_matrix(handle), matrix)))
         else:
             yield kind, handle, matrix

@@ -84,6 +84,21 @@ def test_lines_that_are_missing_invented_changed_or_swapped_are_a_difference(tex
     assert finding.measure < 0.965
 
 
+def test_formulas_of_which_the_layer_has_the_letters_in_other_words_are_no_difference() -> None:
+    page = f"{LAYER}\nThe pressure is\npij = ρghk + 12 sin αxy\nand the sum Σnm qnm = 4πr2 for all of them."
+    equation = "$$\np_{ij} = \\rho g h_k + \\frac{1}{2} \\sin \\alpha_{xy}\n$$"
+    formulas = f"{equation}\nand the sum $\\sum_{{nm}} q_{{nm}} = 4\\pi r^2$ for all of them."
+
+    assert _is_good(f"{LAYER}\nThe pressure is\n{formulas}", page)
+
+
+def test_the_numbers_of_a_chart_may_be_missing_where_the_transcript_has_an_image() -> None:
+    page = f"{LAYER}\n{' '.join(str(number) for number in range(0, 200, 10))}"
+
+    assert _is_good(f"{LAYER}\n\n![image](image_1.png)", page)
+    assert not _is_good(LAYER, page)
+
+
 @pytest.mark.parametrize("layer", ["", "12", "Confidential", "\ud800" * 50, "天" * 10])
 def test_a_layer_of_few_words_is_not_compared(layer: str) -> None:
     assert agreement(LAYER, layer) is None

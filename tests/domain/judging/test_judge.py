@@ -119,8 +119,11 @@ def test_no_text_and_no_layer_breaks_the_judge(
         "Note: the " * 12_000,
         "a-\n" * 40_000,
         "&#" * 60_000,
+        "$" + "=" * 100_000,
+        "\\[" * 60_000,
     ],
     ids=lambda text: text[:12].strip(),
 )
 def test_long_texts_of_anything_are_judged(text: str) -> None:
-    assert 0 <= judge(_transcript(text), Evidence(100, 0.1, 10**6, text[:65_536], 3, "", (text,))).score <= 1
+    for layer in (text[:65_536], PROSE):
+        assert 0 <= judge(_transcript(text), Evidence(100, 0.1, 10**6, layer, 3, "", (text,))).score <= 1

@@ -6,6 +6,7 @@ word. Takes time in proportion to the length of both texts.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,10 +17,14 @@ from pagemill.domain.judging.words import words_of
 from pagemill.domain.wording import counted
 
 _FEWEST_WORDS = 20  # of the layer: fewer are a stamp, a page number or a label
-_LARGEST_DIFFERENCE = 0.035  # readings of good pages differ from their layers by less, damage that matters by more
+_LARGEST_DIFFERENCE = 0.03  # readings of good pages differ from their layers by less, damage that matters by more
 _FEWEST_EDITS = 3  # words: on a short page, each is a large share
-_EDGE_WORDS, _EDGE_SHARE = 12, 0.03  # of the layer, at each end: running heads and feet, which some models leave out
+_EDGE_WORDS, _EDGE_SHARE = 12, 0.04  # of the layer, at each end: running heads and feet, which some models leave out
 _PARTS = 3  # of a word that one text divides
+_FIGURE_NUMBERS = 60  # of the axes of a chart, for which the transcript has an image
+_SHORT = 3  # letters: what is left of a formula in a layer
+_FORMULA = re.compile(r"\$\$[^$]*\$\$|\$[^$\n]*\$|\\\[[^\[\]]*\\\]|\\\([^()]*\\\)")
+_IN_FORMULAS = re.compile(r"[\\^_={}]")
 _LARGEST_DIVIDED = 0.3  # of the words are missing: more is not the work of hyphens
 
 
@@ -61,9 +66,13 @@ def agreement(text: str, layer: str) -> Agreement | None:
     if missing and extra and missing.total() < most:
         _match_divided(there, missing, extra)
         _match_divided(here, extra, missing)
-    left_out = _at_edge(there, missing) + _at_edge(there[::-1], missing)
     numbers = min(_numbers_in(missing), _numbers_in(extra))
-    return Agreement(len(there), missing.total() - left_out, extra.total(), swapped_words(here, there), numbers)
+    left_out = _at_edge(there, missing) + _at_edge(there[::-1], missing) + _in_figures(text, missing, numbers)
+    if formulas := _formulas(text):
+        left_out += _short(missing, len(re.findall(r"[^\W_]+", formulas)))
+        extra -= Counter(words_of(formulas))
+    lost = max(missing.total() - left_out, 0)
+    return Agreement(len(there), lost, extra.total(), swapped_words(here, there), numbers)
 
 
 def agreement_finding(found: Agreement) -> Finding | None:
@@ -103,3 +112,20 @@ def _at_edge(words: Sequence[str], missing: Counter[str]) -> int:
 
 def _numbers_in(words: Counter[str]) -> int:
     return sum(times for word, times in words.items() if word[0].isdigit())
+
+
+def _in_figures(text: str, missing: Counter[str], changed: int) -> int:
+    """The missing numbers that may stand in the figures of a page, beside those that were changed."""
+    return min(_numbers_in(missing) - changed, _FIGURE_NUMBERS * text.count("!["))
+
+
+def _formulas(text: str) -> str:
+    """The formulas of a transcript. Layers have their letters in another order, and in other words."""
+    if "$" not in text and "\\" not in text:
+        return ""
+    return " ".join(found for found in _FORMULA.findall(text) if _IN_FORMULAS.search(found))  # others are sums of money
+
+
+def _short(words: Counter[str], most: int) -> int:
+    """The number of words that are short, but at most so many."""
+    return min(sum(times for word, times in words.items() if len(word) <= _SHORT), most)

@@ -29,6 +29,7 @@ _EMPTY_TIMES, _BORDERS = (
 )  # tags without text, or rows of seven `|`: no page has so many rows, no row so many cells
 _FILLER = re.compile(r"[\W_]*(?:0[xX])?(?:[0.,:]*0|[fF]{2,})[\W_]*")
 _FILLER_WORDS = 300  # zeros and their like: arrays, dumps and accounts are full of them
+_LEADER = re.compile("[-.,:;_·•…‥–—*|=~+#'\"°/\\\\<>\u2500-\u25ff\u2610-\u2612]+")  # these fill lines and tables
 _BLANK = re.compile(r"[_.…‥]{3,}|[☐☑☒□○]|_+[:;,]?")
 _BOXES = {("[", "]"), ("(", ")"), ("|", "|"), ("<td>", "<td>"), ("<th>", "<th>")}  # empty ones
 _FORM_TIMES = 12  # a block with room to write in: a page has as many as it has children, witnesses or items
@@ -102,8 +103,9 @@ def loop_finding(text: str, layer: str) -> Finding | None:
 
 def _is_long(times: int, words: float, pattern: Sequence[str]) -> bool:
     if not words:
-        rows = times if any(map(is_tag, pattern)) else times * pattern.count("|") / _BORDERS
-        return rows >= _EMPTY_TIMES
+        if any(is_tag(unit) or not _LEADER.fullmatch(unit) for unit in pattern):
+            return times >= _EMPTY_TIMES
+        return times * pattern.count("|") >= _EMPTY_TIMES * _BORDERS
     if all(_FILLER.fullmatch(unit) for unit in pattern if worth(unit)):
         return words >= _FILLER_WORDS
     if _has_blanks(pattern):
