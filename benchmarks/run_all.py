@@ -16,6 +16,7 @@ BENCHMARKS = {
     "witness": "A witness proves blank scans blank, and no page with content",
     "memory": "Memory is flat",
     "cpu": "CPU time a page",
+    "startup": "Time to the first page and to the end, directly and through Prefect",
     "listing": "A run over 100,000 documents that are done",
     "bucket": "A bucket's latency, with threads for each kind of call and with one pool",
     "space": "Temporary space of a run over 32 large objects",

@@ -64,7 +64,7 @@ class Mill:
     patience: Patience = IMPATIENT
     witness: Witness | None = None
     context_tokens: int = PageLimits().context_tokens
-    costs_nothing: bool = False
+    embedded: bool = False
 
     def add(self, name: str, content: str) -> None:
         """Put a document into the source; see `FakeRasterizer` for what it may say."""
@@ -132,7 +132,7 @@ class Mill:
                     patience=self.patience,
                     stop=stop,
                     announce=self.progress.announce,
-                    costs_nothing=self.costs_nothing,
+                    embedded=self.embedded,
                 )
                 reader = PageReader(
                     rasterizer=self.rasterizer,

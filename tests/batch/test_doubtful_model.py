@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
+import sys
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +27,7 @@ from tests.fakes.witness import FakeWitness
 _DOCUMENTS = (("a.pdf", 90), ("b.pdf", 1), ("c/d.pdf", 9))
 _PAGES = sum(pages for _, pages in _DOCUMENTS)
 _RUN = "a-run"
+_ROOT = Path(__file__).parents[2]
 
 
 def _prepared(mill: Mill, seed: int, *, defects: float = 0.1, of: Iterable[Defect] = Defect) -> DoubtfulModel:
@@ -33,6 +37,14 @@ def _prepared(mill: Mill, seed: int, *, defects: float = 0.1, of: Iterable[Defec
         mill.add(name, model.content_of(name.rpartition("/")[2]))
     mill.witness = FakeWitness(regions=model.empty)
     return model
+
+
+async def read_alone(folder: Path, seed: int, url: str) -> None:
+    """Read all documents; for a process of its own, which is killed."""
+    mill = Mill(folder / "in", folder / "out")
+    _prepared(mill, seed)
+    mill.url = url
+    await mill.run()
 
 
 def _results(mill: Mill) -> dict[str, PageResult]:
@@ -122,6 +134,35 @@ async def test_a_run_that_is_ended_at_any_moment_goes_on_and_in_the_end_each_pag
 
     _assert_trustworthy(mill, model, summary)
     assert endpoint.record.requests <= 1.3 * _PAGES + 8 * 4 * len(ends_at)  # all requests of the pages in flight
+
+
+@pytest.mark.slow
+async def test_after_kill_9_at_any_moment_each_page_has_one_status_and_no_defect_is_shipped(
+    mill: Mill, tmp_path: Path
+) -> None:
+    seed, kill_at = 21, [25, 70]  # requests since the beginning of all runs
+    model = _prepared(mill, seed)
+    processes: list[asyncio.subprocess.Process] = []
+
+    def answer(request: Request) -> Answer:
+        if request.index in kill_at:
+            processes[-1].kill()
+        return model.answer(request)
+
+    async with FakeEndpoint(answer, latency_seconds=0.02) as endpoint:
+        script = (
+            "import asyncio, pathlib, sys; from tests.batch.test_doubtful_model import read_alone; "
+            "asyncio.run(read_alone(pathlib.Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]))"
+        )
+        for _ in kill_at:
+            arguments = ("-c", script, str(tmp_path), str(seed), endpoint.url)
+            processes.append(await asyncio.create_subprocess_exec(sys.executable, *arguments, cwd=_ROOT))
+            assert await processes[-1].wait() == -signal.SIGKILL
+        summary = await mill.run(endpoint)
+
+    _assert_trustworthy(mill, model, summary)
+    assert summary.reused > 30
+    assert endpoint.record.requests <= 1.3 * _PAGES + 8 * 4 * len(kill_at)
 
 
 @pytest.mark.parametrize("shards", [3])

@@ -234,3 +234,61 @@ async def test_a_witness_that_does_not_know_costs_nothing_but_its_signal(mill: M
 
     assert summary.statuses[Status.OK] == 3
     assert endpoint.record.requests == 3
+
+
+@pytest.mark.parametrize("turned_is_right", [True, False])
+async def test_a_suspect_is_turned_only_if_the_turned_reading_is_better(mill: Mill, turned_is_right: bool) -> None:  # noqa: FBT001 -- a parameter of the test
+    own, wrong = (
+        " ".join(f"{word} {number}" for number in range(100, 130) for word in words)
+        for words in (("bridge", "river"), ("prigde", "nevir"))
+    )
+    mill.add("a.pdf", f"3 layer=2:{own.replace(' ', '_')}")
+    mill.witness = FakeWitness(turned={image_name(b"a.pdf 2"): 90})
+
+    def of_page(request: Request) -> Answer | None:
+        if request.image in _TURNED:
+            return Answer(text=own if turned_is_right else wrong)
+        return Answer(text=wrong) if request.image in _PAGE else None
+
+    async with FakeEndpoint(of_page) as endpoint:
+        summary = await mill.run(endpoint)
+
+    page = _page_2(mill)
+    assert summary.statuses[Status.OK] == 3
+    assert endpoint.record.requests == 4
+    assert page["attempts"] == 2
+    assert (page["markdown"], page["score"] == 1.0) == ((own, True) if turned_is_right else (wrong, False))
+    assert summary.suspects == (not turned_is_right)
+
+
+async def test_an_upright_page_is_never_turned(mill: Mill) -> None:
+    mill.add("a.pdf", "3")
+    mill.witness = FakeWitness(turned={image_name(b"a.pdf 2"): 0})
+
+    async with FakeEndpoint(_defective(_LOOP)) as endpoint:
+        await mill.run(endpoint)
+
+    assert not _TURNED & endpoint.record.sent.keys()
+
+
+async def test_a_damaged_page_with_invented_text_is_not_called_blank(mill: Mill) -> None:
+    mill.add("a.pdf", "3 ink=2:0.0005 damage=2:a_font_is_missing")
+    mill.witness = FakeWitness(regions={image_name(b"a.pdf 2"): 0})
+    invented = Answer(text="Chapter one. A whole page of text that is not there.")
+
+    async with FakeEndpoint(_defective(invented)) as endpoint:
+        summary = await mill.run(endpoint)
+
+    assert +Counter(summary.statuses) == {Status.OK: 2, Status.FAILED: 1}
+
+
+async def test_where_model_and_witness_find_nothing_the_page_is_blank_and_nothing_else_is_tried(mill: Mill) -> None:
+    mill.add("a.pdf", "3 ink=2:0.02 ink=3:0.02")
+    mill.witness = FakeWitness(regions={image_name(b"a.pdf 2"): 0, image_name(b"a.pdf 3"): 1})
+
+    async with FakeEndpoint(lambda request: None if request.image == image_name(b"a.pdf 1") else _EMPTY) as endpoint:
+        summary = await mill.run(endpoint)
+
+    assert +Counter(summary.statuses) == {Status.OK: 1, Status.BLANK: 1, Status.FAILED: 1}
+    assert _page_2(mill)["attempts"] == 1
+    assert "by the witness a fake" in _page_2(mill)["objections"][-1]

@@ -60,8 +60,23 @@ async def test_progress_says_what_the_run_waits_for(mill: Mill) -> None:
     async with FakeEndpoint(healthy=healthy) as endpoint:
         await mill.run(endpoint)
 
-    assert said[1] == "waiting for the endpoint: the endpoint answered 503 On order"
+    assert said[1] == "waiting for the endpoint, 5 s more at most: the endpoint answered 503 On order"
     assert mill.progress.activity == "finished"
+
+
+async def test_progress_says_that_the_embedded_engine_starts_instead_of_its_answers(mill: Mill) -> None:
+    mill.add("a.pdf", "1")
+    mill.embedded = True
+    said: list[str] = []
+
+    def healthy() -> bool:
+        said.append(mill.progress.activity)
+        return len(said) > 1
+
+    async with FakeEndpoint(healthy=healthy) as endpoint:
+        await mill.run(endpoint)
+
+    assert said[1] == "starting the embedded engine"
 
 
 async def test_a_batch_without_ink_never_wakes_the_endpoint(mill: Mill) -> None:
@@ -84,10 +99,10 @@ class _DrawsWhenAsked(FakeRasterizer):
         return await super().render(path, number, picture)
 
 
-async def test_an_endpoint_that_costs_nothing_is_woken_before_the_first_page_is_drawn(mill: Mill) -> None:
+async def test_an_endpoint_that_embedded_is_woken_before_the_first_page_is_drawn(mill: Mill) -> None:
     mill.add("a.pdf", "2")
     mill.rasterizer = _DrawsWhenAsked()
-    mill.costs_nothing = True
+    mill.embedded = True
 
     def healthy() -> bool:
         mill.rasterizer.may_draw.set()
@@ -97,9 +112,9 @@ async def test_an_endpoint_that_costs_nothing_is_woken_before_the_first_page_is_
         assert (await mill.run(endpoint)).complete
 
 
-async def test_an_endpoint_that_costs_nothing_is_not_woken_where_nothing_is_left_to_read(mill: Mill) -> None:
+async def test_an_endpoint_that_embedded_is_not_woken_where_nothing_is_left_to_read(mill: Mill) -> None:
     mill.add("a.pdf", "2")
-    mill.costs_nothing = True
+    mill.embedded = True
     async with FakeEndpoint() as endpoint:
         await mill.run(endpoint)
 
@@ -122,6 +137,20 @@ async def test_a_flaky_endpoint_costs_no_page_and_no_attempt_is_counted_against_
     assert +Counter(summary.statuses) == {Status.OK: 400}
     assert summary.complete
     assert endpoint.record.requests > 420
+
+
+async def test_a_page_that_stopping_servers_give_up_more_often_than_it_may_be_asked_for_is_read_all_the_same(
+    mill: Mill,
+) -> None:
+    mill.add("a.pdf", "3")
+
+    def answer(request: Request) -> Answer | None:
+        return Answer(text="half a", finish_reason="abort") if request.nth_of_image < 4 else None
+
+    async with FakeEndpoint(answer) as endpoint:
+        summary = await mill.run(endpoint)
+
+    assert +Counter(summary.statuses) == {Status.OK: 3}
 
 
 async def test_no_page_is_sent_while_the_endpoint_fails(mill: Mill) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import re
 from collections import Counter
 from dataclasses import replace
 
@@ -11,7 +13,7 @@ import pytest
 from pagemill.batch.opening import SurveyedDocument
 from pagemill.batch.progress import Progress
 from pagemill.cli.console import PlainConsole
-from pagemill.cli.display import headline, print_summary, print_survey
+from pagemill.cli.display import headline, live_display, print_summary, print_survey, two_lines
 from pagemill.cli.support import ExitCode, exit_code
 from pagemill.domain.pages.model import Status
 from pagemill.domain.pages.summary import DocumentOutcome, RunSummary
@@ -62,6 +64,53 @@ def test_progress_says_how_many_of_how_many(listed: bool, documents: str) -> Non
 
     assert documents in headline(progress)
     assert "1 of 2 pages," in headline(progress)
+
+
+def _busy(activity: str = "reading") -> Progress:
+    progress = Progress(activity=activity, listed=True, documents=120, pages_planned=4000, in_flight=8)
+    progress.statuses = Counter({Status.OK: 1000, Status.FAILED: 3})
+    progress.reading_since -= 100.0
+    return progress
+
+
+def test_the_display_has_two_lines_that_fit_80_columns_and_show_failures_and_the_time_left() -> None:
+    first, second = two_lines(_busy(), 80)
+
+    assert first == "reading"
+    assert second.startswith("1003 of 4000 pages, 3 pages failed, 5 min left, 0 of 120 documents")
+    assert len(second) <= 80
+
+
+def test_in_a_narrow_terminal_the_display_leaves_out_what_matters_least() -> None:
+    assert two_lines(_busy(), 40)[1] == "1003 of 4000 pages, 3 pages failed"
+
+
+def test_a_long_answer_of_an_endpoint_is_cut_at_the_width_of_the_terminal() -> None:
+    first, _ = two_lines(_busy("waiting for the endpoint: " + "x" * 500), 80)
+
+    assert len(first) == 80
+    assert first.endswith("…")
+
+
+@pytest.mark.parametrize("width", [80, 200])
+async def test_a_terminal_shows_two_lines_each_time_and_no_colour_where_none_is_wanted(
+    width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printed = io.StringIO()
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes this for a terminal
+    console = PlainConsole(file=printed, width=width)
+
+    async with live_display(_busy(), console):
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    lines = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line).rstrip() for line in printed.getvalue().splitlines()]
+    first, second = [line for line in lines if line][:2]
+    assert "reading" in first
+    assert "3 pages failed" in second
+    assert max(map(len, lines)) <= width
+    assert not re.search(r"\x1b\[[0-9;]*3[0-9]", printed.getvalue())
 
 
 def test_bar_and_ui_and_terminal_say_the_same_of_what_has_no_result() -> None:
@@ -146,4 +195,4 @@ def test_suspects_are_counted_beside_the_statuses_and_named_with_their_scores() 
 
 
 def test_the_line_of_progress_has_the_suspects() -> None:
-    assert headline(Progress(suspects=2)).endswith("none failed, 2 suspect")
+    assert "none failed, 2 suspect" in headline(Progress(suspects=2))

@@ -393,6 +393,25 @@ def test_a_killed_run_leaves_no_process_behind(alone: Pagemill, tmp_path: Path, 
     assert _nothing_is_left_of(alone.start(*arguments), endpoint)
 
 
+def test_a_run_that_is_interrupted_while_its_server_starts_leaves_no_process_behind(
+    alone: Pagemill, tmp_path: Path, slow_endpoint: Endpoint
+) -> None:
+    arguments = ("run", _many_pages(tmp_path), tmp_path / "out", "--endpoint", slow_endpoint.url, "--prefect")
+
+    with alone.start(*arguments) as process:
+        _wait_until_sent(slow_endpoint, 1, process)
+        descendants = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+        _, alive = psutil.wait_procs(descendants, timeout=60)
+
+    assert process.returncode == 130
+    assert "interrupted; finished pages are kept" in errors
+    assert "Traceback" not in errors
+    assert descendants
+    assert not alive
+
+
 @pytest.mark.flow
 def test_a_killed_run_leaves_no_process_behind_not_even_prefects_server(
     with_its_own_server: Pagemill, tmp_path: Path, endpoint: Endpoint
@@ -559,10 +578,13 @@ def test_registering_again_changes_nothing_and_a_run_without_the_limit_names_the
     assert pagemill(*arguments)[0] == 0
 
 
-@pytest.mark.flow
-def test_registering_without_a_prefect_server_says_how_to_get_one(alone: Pagemill) -> None:
-    status, _, errors = alone("register")
+def test_registering_without_a_prefect_server_says_how_to_get_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
 
-    assert status == 2
+    assert main(["register"]) == 2
+
+    errors = capsys.readouterr().err
     assert "no Prefect server is configured" in errors
     assert "export PREFECT_API_URL=" in errors

@@ -44,7 +44,6 @@ def _executed(folder: Path) -> list[str]:
 # With `python -m`, and with PYTHONPATH, the folder is searched before the standard library from Python's first import
 # on. What Python itself imports at its start is executed before any line of pagemill; no program can prevent that.
 # `json` is not among it, and pagemill imports nothing before it has cleaned the import path.
-@pytest.mark.flow
 @pytest.mark.parametrize(
     ("program", "python_path", "standard"),
     [
@@ -55,10 +54,10 @@ def _executed(folder: Path) -> list[str]:
     ],
 )
 def test_a_run_executes_nothing_in_the_current_folder(
-    tmp_path: Path, prefect_api_url: str, program: list[str], python_path: str | None, standard: tuple[str, ...]
+    tmp_path: Path, program: list[str], python_path: str | None, standard: tuple[str, ...]
 ) -> None:
     folder = _hostile_folder(tmp_path / "in", (*_THIRD_PARTY, *_FOLDERS, *standard))
-    environment = {"PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_API_URL": prefect_api_url}
+    environment = {"PREFECT_HOME": str(tmp_path / "prefect")}
 
     with running_endpoint(latency_seconds=0) as endpoint:
         done = _run([*program, "run", ".", "out", "--endpoint", endpoint.url], folder, environment, python_path)

@@ -52,7 +52,7 @@ class Operator:
         self, *options: str, environment: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """`pagemill register` in this process, which has already imported what takes a new one seconds."""
-        given = {"COLUMNS": "300", **(environment or {})}
+        given = {"COLUMNS": "300", "PREFECT_API_URL": self.url, **(environment or {})}
         settings = {PREFECT_API_URL: self.url, PREFECT_API_AUTH_STRING: given.get("PREFECT_API_AUTH_STRING")}
         with temporary_settings(settings):
             ended = await asyncio.to_thread(CliRunner().invoke, app, ["register", *options], env=given)

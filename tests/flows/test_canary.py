@@ -99,6 +99,7 @@ def test_a_revision_that_fails_real_requests_loses_them_again_and_the_reason_is_
 
     monkeypatch.setenv("PAGEMILL_SERVICE_MAX_NUM_SEQS", "12")
     monkeypatch.setenv("PAGEMILL_SERVICE_STEP_SECONDS", "60")
+    monkeypatch.setenv("PAGEMILL_SERVICE_STEP_SLOWDOWN", "1000")  # errors are meant, and this machine may be busy
     cloud.monitoring.sample_seconds = 0.1
     cloud.run.container = lambda _: Server(reads=well_until_it_is_verified)
     cloud.run.after_update = send_when_it_is_shared

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from prefect.settings import get_current_settings
 from typer.testing import CliRunner
 
 from pagemill.cli.main import app
@@ -112,6 +113,7 @@ class _Reader:
     def _export(self, name: str, value: str) -> None:
         if name == "PREFECT_API_URL":
             assert value == _SERVER
+            self._patch.setenv(name, str(get_current_settings().api.url))
         elif name != "PATH":
             self._patch.setenv(name, value)
 

@@ -10,7 +10,7 @@ from pagemill.batch.attempts import Attempt, PictureAttempts
 from pagemill.batch.neighbours import Neighbours, Texts, Visit, Watch
 from pagemill.domain.judging import ladder
 from pagemill.domain.judging.findings import Finding, Judgement, Signal
-from pagemill.domain.judging.judge import Evidence, judge
+from pagemill.domain.judging.judge import Evidence, is_empty, judge
 from pagemill.domain.judging.ladder import Rung
 from pagemill.domain.pages.model import PageResult, Rendering, Status, Transcript
 from pagemill.domain.pages.refused import Refusal
@@ -102,13 +102,14 @@ class PageClimb:
     def proved_blank(self, witness: str) -> PageResult:
         """The result of a page that was not sent, because a witness found nothing on it."""
         result = self._result(Status.BLANK, ())
-        said = f"blank by the witness {witness}: no text and no stroke, nothing but paper and what scanners leave"
-        return replace(result, objections=(*result.objections, said))
+        return replace(result, objections=(*result.objections, _proof(witness)))
 
     def wants_witness(self, transcript: Transcript, judgement: Judgement) -> bool:
-        """Whether its text may be invented, and nobody was asked whether there is text on the page."""
-        if self.asked_for_regions or not self.is_plain or not transcript.markdown.strip():
+        """Whether there may be no text on the page, and nobody else was asked."""
+        if self.asked_for_regions or not self.is_plain:
             return False
+        if is_empty(transcript):
+            return True
         ink = self.evidence.ink_share
         little = ink is not None and ink < LITTLE_INK
         return little or any(finding.signal in _DOUBTFUL for finding in judgement.findings)
@@ -145,8 +146,12 @@ class PageClimb:
 
     @property
     def is_found_empty(self) -> bool:
-        """Whether a witness found no text on the page, and the model made some up."""
-        return self.evidence.regions == 0 and bool(self._hard(Signal.INVENTED))
+        """Whether a witness found nothing on the page, and the model nothing either, or made something up.
+
+        Where something is damaged, what is missing may be what stood there.
+        """
+        refused = bool(self._hard(Signal.INVENTED, Signal.EMPTY))
+        return self.evidence.regions == 0 and refused and not self._rendering.objections
 
     def next_pictures(self, *, can_turn: bool) -> Iterator[Rung]:
         """The rungs with other pictures that are left, in order."""
@@ -186,9 +191,10 @@ class PageClimb:
         result = self._result(Status.OK, judgement.findings, best)
         return replace(result, markdown=judgement.text, score=judgement.score)
 
-    def blank(self) -> PageResult:
-        """The result of a page that a witness found empty. The text was invented."""
-        return self._result(Status.BLANK, self._hard(Signal.INVENTED))
+    def blank(self, witness: str) -> PageResult:
+        """The result of a page that a witness found empty. If there was a text, it was invented."""
+        result = self._result(Status.BLANK, self._hard(Signal.INVENTED))
+        return replace(result, objections=(*result.objections, _proof(witness)))
 
     def refused(self) -> PageResult:
         """The result of a page of which nothing is left to try: its own text layer, if it has a usable one."""
@@ -223,6 +229,10 @@ class PageClimb:
             dpi=self._rendering.dpi,
             findings=tuple(PageFinding(finding.signal, finding.measure) for finding in findings),
         )
+
+
+def _proof(witness: str) -> str:
+    return f"blank by the witness {witness}: no text and no stroke, nothing but paper and what scanners leave"
 
 
 def _refusal(attempt: Attempt) -> Refusal:

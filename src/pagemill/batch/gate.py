@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import stamina
 
 from pagemill.batch.stop import RunStop
+from pagemill.domain.wording import duration
 from pagemill.errors import (
     EndpointNeverAnswered,
     EndpointNotFound,
@@ -63,7 +64,7 @@ class EndpointGate:
         patience: Patience,
         stop: RunStop,
         announce: Callable[[str], None],
-        costs_nothing: bool = False,
+        embedded: bool = False,
     ) -> None:
         """Configure; nothing is sent yet.
 
@@ -72,13 +73,13 @@ class EndpointGate:
             patience: When to give up.
             stop: Set when the gate gives up; when it is set, the gate lets no page through.
             announce: Called with a text that says what the run waits for.
-            costs_nothing: Whether to wake the endpoint is free, even if no page is sent in the end.
+            embedded: Whether it is the run's own, which costs nothing, even if no page is sent in the end.
         """
         self._recognizer = recognizer
         self._patience = patience
         self._stop = stop
         self._announce = announce
-        self._costs_nothing = costs_nothing
+        self._embedded = embedded
         self._changed = asyncio.Event()
         self._opening: asyncio.Task[None] | None = None
         self._open = False
@@ -98,7 +99,7 @@ class EndpointGate:
 
     def expect_pages(self) -> None:
         """Wake the endpoint while the first pages are rendered, if that costs nothing: they may all be blank."""
-        if self._costs_nothing:
+        if self._embedded:
             self._wake_once()
 
     def _wake_once(self) -> None:
@@ -250,8 +251,12 @@ class EndpointGate:
                 return False
             if isinstance(error, EndpointNotFound) and not self._openings:
                 return False  # nothing is known to have been there: the address is wrong
-            self._announce(f"waiting for the endpoint: {error}")
-            asked_for = min(self._asked_for(error), max(deadline - time.monotonic(), 0.0))
+            left = max(deadline - time.monotonic(), 0.0)
+            if self._embedded and not self._openings:
+                self._announce("starting the embedded engine")
+            else:
+                self._announce(f"waiting for the endpoint, {duration(left)} more at most: {error}")
+            asked_for = min(self._asked_for(error), left)
             return asked_for if asked_for > patience.probe_seconds else True  # True: the usual backoff
 
         async for attempt in stamina.retry_context(

@@ -16,6 +16,7 @@ from pagemill.batch import outcomes, publishing
 from pagemill.batch.checkpoints import Checkpoints
 from pagemill.batch.chunks import BatchLimits
 from pagemill.batch.earlier import EarlierResults
+from pagemill.batch.listing import Listing, Places
 from pagemill.batch.local_files import LocalFiles, OpenedDocument, ResultsSoFar
 from pagemill.batch.owners import FoldersInUse
 from pagemill.batch.progress import Progress
@@ -90,8 +91,7 @@ class Documents:
         self._source = source
         self._selection = selection
         self._checkpoints = checkpoints
-        self._progress = progress
-        self._stop = stop
+        self._progress, self._stop = progress, stop
         self._threads = threads
         self._earlier = EarlierResults(checkpoints, selection, threads, progress, retry)
         self._at_once = limits.documents
@@ -138,24 +138,22 @@ class Documents:
 
     async def _begin_each(self, begin: Callable[[Document | RejectedEntry], Coroutine[Any, Any, None]]) -> None:
         """Begin each entry of the source, a few at once, and wait for all."""
-        self._progress.images = self._source.images  # counted while the source is listed
-        places = asyncio.Semaphore(self._at_once)
+        places, self._progress.images = Places(self._at_once), self._source.images  # counted while it is listed
         async with asyncio.TaskGroup() as documents:
             try:
-                async for entry in self._entries():
-                    await places.acquire()
+                async for entry in self._entries(places):
+                    await places.take()
                     if self._stop.reason:
                         break
                     self._progress.documents += 1
-                    task = documents.create_task(begin(entry))
-                    task.add_done_callback(lambda _: places.release())
+                    documents.create_task(begin(entry)).add_done_callback(places.give_back)
             except StoreUnusable as error:  # inside the task group: the documents found so far are read to their end
                 self._stop.listing_failed(error)
             except OutOfResources as error:
                 self._stop.now(error)
             self._progress.listed = True
-            if self._progress.requests == 0:  # later, the endpoint's state is announced
-                self._progress.announce("rendering the first pages")
+            if self._progress.requests == 0:
+                self._progress.announce("rendering the first pages")  # later, the endpoint's state
 
     @contextlib.asynccontextmanager
     async def reopened(self, pending: PendingDocument) -> AsyncIterator[OpenedDocument]:
@@ -168,17 +166,14 @@ class Documents:
         async with self._files.counted(pending.document) as counted:
             yield OpenedDocument(pending, counted.file, counted.begin)
 
-    async def _entries(self) -> AsyncIterator[Document | RejectedEntry]:
-        """The entries of the source, listed in a thread.
-
-        Raises:
-            StoreUnusable: The source cannot be read.
-        """
-        entries = self._source.documents()
-        while entry := await self._threads.lookups(next, entries, None):
-            if isinstance(entry, Document) and entry.stamp:  # its bytes were read for its version
-                self._withheld.handed_out()
-            yield entry
+    async def _entries(self, places: Places) -> AsyncIterator[Document | RejectedEntry]:
+        """The entries of the source, listed in a thread; no more ahead than can begin at once, but one."""
+        listing = Listing(self._source.documents())
+        while portion := await self._threads.lookups(listing.portion, places.free or 1):
+            for entry in portion:
+                if isinstance(entry, Document) and entry.stamp:  # its bytes were read for its version
+                    self._withheld.handed_out()
+                yield entry
 
     async def _try_withheld(self, handle: Handle) -> None:
         """Try the documents again that the source withheld, unless it withheld all of them."""

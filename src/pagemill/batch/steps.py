@@ -80,7 +80,7 @@ class LadderSteps:
             regions = await self._witness.regions(picture)
             climb.testify(regions, self._asker.most_tokens(doubted.transcript))
             await self.finish(climb)
-            return climb.blank() if climb.is_found_empty else None
+            return climb.blank(self._witness.name) if climb.is_found_empty else None
         best = climb.best
         if best:
             turned = self.may_be_turned(climb, best) and await self._begin(page, climb, ladder.TURNED, images)

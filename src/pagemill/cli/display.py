@@ -1,4 +1,4 @@
-"""The display of a run: a progress bar on a terminal, else a line every ten seconds; and what it prints at the end."""
+"""The display of a run: two lines on a terminal, else a line every ten seconds; and what it prints at the end."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bar
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
@@ -19,10 +20,11 @@ from pagemill.domain.pages.model import Status
 from pagemill.domain.pages.summary import DocumentOutcome, RunSummary
 from pagemill.domain.service.cost import busy_cost_usd
 from pagemill.domain.service.gpu_estimate import L4, TEXT_TOKENS, pages_per_second
-from pagemill.domain.wording import counted, passed_over, shown, without_controls
+from pagemill.domain.wording import counted, duration, passed_over, shown, without_controls
 
 _REFRESH_SECONDS = 0.25
 _LINE_SECONDS = 10.0
+_BAR = 10  # characters
 _MOST_FAILURES = 20  # summary.json lists all
 
 
@@ -112,29 +114,70 @@ def print_survey(
 
 def headline(progress: Progress) -> str:
     """The run in one line."""
-    listed = counted(progress.documents, "document") if progress.listed else f"{progress.documents}+ documents"
-    planned, left = counted(progress.pages_planned, "page"), progress.seconds_left
+    return f"{_activity(progress)}: {', '.join(_counts(progress))}"
+
+
+def two_lines(progress: Progress, width: int) -> tuple[str, str]:
+    """The run in two lines of at most `width` characters: what it does, and as many counts as fit, failures first.
+
+    Args:
+        progress: The run.
+        width: Of the terminal.
+    """
+    counts = _counts(progress)
+    while len(counts) > 1 and len(", ".join(counts)) > width:
+        counts.pop()
+    return _cut(_activity(progress), width), _cut(", ".join(counts), width)
+
+
+def _activity(progress: Progress) -> str:
     activity = without_controls(" ".join(progress.activity.split()))  # it may repeat an answer of the endpoint
-    activity += f" ({progress.beside})" if progress.beside else ""
-    return (
-        f"{activity}: {len(progress.outcomes)} of {listed}, {progress.pages_done} of {planned}, "
-        f"{progress.pages_per_second:.1f} pages/s, {progress.in_flight} in flight, {progress.verdict}"
-        + (f", {left:.0f} s left" if left else "")
-    )
+    return f"{activity} ({progress.beside})" if progress.beside else activity
+
+
+def _counts(progress: Progress) -> list[str]:
+    """What is counted, the most important first."""
+    listed = counted(progress.documents, "document") if progress.listed else f"{progress.documents}+ documents"
+    left = progress.seconds_left
+    return [
+        f"{progress.pages_done} of {counted(progress.pages_planned, 'page')}",
+        progress.verdict,
+        *([f"{duration(left)} left"] if left else []),
+        f"{len(progress.outcomes)} of {listed}",
+        f"{progress.pages_per_second:.1f} pages/s",
+        f"{progress.in_flight} in flight",
+    ]
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: max(width - 1, 0)]}…"
+
+
+class _Bar:
+    """Two lines and a bar, as they are at the moment when they are shown."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Render the lines in the width of the terminal."""
+        elapsed = duration(self._progress.seconds)
+        first, second = two_lines(self._progress, options.max_width)
+        share = self._progress.pages_done / self._progress.pages_planned if self._progress.pages_planned else 0.0
+        grid = Table.grid(padding=(0, 1), expand=True)
+        grid.add_column(width=_BAR)
+        grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+        grid.add_column(no_wrap=True)
+        grid.add_row(ProgressBar(1.0, share, width=_BAR), Text(first), Text(elapsed))
+        yield grid
+        yield Text(second, no_wrap=True, overflow="ellipsis")
 
 
 async def _bar(progress: Progress, console: PlainConsole) -> None:
-    columns = (BarColumn(bar_width=20), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-    with Bar(*columns, console=console, transient=True) as bar:
-        line = bar.add_task(headline(progress), total=None)
+    with Live(_Bar(progress), console=console, transient=True, auto_refresh=False) as live:
         while True:
-            bar.update(
-                line,
-                description=headline(progress),
-                completed=progress.pages_done,
-                total=progress.pages_planned or None,
-            )
             await asyncio.sleep(_REFRESH_SECONDS)
+            live.refresh()  # here, not in a thread: the counters change on this event loop
 
 
 async def _lines(progress: Progress, console: PlainConsole) -> None:

@@ -11,6 +11,7 @@ from pagemill.cli.interrupts import run_until_interrupted
 from pagemill.cli.leaving import do_not_wait
 from pagemill.cli.support import ExitCode, exit_code, fail, warn_of_misspelt_settings
 from pagemill.cli.through_prefect import goes_through_prefect
+from pagemill.config.options import set_for_this_process
 from pagemill.config.prefect_api import configured_api
 from pagemill.domain.judging.findings import SUSPECT_BELOW
 from pagemill.domain.pages.model import Mode
@@ -42,6 +43,15 @@ def run(
         typer.Option(
             metavar="URL|local",
             help="The OCR service; 'local': the embedded one. Default: LIGHTONOCR_SERVICE_URL, else local.",
+        ),
+    ] = "",
+    model: Annotated[
+        str, typer.Option(metavar="NAME", help="Model to ask the endpoint for. Default: PAGEMILL_MODEL.")
+    ] = "",
+    api_key_env: Annotated[
+        str,
+        typer.Option(
+            metavar="VARIABLE", help="Variable that holds the endpoint's API key. Default: PAGEMILL_API_KEY itself."
         ),
     ] = "",
     include: Annotated[
@@ -101,6 +111,9 @@ def run(
             show_default=False,
         ),
     ] = None,
+    open_results: Annotated[
+        bool, typer.Option("--open", help="Show the folder with the results when the run has ended.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on the last line.")] = False,
 ) -> None:
     """Read PDFs and write Markdown, JSONL and a manifest for each of them.
@@ -126,6 +139,7 @@ def run(
             retry=",".join(retry or ()),
         )
         warn_of_misspelt_settings()
+        set_for_this_process(model=model, api_key_env=api_key_env)
         by_prefect = goes_through_prefect(asked=prefect, shards=parameters.shards)
         summary = None if dry_run else read_documents(parameters, by_prefect=by_prefect)
         if dry_run:
@@ -137,6 +151,8 @@ def run(
         messages().print("interrupted; finished pages are kept, the same command goes on from there")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     if summary:
+        if open_results:
+            _show(summary.destination)
         _finish(summary, as_json=json)
 
 
@@ -193,6 +209,13 @@ async def _from_prefect(parameters: OcrBatchParameters) -> tuple[Settings, Crede
         await check_server()
     with server_errors_named():
         return await located(read_settings(), parameters.endpoint), google_key
+
+
+def _show(destination: str) -> None:
+    """Open the results as the desktop does; in a terminal without one, nothing happens."""
+    if destination.startswith("gs://"):
+        destination = f"https://console.cloud.google.com/storage/browser/{destination.removeprefix('gs://')}"
+    typer.launch(destination)
 
 
 def _finish(summary: RunSummary, *, as_json: bool) -> None:

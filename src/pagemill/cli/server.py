@@ -33,10 +33,12 @@ def register(
     from pagemill.config.pool import read_pool_settings
     from pagemill.config.run import read_settings
     from pagemill.orchestration.prefect_settings import load_prefect
+    from pagemill.orchestration.server.listening import require_listening
 
     try:
         warn_of_misspelt_settings()
         settings, pool = read_settings(), read_pool_settings()
+        require_listening()
         load_prefect()
         from pagemill.deployments.register import differences, register_all
         from pagemill.orchestration.server.shared import server_errors_named

@@ -69,3 +69,15 @@ def _escaped(character: str) -> str:
 
 def _is_safe(character: str) -> bool:
     return unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+def duration(seconds: float) -> str:
+    """A duration as people say it: 45 s, 3 min, 2 h 5 min. What is left over is rounded."""
+    whole = round(seconds)
+    if whole < 90:  # noqa: PLR2004 -- a minute and a half is more exact in seconds
+        return f"{whole} s"
+    minutes = round(whole / 60)
+    hours, rest = divmod(minutes, 60)
+    if not hours:
+        return f"{minutes} min"
+    return f"{hours} h {rest} min" if rest else f"{hours} h"

@@ -107,7 +107,7 @@ async def open_batch(
             patience=patience,
             stop=stop,
             announce=progress.announce,
-            costs_nothing=endpoint.engine is not None,
+            embedded=endpoint.engine is not None,
         )
         stack.push_async_callback(gate.close)
         rasterizer = await stack.enter_async_context(_rasterizer(parameters, settings))

@@ -212,6 +212,11 @@ def test_suspects_are_ok_pages_below_the_threshold_and_change_no_sum() -> None:
     assert body["complete"]
 
 
+def test_the_manifest_says_who_the_witness_was_and_that_there_was_none() -> None:
+    assert json.loads(replace(_manifest(), witness="rapidocr-3.10.0").to_json())["witness"] == "rapidocr-3.10.0"
+    assert json.loads(_manifest().to_json())["witness"] is None
+
+
 def test_the_scores_of_an_earlier_run_are_read_and_a_manifest_without_scores_too() -> None:
     text = replace(_manifest(), tally=_scored(1.0, 0.4), page_count=2).to_json()
     body = json.loads(text)

@@ -50,7 +50,9 @@ def _summary(stopped_by: PagemillError | None) -> RunSummary:
 
 
 def test_a_summary_that_was_written_is_read_back() -> None:
-    assert read_summary("".join(_summary(None).to_json()).encode()) == _summary(None)
+    summary = replace(_summary(None), witness="rapidocr-3.10.0")
+
+    assert read_summary("".join(summary.to_json()).encode()) == summary
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from pagemill.config.prefect_api import ConfiguredApi
+from pagemill.config.prefect_api import NO_SERVER, ConfiguredApi, configured_api
 from pagemill.config.urls import LOOPBACK, check_http_url, split_url, without_password
 from pagemill.errors import UsageError
 
@@ -32,6 +32,18 @@ def check_listens(api: ConfiguredApi) -> None:
         raise unusable_server(without_password(api.url), "does not answer: nothing listens there", api.whence) from None
     except OSError:
         return  # Prefect may know more
+
+
+def require_listening() -> None:
+    """Refuse to go on where no server is configured, or one on this machine is not there, before Prefect is imported.
+
+    Raises:
+        UsageError: The message says how to get one, or where the URL comes from.
+    """
+    api = configured_api()
+    if api is None:
+        raise UsageError(NO_SERVER)
+    check_listens(api)
 
 
 def wrong_url(problem: ValueError, whence: str) -> UsageError:
