@@ -43,6 +43,13 @@ def test_a_block_is_found_where_the_text_joins_and_splits_paragraphs_and_misread
     assert found.block_edits == 3  # five, not four: i, v and e for o, u and r
 
 
+def test_blocks_whose_words_the_text_joins_are_found_one_by_one() -> None:
+    text = "See elsewhere. [decode_simple_der], page 22, [encode_simple_der], page 16, instead."
+    truth = "See elsewhere.\n[decode simple der], page 22,\n[encode simple der], page 16,\ninstead."
+
+    assert compare(text, truth, markdown=False).sums.block_edits == 4  # blanks
+
+
 def test_what_is_missing_and_what_is_invented_count_in_any_order() -> None:
     text = f"{_PARAGRAPHS[1]} Call us now. {_PARAGRAPHS[0]}"
 
@@ -115,6 +122,10 @@ def test_edits_of_very_long_texts_are_counted_piece_by_piece(blank: str) -> None
     assert len(blank.join(words)) ** 2 > 10**10
     assert edits(blank.join(text), blank.join(words)) == 7 + len(blank) + 1 + 6 + len(blank)
     assert in_order(text, words) == Agreement(20_000, 20_000, 19_998)
+
+
+def test_a_long_text_that_repeats_itself_is_compared_although_nothing_in_it_stands_once() -> None:
+    assert edits("0 1 " * 49_000, "0 1 " * 50_000) == 4_000
 
 
 def test_long_texts_that_have_nothing_in_common_share_nothing() -> None:

@@ -17,7 +17,9 @@ from rapidfuzz.distance import Levenshtein
 from pagemill.domain.evaluation.texts import edits
 
 _MOST_PLACES = 32  # words that occur more often say little about where a block stands
-_LARGEST_PRODUCT = 10**9  # of the words of a block and of its place, to find exactly where it begins and ends
+_LARGEST_PRODUCT = 10**8  # of the words of a block and of its place, to find exactly where it begins and ends
+_LONGEST_FITTED = 2_000  # words of a block whose ends are tried one by one: no paragraph has more
+_STEPS = [(step, 0) for step in (-1, 1, -2, 2, -3, 3, -8)] + [(0, step) for step in (1, -1, 2, -2, 3, -3, 8)]  # words
 _FALLBACK_PLACES = 256  # of the rarest word, in blocks that have only such words
 
 
@@ -82,7 +84,12 @@ class _Places:
         if not hits:
             return 0, 0
         begin, end = self._densest(hits, block)
-        return self._trimmed(*self._widened(begin, end, len(block)), block)
+        earliest, latest = self._widened(begin, end, len(block))
+        if len(block) * (latest - earliest) > _LARGEST_PRODUCT:
+            return earliest, latest
+        if len(block) > _LONGEST_FITTED:
+            return self._trimmed(earliest, latest, block)
+        return self._fitted(begin, end, earliest, latest, " ".join(block))
 
     def _hits(self, block: Sequence[str]) -> Iterator[int]:
         """Places of the block's words that are not taken."""
@@ -124,11 +131,26 @@ class _Places:
 
     def _trimmed(self, begin: int, end: int, block: Sequence[str]) -> tuple[int, int]:
         """The window without the words before and after the block."""
-        if (end - begin) * len(block) > _LARGEST_PRODUCT:
-            return begin, end
         steps = Levenshtein.opcodes(self.words[begin:end], block)
         if steps and steps[-1].tag == "delete":
             end = begin + steps[-1].src_start
         if steps and steps[0].tag == "delete":
             begin += steps[0].src_end
         return begin, max(end, begin)
+
+    def _fitted(self, begin: int, end: int, earliest: int, latest: int, block: str) -> tuple[int, int]:
+        """The window that is most like a block: words are added to the hits and taken away at both ends.
+
+        So it does not matter if one text divides words that the other one joins.
+        """
+        best = edits(" ".join(self.words[begin:end]), block)
+        fits = False
+        while not fits:
+            fits = True
+            for first, last in _STEPS:
+                if not earliest <= begin + first < end + last <= latest:
+                    continue
+                apart = edits(" ".join(self.words[begin + first : end + last]), block)
+                if apart < best:
+                    best, begin, end, fits = apart, begin + first, end + last, False
+        return begin, end

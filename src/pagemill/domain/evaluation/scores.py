@@ -88,13 +88,14 @@ def compare(text: str, truth: str, *, markdown: bool, pages: int = 1) -> Compari
     shared = in_any_order(words, true_words)
     kind = _kind(len(true_words), pages)
     cells, headings, items = _structures(structure_of(text), true_structure)
+    apart = edits(ours, wanted)
     return Comparison(
         kind,
         Sums(
             pages=pages,
             characters=len(wanted),
-            edits=edits(ours, wanted),
-            block_edits=block_edits(ours, blocks),
+            edits=apart,
+            block_edits=min(block_edits(ours, blocks), apart),  # the right order is one of all orders
             words=shared,
             ordered=in_order(words, true_words),
             cells=cells,

@@ -10,10 +10,10 @@ from rapidfuzz.distance import Indel, Levenshtein
 
 from pagemill.domain.evaluation.anchors import pieces_of_text, pieces_of_words
 
-# To compare texts of n and m characters takes n x m / 64 steps. Texts with a larger product are cut into pieces first;
-# pieces whose product is still so large have next to nothing in common.
+# To compare texts of n and m characters takes n x m / 64 steps; with at most k edits, n x k / 64. Texts with a larger
+# product are cut into pieces first.
 _LARGEST_PRODUCT = 10**10  # half a second
-_LARGEST_PIECES = 2 * 10**10
+_MOST_STEPS = 2 * 10**10  # of a piece: n x k
 _LARGEST_WORDS = 10**9  # of words, which take longer
 
 
@@ -45,11 +45,16 @@ def edits(text: str, truth: str) -> int:
     """
     if len(text) * len(truth) <= _LARGEST_PRODUCT:
         return Levenshtein.distance(text, truth)
-    found = sum(
-        Levenshtein.distance(one, other) if len(one) * len(other) <= _LARGEST_PIECES else max(len(one), len(other))
-        for one, other in pieces_of_text(text, truth)
-    )
+    found = sum(_bounded_edits(one, other) for one, other in pieces_of_text(text, truth))
     return min(found, max(len(text), len(truth)))
+
+
+def _bounded_edits(one: str, other: str) -> int:
+    """Edits between two pieces; those of a whole replacement where there are too many to count."""
+    longest = max(len(one), len(other), 1)
+    most = _MOST_STEPS // longest
+    found = Levenshtein.distance(one, other, score_cutoff=most)
+    return found if found <= most else longest
 
 
 def in_any_order(text: Iterable[Hashable], truth: Iterable[Hashable]) -> Agreement:
