@@ -57,6 +57,18 @@ def _variables() -> dict[str, Any]:
     return {name: body for block in blocks for name, body in block.items()}
 
 
+def test_the_locked_provider_is_one_that_the_versions_allow_with_checksums_for_every_platform() -> None:
+    (block,) = _parsed(_FOLDER / ".terraform.lock.hcl")["provider"]
+    ((address, lock),) = block.items()
+    wanted = _parsed(_FOLDER / "versions.tf")["terraform"][0]["required_providers"][0]["google"]
+
+    assert address == f"registry.terraform.io/{wanted['source']}"
+    assert wanted["version"] == ">= 7.0, < 8.0"
+    assert re.fullmatch(r"7\.\d+\.\d+", lock["version"])
+    archives = [checksum for checksum in lock["hashes"] if re.fullmatch("zh:[0-9a-f]{64}", checksum)]
+    assert len(set(archives)) == 12  # eleven platforms, and the manifest
+
+
 @pytest.mark.parametrize("path", _FILES, ids=lambda path: path.name)
 def test_every_file_is_terraform(path: Path) -> None:
     assert _parsed(path)
