@@ -123,6 +123,16 @@ def test_lines_that_are_all_the_same_are_joined_by_the_height_of_the_overlap_and
     assert objections == ("overlap of pieces 1 and 2 is ambiguous: text that is repeated may be doubled or missing",)
 
 
+def test_a_match_that_leaves_out_more_words_than_the_overlap_has_is_named() -> None:
+    zeros = ["0" * length for length in range(6, 16)]
+    above = [*"abcdefghijklm", "0000 0", "n", "o", "p", *zeros[4:7], "n", "n", *zeros[7:]]  # "0000 0" stands on both
+    below = ["00000010000000", zeros[-1], "0000 0", *"qrstuvwxyz", "ending"]
+
+    text, objections = join([PieceText("\n".join(above)), PieceText("\n".join(below), 2 / 14)])
+
+    assert objections or set(above) <= set(text.split("\n"))
+
+
 # No two are the same. Where many are, as in a column of zeros, nobody can tell how many of them two pieces share: the
 # page says so, or the text itself repeats more than the overlap.
 _LINES = st.lists(
@@ -132,7 +142,9 @@ _LINES = st.lists(
 
 @given(lines=_LINES, shared=st.integers(2, 8), repeated=st.lists(st.integers(0, 29), max_size=10), seed=st.integers())
 @settings(max_examples=60, deadline=None)
-def test_nothing_outside_an_overlap_is_ever_lost(lines: list[str], shared: int, repeated: list[int], seed: int) -> None:
+def test_nothing_outside_an_overlap_is_ever_lost_unless_the_page_says_so(
+    lines: list[str], shared: int, repeated: list[int], seed: int
+) -> None:
     rng = random.Random(seed)  # noqa: S311 -- noise, no secret
     for place in repeated:
         lines.insert(rng.randrange(len(lines)), lines[place])
@@ -152,7 +164,7 @@ def test_nothing_outside_an_overlap_is_ever_lost(lines: list[str], shared: int, 
         part = piece.text.split("\n")
         slack = shared + 4  # an overlap may be taken for a few lines longer than it is
         inner = part[slack:-slack]
-        assert _is_within(inner, joined)
+        assert objections or _is_within(inner, joined)
     if not objections:
         assert abs(len(joined) - len(lines)) <= 2 * len(pieces)
 

@@ -76,7 +76,11 @@ def _aligned(joined: str, after: str, overlap: float, words_before: int) -> tupl
     ambiguous = any(
         candidate.score > best.score - _AMBIGUOUS and not set(candidate.pairs) & set(best.pairs) for candidate in found
     )
-    upper, lower = best.pairs[len(best.pairs) // 2]
+    middle = len(best.pairs) // 2
+    upper, lower = best.pairs[middle]
+    # Words that are left out although the other text does not have them. In an overlap they are lines cut in half.
+    left_out = (len(one) - 1 - upper) - (len(best.pairs) - 1 - middle) + lower - middle
+    ambiguous |= left_out > expected[1]
     text = joined[: one[upper].end()] + after[other[lower].end() :]
     return text, "is ambiguous: text that is repeated may be doubled or missing" if ambiguous else ""
 
