@@ -192,14 +192,14 @@ def test_what_a_deployer_that_was_killed_left_split_is_named_and_the_next_deploy
     cloud.run.after_update = lambda service: (
         cloud.project.denied.add("run.services.update") if len(service.traffic_statuses) == 2 else None
     )
-    monkeypatch.setenv("PAGEMILL_SERVICE_CANARY_WORD_F1", "1.0")  # ends after staging, and cannot clean up
+    monkeypatch.setenv("PAGEMILL_SERVICE_CANARY_SECONDS", "0.001")  # ends after staging, and cannot clean up
     killed = _deploy()
     service = cloud.run.services[cloud.service]
     left = next(share.revision for share in service.traffic_statuses if share.tag)
     for share in service.traffic_statuses:
         share.percent = 5 if share.tag else 95  # as if it had been killed a step later
     cloud.project.denied.clear()
-    monkeypatch.delenv("PAGEMILL_SERVICE_CANARY_WORD_F1")
+    monkeypatch.delenv("PAGEMILL_SERVICE_CANARY_SECONDS")
     status = CliRunner().invoke(app, ["status"])
     _followed(cloud, shares)
     again = _deploy()

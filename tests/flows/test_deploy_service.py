@@ -180,9 +180,9 @@ async def test_a_revision_that_started_but_failed_verification_is_verified_again
 ) -> None:
     await deployer.deploy()
     monkeypatch.setenv("PAGEMILL_SERVICE_MAX_NUM_SEQS", "12")
-    monkeypatch.setenv("PAGEMILL_SERVICE_CANARY_WORD_F1", "1.0")
+    monkeypatch.setenv("PAGEMILL_SERVICE_CANARY_SECONDS", "0.001")
     await deployer.fail()
-    monkeypatch.delenv("PAGEMILL_SERVICE_CANARY_WORD_F1")
+    monkeypatch.delenv("PAGEMILL_SERVICE_CANARY_SECONDS")
     record = await deployer.deploy()
 
     assert deployer.serving == record.revision
