@@ -33,7 +33,9 @@ def started_run(
 ) -> subprocess.Popen[str]:
     """Start the command line, through Prefect: on a shared server if there is one, else on a private one."""
     quiet = {"PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
-    environment = {**os.environ, **quiet, **settings}
+    # The stand-in does not say what is on the pages: all would be suspects, whose orientation a witness is asked about.
+    # What that costs is measured by witness.py.
+    environment = {**os.environ, **quiet, "PAGEMILL_WITNESS_WORKERS": "0", **settings}
     environment.pop("PREFECT_API_URL", None)
     if api_url:
         environment["PREFECT_API_URL"] = api_url
