@@ -29,9 +29,9 @@ class Run:
 
 
 def started_run(
-    source: Path, destination: Path, url: str, *, home: Path, api_url: str = "", **settings: str
+    source: Path, destination: Path, url: str, *, home: Path, api_url: str = "", prefect: bool = True, **settings: str
 ) -> subprocess.Popen[str]:
-    """Start the command line, through Prefect: on a shared server if there is one, else on a private one."""
+    """Start the command line. Through Prefect: on a shared server if there is one, else on a private one."""
     quiet = {"PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
     # The stand-in does not say what is on the pages: all would be suspects, whose orientation a witness is asked about.
     # What that costs is measured by witness.py.
@@ -40,17 +40,17 @@ def started_run(
     if api_url:
         environment["PREFECT_API_URL"] = api_url
     command = [sys.executable, "-m", "pagemill", "run", str(source), str(destination), "--endpoint", url, "--json"]
-    command.append("--prefect")
+    command.append("--prefect" if prefect else "--no-prefect")
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 
-def pagemill_run(source: Path, destination: Path, url: str, *, home: Path) -> Run:
+def pagemill_run(source: Path, destination: Path, url: str, *, home: Path, prefect: bool = True) -> Run:
     """Run the command line to its end.
 
     Raises:
         RuntimeError: It failed.
     """
-    with started_run(source, destination, url, home=home) as process:
+    with started_run(source, destination, url, home=home, prefect=prefect) as process:
         watch = _Watch(psutil.Process(process.pid))
         watch.start()
         output, errors = process.communicate()
