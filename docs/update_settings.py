@@ -10,6 +10,7 @@ from types import MappingProxyType
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
+from pagemill.config.emulators import EmulatorSettings
 from pagemill.config.pool import PoolSettings
 from pagemill.config.run import Settings
 from pagemill.config.service import ServiceSettings
@@ -30,7 +31,8 @@ _TABLE = re.compile(r"(?<=<!-- settings -->\n).*?(?=<!-- end of settings -->)", 
 def with_settings(page: str, settings: type[BaseSettings]) -> str:
     """A page with the table that a class of settings stands for."""
     prefix = settings.model_config["env_prefix"]
-    rows = [_row(f"{prefix}{name.upper()}", field) for name, field in settings.model_fields.items()]
+    fields = sorted(settings.model_fields.items(), key=lambda named: named[0] in EmulatorSettings.model_fields)
+    rows = [_row(f"{prefix}{name.upper()}", field) for name, field in fields]  # those for tests come last
     table = "\n".join(["| variable | default | meaning |", "|---|---|---|", *rows])
     return _TABLE.sub(lambda _: f"{table}\n", page)
 

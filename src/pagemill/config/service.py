@@ -1,14 +1,15 @@
-"""Every setting of the GPU service: what is deployed, where, and how it is verified. Each has a bound and a reason."""
+"""Every setting of the GPU service: what is deployed, where, and how it is verified."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, model_validator
+from pydantic_settings import SettingsConfigDict
 
+from pagemill.config.emulators import EmulatorSettings
 from pagemill.config.lists import ContainerVariables, Texts
-from pagemill.config.run import assert_loopback, read
+from pagemill.config.run import read
 from pagemill.domain.service.plan import CANDIDATE_TAG
 from pagemill.errors import UsageError
 
@@ -17,10 +18,8 @@ _LONGEST_START_SECONDS = 1800  # period times failures of the startup probe; 600
 _TAG_AND_NAME = 46  # characters of traffic tag and name together, so that the URL's first label has at most 63
 LONGEST_NAME = _TAG_AND_NAME - len(CANDIDATE_TAG)
 
-EmulatorHost = Annotated[str, AfterValidator(assert_loopback)]
 
-
-class ServiceSettings(BaseSettings):
+class ServiceSettings(EmulatorSettings):
     """The service as it should be. Frozen once read; the defaults are the specification."""
 
     model_config = SettingsConfigDict(env_prefix="PAGEMILL_SERVICE_", frozen=True, extra="ignore", allow_inf_nan=False)
@@ -211,36 +210,6 @@ class ServiceSettings(BaseSettings):
         "the old one's",
     )
 
-    # Emulators, for tests
-    run_emulator_host: EmulatorHost = Field(
-        "", validation_alias="RUN_EMULATOR_HOST", description="host:port of a Cloud Run emulator; loopback only"
-    )
-    build_emulator_host: EmulatorHost = Field(
-        "",
-        validation_alias="CLOUDBUILD_EMULATOR_HOST",
-        description="host:port of a Cloud Build emulator; loopback only",
-    )
-    registry_emulator_host: EmulatorHost = Field(
-        "",
-        validation_alias="ARTIFACTREGISTRY_EMULATOR_HOST",
-        description="host:port of an Artifact Registry emulator; loopback only",
-    )
-    monitoring_emulator_host: EmulatorHost = Field(
-        "",
-        validation_alias="MONITORING_EMULATOR_HOST",
-        description="host:port of an emulator of Cloud Monitoring; loopback only",
-    )
-    logging_emulator_host: EmulatorHost = Field(
-        "",
-        validation_alias="LOGGING_EMULATOR_HOST",
-        description="host:port of an emulator of Cloud Logging; loopback only",
-    )
-    project_emulator_host: EmulatorHost = Field(
-        "",
-        validation_alias="PROJECT_EMULATOR_HOST",
-        description="host:port of an emulator of IAM, Resource Manager and Service Usage; loopback only",
-    )
-
     @model_validator(mode="after")
     def _check_consistency(self) -> Self:
         for kind in ("startup", "liveness", *(["readiness"] if self.readiness_period_seconds else [])):
@@ -259,9 +228,8 @@ class ServiceSettings(BaseSettings):
                 f"revision is verified at a URL that begins with {CANDIDATE_TAG}---{self.name}"
             )
         if self.memory_gib > _MOST_GIB[self.cpu]:
-            raise ValueError(
-                f"memory_gib ({self.memory_gib}) is more than {self.cpu} vCPU may have ({_MOST_GIB[self.cpu]})"
-            )
+            most = _MOST_GIB[self.cpu]
+            raise ValueError(f"memory_gib ({self.memory_gib}) is more than {self.cpu} vCPU may have ({most})")
         if self.min_instances > self.max_instances:
             raise ValueError(f"min_instances ({self.min_instances}) is more than max_instances ({self.max_instances})")
         if self.concurrency < self.max_num_seqs:
