@@ -40,7 +40,6 @@ class PageClimb:
         self.tried = {ladder.FIRST.name}
         self.doubted: _Doubted | None = None
         self.asked_for_regions = False
-        self.asked_how_turned = False
         self.key = object()  # tells it from other pages at the endpoint
         self.watch: Watch | None = None  # of the requests that had begun before its last answer
         self._beside: Texts = {}
@@ -95,14 +94,13 @@ class PageClimb:
         ink = self._rendering.inner_ink_share
         return self.is_plain and ink is not None and ink < LITTLE_INK and not self._rendering.objections
 
-    def heard(self, regions: int) -> None:
-        """Note what a witness found before the page was sent."""
+    def heard(self, regions: int | None) -> None:
+        """Note what a witness found; None: it does not know."""
         self.asked_for_regions, self.evidence = True, replace(self.evidence, regions=regions)
 
     def proved_blank(self, witness: str) -> PageResult:
         """The result of a page that was not sent, because a witness found nothing on it."""
-        result = self._result(Status.BLANK, ())
-        return replace(result, objections=(*result.objections, _proof(witness)))
+        return self._blank(witness, [])
 
     def wants_witness(self, transcript: Transcript, judgement: Judgement) -> bool:
         """Whether there may be no text on the page, and nobody else was asked."""
@@ -127,7 +125,7 @@ class PageClimb:
         """
         assert self.doubted  # noqa: S101 -- for mypy
         doubted, self.doubted = self.doubted, None
-        self.asked_for_regions, self.evidence = True, replace(self.evidence, regions=regions)
+        self.heard(regions)
         judgement = judge(doubted.transcript, self.evidence) if regions is not None else doubted.judgement
         self.add(doubted.transcript, judgement, most_tokens)
 
@@ -193,8 +191,7 @@ class PageClimb:
 
     def blank(self, witness: str) -> PageResult:
         """The result of a page that a witness found empty. If there was a text, it was invented."""
-        result = self._result(Status.BLANK, self._hard(Signal.INVENTED))
-        return replace(result, objections=(*result.objections, _proof(witness)))
+        return self._blank(witness, self._hard(Signal.INVENTED))
 
     def refused(self) -> PageResult:
         """The result of a page of which nothing is left to try: its own text layer, if it has a usable one."""
@@ -205,6 +202,11 @@ class PageClimb:
         """The result of a page that the endpoint fails on."""
         result = self._result(Status.FAILED, self._hard())
         return replace(result, objections=(*result.objections, *self.picture.failures()))
+
+    def _blank(self, witness: str, findings: list[Finding]) -> PageResult:
+        result = self._result(Status.BLANK, findings)
+        proof = f"blank by the witness {witness}: no text and no stroke, nothing but paper and what scanners leave"
+        return replace(result, objections=(*result.objections, proof))
 
     def _hard(self, *signals: Signal) -> list[Finding]:
         """The findings for which transcripts were refused, each signal once."""
@@ -229,10 +231,6 @@ class PageClimb:
             dpi=self._rendering.dpi,
             findings=tuple(PageFinding(finding.signal, finding.measure) for finding in findings),
         )
-
-
-def _proof(witness: str) -> str:
-    return f"blank by the witness {witness}: no text and no stroke, nothing but paper and what scanners leave"
 
 
 def _refusal(attempt: Attempt) -> Refusal:

@@ -13,7 +13,7 @@ import typer
 
 from pagemill.cli.console import messages, output
 from pagemill.cli.leaving import do_not_wait
-from pagemill.cli.run import read_documents
+from pagemill.cli.run import EndpointOption, IncludeOption, read_documents
 from pagemill.cli.support import ExitCode, fail, warn_of_misspelt_settings
 from pagemill.cli.through_prefect import goes_through_prefect
 from pagemill.domain.judging.findings import SUSPECT_BELOW
@@ -45,16 +45,8 @@ def evaluate(
             "or the text of the only document.",
         ),
     ],
-    endpoint: Annotated[
-        str,
-        typer.Option(
-            metavar="URL|local",
-            help="The OCR service; 'local': the embedded one. Default: LIGHTONOCR_SERVICE_URL, else local.",
-        ),
-    ] = "",
-    include: Annotated[
-        str, typer.Option(metavar="GLOB", help="Only documents whose name or path matches, e.g. '2024/*.pdf'.")
-    ] = "",
+    endpoint: EndpointOption = "",
+    include: IncludeOption = "",
     pages: Annotated[str, typer.Option(metavar="RANGES", help="Read only these pages, e.g. 1-3,7,10-.")] = "",
     mode: Annotated[Mode, typer.Option(help="Which pages are sent, as in pagemill run.")] = Mode.AUTO,
     keep: Annotated[

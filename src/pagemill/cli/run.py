@@ -23,6 +23,17 @@ if TYPE_CHECKING:
     from pagemill.wiring.batch import Credentials
     from pagemill.wiring.parameters import OcrBatchParameters
 
+EndpointOption = Annotated[
+    str,
+    typer.Option(
+        metavar="URL|local",
+        help="The OCR service; 'local': the embedded one. Default: LIGHTONOCR_SERVICE_URL, else local.",
+    ),
+]
+IncludeOption = Annotated[
+    str, typer.Option(metavar="GLOB", help="Only documents whose name or path matches, e.g. '2024/*.pdf'.")
+]
+
 
 def run(
     source: Annotated[
@@ -38,13 +49,7 @@ def run(
             metavar="DESTINATION", help="gs://bucket/prefix or a folder; each document gets a folder in it."
         ),
     ],
-    endpoint: Annotated[
-        str,
-        typer.Option(
-            metavar="URL|local",
-            help="The OCR service; 'local': the embedded one. Default: LIGHTONOCR_SERVICE_URL, else local.",
-        ),
-    ] = "",
+    endpoint: EndpointOption = "",
     model: Annotated[
         str, typer.Option(metavar="NAME", help="Model to ask the endpoint for. Default: PAGEMILL_MODEL.")
     ] = "",
@@ -54,9 +59,7 @@ def run(
             metavar="VARIABLE", help="Variable that holds the endpoint's API key. Default: PAGEMILL_API_KEY itself."
         ),
     ] = "",
-    include: Annotated[
-        str, typer.Option(metavar="GLOB", help="Only documents whose name or path matches, e.g. '2024/*.pdf'.")
-    ] = "",
+    include: IncludeOption = "",
     pages: Annotated[str, typer.Option(metavar="RANGES", help="Only these pages, e.g. 1-3,7,10-.")] = "",
     max_in_flight: Annotated[int, typer.Option(min=1, max=64, help="Maximum number of pages in flight.")] = 8,
     mode: Annotated[
